@@ -4,8 +4,7 @@
  */
 import { FormatError } from './errors.ts';
 
-const latin1 = new TextDecoder('latin1');
-const utf8 = new TextDecoder('utf-8');
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export class ByteView {
   readonly bytes: Uint8Array;
@@ -82,16 +81,24 @@ export class ByteView {
   }
 }
 
-/** Text up to the first NUL, as Latin-1: every byte of a hostile name survives to be escaped on output. */
-export function cstring(bytes: Uint8Array): string {
+function upToNul(bytes: Uint8Array): Buffer {
   const end = bytes.indexOf(0);
-  return latin1.decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return Buffer.from(bytes.buffer, bytes.byteOffset, end < 0 ? bytes.length : end);
 }
 
-/** Text up to the first NUL as UTF-8, as for file names and log lines; invalid bytes become U+FFFD. */
-export function utf8String(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));
+/** Text up to the first NUL, as Latin-1: for identifiers, and wherever every byte of a hostile name must survive. */
+export function cstring(bytes: Uint8Array): string {
+  return upToNul(bytes).toString('latin1');
+}
+
+/** Text up to the first NUL: UTF-8 where it is valid, as names of tasks, files and log lines are, else Latin-1. */
+export function textString(bytes: Uint8Array): string {
+  const raw = upToNul(bytes);
+  try {
+    return utf8.decode(raw);
+  } catch {
+    return raw.toString('latin1');
+  }
 }
 
 /** True when all bytes are zero. */

@@ -1,0 +1,19 @@
+/**
+ * The least that a reader of tables inside kernel memory needs: bytes by virtual address. `program/` implements it;
+ * tests give hand-built images.
+ */
+import type { VirtAddr } from './address.ts';
+
+export interface MemoryReader {
+  /**
+   * A copy of `length` bytes at `address`.
+   * @throws FaultError when any of them cannot be read
+   */
+  readBytes(address: VirtAddr, length: number): Uint8Array;
+}
+
+/** A range of virtual addresses, end exclusive. */
+export interface VirtRange {
+  readonly start: VirtAddr;
+  readonly end: VirtAddr;
+}
