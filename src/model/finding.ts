@@ -1,0 +1,59 @@
+/**
+ * What a detector says. A finding is data: a claim, the story on the first screen, evidence for each claim, remedies,
+ * and the same as structured details for machines.
+ */
+import type { VirtAddr } from '../base/address.ts';
+import type { Data, Prose } from './value.ts';
+
+/**
+ * `certain` read from structures that prove it; `probable` follows unless something unusual happened, or rests on a
+ * layout never seen on a real dump; `possible` a hint.
+ */
+export type Confidence = 'certain' | 'probable' | 'possible';
+
+/** `cause` explains the outage; `symptom` follows from something else; `trigger` made the dump; `context` informs. */
+export type Role = 'cause' | 'symptom' | 'trigger' | 'context';
+
+/** The topics of the first screen, in this order. */
+export type Topic = 'what' | 'why' | 'holder' | 'waiters' | 'launcher' | 'since' | 'clears' | 'memory' | 'remedy';
+
+export interface StoryLine {
+  readonly topic: Topic;
+  readonly text: Prose;
+}
+
+export interface Evidence {
+  readonly claim: Prose;
+  readonly address: VirtAddr | undefined;
+  /** C type of the object at `address`: 'struct rw_semaphore'. */
+  readonly ctype: string | undefined;
+  readonly confidence: Confidence;
+  /** Why not `certain`. */
+  readonly because?: Prose;
+  /** Command that shows the same by hand, in crash's spelling. */
+  readonly show: string;
+}
+
+export interface Remedy {
+  readonly action: Prose;
+  /** What to verify first, or what it costs. */
+  readonly caution?: Prose;
+}
+
+export interface Finding {
+  /** Id of the detector. */
+  readonly detector: string;
+  /** Stable machine-readable name of what is claimed, such as 'lock-holder-stuck-in-own-userfaultfd'. */
+  readonly cause: string;
+  readonly role: Role;
+  readonly title: Prose;
+  readonly confidence: Confidence;
+  readonly because?: Prose;
+  /** How many tasks or pages it concerns: ranks findings of one role and confidence. */
+  readonly weight: number;
+  readonly story: readonly StoryLine[];
+  readonly evidence: readonly Evidence[];
+  readonly remedies: readonly Remedy[];
+  /** For machines; keys documented in docs/json-schema.md. */
+  readonly details: { readonly [key: string]: Data };
+}
