@@ -2,9 +2,14 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'tools/**/*.test.ts'],
+    include: ['{src,test,tools}/**/*.test.ts'],
     reporters: ['default', './tools/count-reporter.ts'],
-    testTimeout: 60_000,
     pool: 'threads',
+    // No module keeps state (tools/check-layers.ts sees to that), so test files can share a worker.
+    isolate: false,
+    // Far above what any test needs: a slow machine fails nothing.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    allowOnly: false,
   },
 });

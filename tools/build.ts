@@ -2,12 +2,14 @@
  * Bundles the sources into dist/: dist/kwhy.js (the program) and dist/index.js (the library).
  *
  * One bundle starts about ten times faster than many type-stripped files, and Node strips no types inside node_modules.
- * It is split at dynamic imports, so that rare commands load only when asked for. Names are kept readable: a stack
- * trace in a bug report must say which function it was.
+ * It is split at dynamic imports, so that rare commands load only when asked for. Nothing is minified: a stack trace in a
+ * bug report must say which function it was. The licences of the packages that went in are put beside it.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
+
+const shebang = '#!/usr/bin/env node\n';
 
 const entries = [
   { out: 'kwhy', source: 'src/cli/main.ts' },
@@ -15,7 +17,7 @@ const entries = [
 ] as const;
 
 /** The options for esbuild; `sources` maps names in dist/ to entry files. */
-export function buildOptions(root: string, sources: Record<string, string>): BuildOptions {
+export function buildOptions(root: string, sources: Record<string, string>): BuildOptions & { metafile: true } {
   return {
     absWorkingDir: root,
     entryPoints: sources,
@@ -26,22 +28,67 @@ export function buildOptions(root: string, sources: Record<string, string>): Bui
     platform: 'node',
     target: 'node22.18',
     chunkNames: 'chunks/[name]-[hash]',
-    keepNames: false,
-    minify: false,
-    sourcemap: false,
-    legalComments: 'linked',
+    legalComments: 'none',
+    metafile: true,
     logLevel: 'warning',
   };
 }
 
-async function main(root: string): Promise<void> {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  const present = entries.filter((entry) => existsSync(join(root, entry.source)));
-  for (const entry of entries) {
-    if (!present.includes(entry)) console.error(`build: ${entry.source} is missing, so dist/${entry.out}.js is not made`);
+/** The packages among the bundled files, as folders below node_modules/, sorted. */
+export function bundledPackages(inputs: Iterable<string>): string[] {
+  const found = new Set<string>();
+  for (const path of inputs) {
+    const name = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*\/node_modules\/)/.exec(path)?.[1];
+    if (name !== undefined) found.add(name);
   }
-  if (present.length === 0) return;
-  await build(buildOptions(root, Object.fromEntries(present.map((entry) => [entry.out, entry.source]))));
+  return [...found].sort();
 }
 
-if (import.meta.main) await main(join(import.meta.dirname, '..'));
+/**
+ * The licences of the bundled packages as one text.
+ *
+ * @throws Error when a package has no licence file: then its terms are not known and it must not be shipped.
+ */
+function licences(root: string, names: readonly string[]): string {
+  return names
+    .map((name) => {
+      const folder = join(root, 'node_modules', name);
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+      if (file === undefined) throw new Error(`${name} is bundled but has no licence file`);
+      return `${name}\n${'='.repeat(name.length)}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+    })
+    .join('\n\n');
+}
+
+async function main(root: string): Promise<void> {
+  const dist = join(root, 'dist');
+  const present = entries.filter((entry) => existsSync(join(root, entry.source)));
+  for (const { out, source } of entries) {
+    if (!present.some((entry) => entry.out === out)) {
+      console.error(`build: ${source} is missing, so dist/${out}.js is not made`);
+    }
+  }
+  rmSync(dist, { recursive: true, force: true });
+  if (present.length === 0) return;
+  const sources = Object.fromEntries(present.map(({ out, source }) => [out, source]));
+  const { metafile } = await build(buildOptions(root, sources));
+
+  const packages = bundledPackages(Object.keys(metafile.inputs));
+  if (packages.length > 0) writeFileSync(join(dist, 'LICENSES.txt'), licences(root, packages));
+  const program = join(dist, 'kwhy.js');
+  if (existsSync(program)) {
+    const text = readFileSync(program, 'utf8');
+    if (!text.startsWith('#!')) writeFileSync(program, shebang + text);
+    chmodSync(program, 0o755);
+  }
+}
+
+if (import.meta.main) {
+  try {
+    await main(join(import.meta.dirname, '..'));
+  } catch (error) {
+    // esbuild has printed its own errors, with file and line.
+    console.error(`build: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
