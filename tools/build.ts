@@ -3,7 +3,7 @@
  *
  * One bundle starts about ten times faster than many type-stripped files, and Node strips no types inside node_modules.
  * It is split at dynamic imports, so that rare commands load only when asked for. Nothing is minified: a stack trace in a
- * bug report must say which function it was. The licences of the packages that went in are put beside it.
+ * bug report must say which function it was. The licenses of the packages that went in are put beside it.
  */
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,17 +45,23 @@ export function bundledPackages(inputs: Iterable<string>): string[] {
 }
 
 /**
- * The licences of the bundled packages as one text.
+ * The licenses of the bundled packages as one text.
  *
- * @throws Error when a package has no licence file: then its terms are not known and it must not be shipped.
+ * @throws Error when the terms of a package are not known: then it must not be shipped.
  */
-function licences(root: string, names: readonly string[]): string {
+function licenses(root: string, names: readonly string[]): string {
   return names
     .map((name) => {
       const folder = join(root, 'node_modules', name);
+      const manifest: unknown = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const fields = new Map<string, unknown>(Object.entries(manifest ?? {}));
+      const license = String(fields.get('license'));
       const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
-      if (file === undefined) throw new Error(`${name} is bundled but has no licence file`);
-      return `${name}\n${'='.repeat(name.length)}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+      const title = `${name} ${String(fields.get('version'))}: ${license}`;
+      if (file !== undefined) return `${title}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+      // Some packages only name their license; kwhy comes with the text of this one.
+      if (license === 'Apache-2.0') return `${title}, the text of which is in kwhy's own file LICENSE\n`;
+      throw new Error(`${name} is bundled but comes without the text of its license (${license})`);
     })
     .join('\n\n');
 }
@@ -74,7 +80,7 @@ async function main(root: string): Promise<void> {
   const { metafile } = await build(buildOptions(root, sources));
 
   const packages = bundledPackages(Object.keys(metafile.inputs));
-  if (packages.length > 0) writeFileSync(join(dist, 'LICENSES.txt'), licences(root, packages));
+  if (packages.length > 0) writeFileSync(join(dist, 'LICENSES.txt'), licenses(root, packages));
   const program = join(dist, 'kwhy.js');
   if (existsSync(program)) {
     const text = readFileSync(program, 'utf8');
