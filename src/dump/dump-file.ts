@@ -38,7 +38,10 @@ export interface DumpFile {
   /** Text of the VMCOREINFO note, as bytes. */
   readonly vmcoreinfo: Uint8Array | undefined;
   readonly notes: readonly ElfNote[];
-  /** `phys_base` where the header has it (kdump sub header, or p_vaddr - p_paddr of the kernel's ELF segment). */
+  /**
+   * x86-64 `phys_base` (kdump sub header; p_paddr - (p_vaddr - __START_KERNEL_map) of the kernel's ELF segment), as
+   * unsigned 64 bits: with KASLR it may be "negative". VMCOREINFO's NUMBER(phys_base), where there is one, is better.
+   */
   readonly physBase: bigint | undefined;
   /** `PAGE_OFFSET` where p_vaddr of ELF segments tells it. */
   readonly pageOffset: bigint | undefined;
@@ -57,5 +60,10 @@ export interface DumpFile {
    * damaged page data: that is `lost`.
    */
   readPage(frame: Pfn, into: Uint8Array): PageStatus;
+  /**
+   * The first page frame at or above `from` that `status` calls `data`, or undefined when there is no more: for
+   * walking all pages of a dump without asking for each of a terabyte's frames.
+   */
+  nextInFile(from: Pfn): Pfn | undefined;
   close(): void;
 }

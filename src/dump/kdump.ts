@@ -1,0 +1,253 @@
+/**
+ * kdump-compressed files ("diskdump"), as makedumpfile and QEMU write them: bitmaps, one page descriptor per page in
+ * page frame order, compressed pages. Layout: makedumpfile's diskdump_mod.h and IMPLEMENTATION. Neither bitmaps nor
+ * descriptors are held in memory, so a terabyte costs what a gigabyte costs, but for 256 KB of index.
+ *
+ * `absent` is a frame not in bitmap 1, `excluded` one in bitmap 1 and not in bitmap 2. A descriptor of a page in bitmap
+ * 2 that is zero (the writer ran out of space), points behind the end of the file or has impossible sizes is `lost`:
+ * a page of zeros has data like any other (makedumpfile stores it once).
+ * Does not handle: split and flattened files, 32-bit and big-endian machines.
+ */
+import { type Pfn, pfn } from '../base/address.ts';
+import { isAllZero } from '../base/bytes.ts';
+import { FormatError } from '../base/errors.ts';
+import { Bitmap, RankedBitmap } from './bitmap.ts';
+import type { ByteSource } from './byte-source.ts';
+import { type Codec, CodecError } from './codec.ts';
+import { COMPRESSION_BITS, codecName, makeCodec } from './codecs/index.ts';
+import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
+import {
+  type ByteRange,
+  DESCRIPTOR_SIZE,
+  type KdumpHeader,
+  readKdumpHeader,
+  STATUS_INCOMPLETE,
+} from './kdump-header.ts';
+import { MAX_NOTES_BYTES, parseNotes, vmcoreinfoNote } from './notes.ts';
+
+/** The kernel limits VMCOREINFO to a page. */
+const MAX_VMCOREINFO = 64 * 1024;
+/** Descriptors read at once when all of them are looked at. */
+const PASS_DESCRIPTORS = 8192;
+/** Descriptors from the end that tell whether a file is truncated: data is in descriptor order, zero pages aside. */
+const TAIL_DESCRIPTORS = 4096;
+
+/**
+ * @param name - the file as the user named it, for messages
+ * @throws UsageError for machines that are not supported; FormatError when headers or bitmaps are damaged or missing
+ */
+export function openKdump(source: ByteSource, name: string): DumpFile {
+  return new KdumpFile(source, readKdumpHeader(source, name));
+}
+
+class KdumpFile implements DumpFile {
+  readonly format = 'kdump';
+  readonly description: string;
+  readonly machine: Machine;
+  readonly pageSize: number;
+  readonly vmcoreinfo: Uint8Array | undefined;
+  readonly notes: readonly ElfNote[];
+  readonly physBase: bigint;
+  readonly pageOffset = undefined;
+  readonly dumpLevel: number | undefined;
+  readonly maxPfn: number;
+  readonly fileSize: number;
+  readonly problems: readonly string[];
+
+  readonly #source: ByteSource;
+  readonly #descriptors: number;
+  readonly #exists: Bitmap | undefined;
+  readonly #present: RankedBitmap;
+  /** By compression bit; undefined: there is no such codec. */
+  readonly #codecs = new Map<number, Codec | undefined>();
+  #counts: PageCounts | undefined;
+  // The descriptor found last.
+  #offset = 0;
+  #size = 0;
+  #flags = 0;
+
+  constructor(source: ByteSource, header: KdumpHeader) {
+    const problems = [...header.problems];
+    this.#source = source;
+    this.machine = header.machine;
+    this.pageSize = header.blockSize;
+    this.physBase = header.physBase;
+    this.dumpLevel = header.dumpLevel;
+    this.maxPfn = header.maxPfn;
+    this.fileSize = source.size;
+    this.#descriptors = header.descriptorsOffset;
+    this.#exists =
+      header.existsOffset === undefined ? undefined : new Bitmap(source, header.existsOffset, header.maxPfn);
+    this.#present = new RankedBitmap(source, header.presentOffset, header.maxPfn);
+
+    this.notes = this.#readNotes(header.notes, problems);
+    this.vmcoreinfo = this.#readVmcoreinfo(header.vmcoreinfo, problems) ?? vmcoreinfoNote(this.notes);
+    const incomplete = (header.status & STATUS_INCOMPLETE) !== 0;
+    if (incomplete) problems.push('the dump is incomplete: it was cut off while it was written (no space left)');
+    if (incomplete || this.#endsEarly()) {
+      const { inFile, lost } = this.counts;
+      if (lost > 0) {
+        const why = incomplete ? 'were never written' : 'lie behind the end of the file, which is truncated';
+        problems.push(`${lost} of ${inFile + lost} pages ${why}`);
+      }
+    }
+    const codec = header.status & COMPRESSION_BITS;
+    if (codec !== 0 && this.#codec(codec) === undefined) {
+      problems.push(`pages compressed with ${codecName(codec)} cannot be read yet`);
+    }
+    this.problems = problems;
+    const level = header.dumpLevel === undefined ? '' : `, dump level ${header.dumpLevel}`;
+    this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${incomplete ? ', incomplete' : ''}`;
+  }
+
+  /** Counted when first asked for: one pass over both bitmaps and all descriptors. */
+  get counts(): PageCounts {
+    this.#counts ??= this.#count();
+    return this.#counts;
+  }
+
+  status(frame: Pfn): PageStatus {
+    try {
+      const index = this.#present.rank(frame);
+      if (index >= 0) return this.#locate(index) ? 'data' : 'lost';
+      if (this.#exists === undefined) return frame >= 0 && frame < this.maxPfn ? 'excluded' : 'absent';
+      return this.#exists.has(frame) ? 'excluded' : 'absent';
+    } catch (error) {
+      if (error instanceof FormatError) return 'lost';
+      throw error;
+    }
+  }
+
+  readPage(frame: Pfn, into: Uint8Array): PageStatus {
+    const status = this.status(frame);
+    if (status !== 'data') return status;
+    try {
+      const stored = this.#source.peek(this.#offset, this.#size);
+      const bit = this.#flags & COMPRESSION_BITS;
+      if (bit === 0) {
+        if (stored.length !== this.pageSize) return 'lost';
+        into.set(stored);
+      } else {
+        const codec = this.#codec(bit);
+        if (codec === undefined || codec.decompress(stored, into) !== this.pageSize) return 'lost';
+      }
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof CodecError) return 'lost';
+      throw error;
+    }
+    return isAllZero(into) ? 'zero' : 'data';
+  }
+
+  nextInFile(from: Pfn): Pfn | undefined {
+    try {
+      for (let bit = this.#present.next(from); bit >= 0; bit = this.#present.next(bit + 1)) {
+        if (this.status(pfn(bit)) === 'data') return pfn(bit);
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  /** Reads descriptor `index`; false when it cannot be that of a page in this file. */
+  #locate(index: number): boolean {
+    const at = this.#descriptors + index * DESCRIPTOR_SIZE;
+    if (at + DESCRIPTOR_SIZE > this.fileSize) return false;
+    const bytes = this.#source.peek(at, DESCRIPTOR_SIZE);
+    // Hot: words instead of a ByteView. An offset above 2^53 fails the range check whatever its low bits.
+    this.#offset = word(bytes, 0) + word(bytes, 4) * 2 ** 32;
+    this.#size = word(bytes, 8);
+    this.#flags = word(bytes, 12);
+    return this.#plausible(this.#offset, this.#size);
+  }
+
+  #plausible(offset: number, size: number): boolean {
+    return offset >= this.#descriptors && size > 0 && size <= this.pageSize && offset + size <= this.fileSize;
+  }
+
+  #codec(bit: number): Codec | undefined {
+    if (!this.#codecs.has(bit)) this.#codecs.set(bit, makeCodec(bit));
+    return this.#codecs.get(bit);
+  }
+
+  #endsEarly(): boolean {
+    const { total } = this.#present;
+    return this.#lostBetween(Math.max(0, total - TAIL_DESCRIPTORS), total) > 0;
+  }
+
+  /** How many of the descriptors from..to point nowhere. */
+  #lostBetween(from: number, to: number): number {
+    const buffer = new Uint8Array(Math.min(PASS_DESCRIPTORS, to - from) * DESCRIPTOR_SIZE);
+    let lost = 0;
+    for (let index = from; index < to; index += PASS_DESCRIPTORS) {
+      const count = Math.min(PASS_DESCRIPTORS, to - index);
+      const at = this.#descriptors + index * DESCRIPTOR_SIZE;
+      const whole = Math.max(0, Math.min(count, Math.floor((this.fileSize - at) / DESCRIPTOR_SIZE)));
+      lost += count - whole;
+      const part = buffer.subarray(0, whole * DESCRIPTOR_SIZE);
+      try {
+        this.#source.read(at, part);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        lost += whole;
+        continue;
+      }
+      const view = new DataView(buffer.buffer);
+      for (let i = 0; i < part.length; i += DESCRIPTOR_SIZE) {
+        const offset = view.getUint32(i, true) + view.getUint32(i + 4, true) * 2 ** 32;
+        if (!this.#plausible(offset, view.getUint32(i + 8, true))) lost++;
+      }
+    }
+    return lost;
+  }
+
+  #count(): PageCounts {
+    const lost = this.#lostBetween(0, this.#present.total);
+    const inFile = this.#present.total - lost;
+    let excluded: number | undefined;
+    try {
+      if (this.#exists !== undefined) excluded = Math.max(0, this.#exists.count() - this.#present.total);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+    }
+    return { inFile, excluded, lost };
+  }
+
+  #readNotes(range: ByteRange | undefined, problems: string[]): readonly ElfNote[] {
+    if (range === undefined) return [];
+    if (range.size > MAX_NOTES_BYTES)
+      problems.push(`only ${MAX_NOTES_BYTES} of ${range.size} bytes of ELF notes are read`);
+    const bytes = this.#readRange(range, MAX_NOTES_BYTES, problems);
+    if (bytes === undefined) return [];
+    const parsed = parseNotes(bytes);
+    if (parsed.problem !== undefined) problems.push(parsed.problem);
+    return parsed.notes;
+  }
+
+  #readVmcoreinfo(range: ByteRange | undefined, problems: string[]): Uint8Array | undefined {
+    return range === undefined ? undefined : this.#readRange(range, MAX_VMCOREINFO, problems);
+  }
+
+  #readRange(range: ByteRange, limit: number, problems: string[]): Uint8Array | undefined {
+    const bytes = new Uint8Array(Math.min(range.size, limit));
+    try {
+      this.#source.read(range.offset, bytes);
+      return bytes;
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      problems.push(error.message);
+      return undefined;
+    }
+  }
+}
+
+/** Little-endian 32 bits. */
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)) >>> 0
+  );
+}
