@@ -1,0 +1,273 @@
+/**
+ * Finds the kallsyms tables by what they look like, for kernels whose VMCOREINFO does not name them (before 6.0) or
+ * that have none: the strings of the tokens '0' to '9', which always stand for themselves, then the token index behind
+ * the table, the markers and names before it, and the addresses on either side (the order of the tables changed in
+ * Linux 6.4; seqs_of_names, 3 bytes per symbol, lies between markers and token table in 6.2 and 6.3 only).
+ * Every guess is checked against the others; nothing is taken from one sign alone.
+ */
+import { add, alignDown, compare, distance, sub, type VirtAddr } from '../base/address.ts';
+import { FaultError } from '../base/errors.ts';
+import type { MemoryReader, VirtRange } from '../base/memory.ts';
+import { signedOf } from './address-index.ts';
+import { MARKER_STEP } from './kallsyms-names.ts';
+import {
+  type AddressTable,
+  addressTableSize,
+  alignUp,
+  type KallsymsLocation,
+  MAX_SYMBOLS,
+  offsetTables,
+  readAddress,
+} from './kallsyms-tables.ts';
+
+export interface FoundKallsyms {
+  readonly location: KallsymsLocation;
+  /** Readings of the address table that its surroundings allow. */
+  readonly tables: () => readonly AddressTable[];
+}
+
+const CHUNK = 256 * 1024;
+const PAGE = 4096;
+/** Longest image that is searched; x86-64 has room for 1 GiB, real ones take less than 100 MiB. */
+const MAX_SCAN = 256 * 1024 * 1024;
+/** '0\0' to '9\0'. */
+const DIGITS = Buffer.from(Array.from({ length: 10 }, (_, i) => [0x30 + i, 0]).flat());
+const TOKEN_INDEX_BYTES = 512;
+/** Strings of the tokens before '0' take more than 48 * 2 bytes and less than this. */
+const MAX_TOKENS = 0x10000;
+
+/** Candidates in the order of `ranges`, each checked as far as names go. Pages that cannot be read are passed over. */
+export function* scanForKallsyms(memory: MemoryReader, ranges: readonly VirtRange[]): Generator<FoundKallsyms> {
+  let budget = MAX_SCAN;
+  for (const { start, end } of ranges) {
+    // Chunks overlap by the pattern, so that none is missed.
+    for (let at = start; compare(at, end) < 0 && budget > 0; at = add(at, CHUNK)) {
+      const length = Math.min(CHUNK + DIGITS.length, distance(end, at));
+      budget -= length;
+      for (const { address, bytes } of readable(memory, at, length)) {
+        const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+        for (let hit = buffer.indexOf(DIGITS); hit >= 0; hit = buffer.indexOf(DIGITS, hit + 1)) {
+          const found = examine(memory, add(address, hit));
+          if (found !== undefined) yield found;
+        }
+      }
+    }
+  }
+}
+
+/** The readable parts of a range: whole, or page by page where a page is missing. */
+function* readable(
+  memory: MemoryReader,
+  at: VirtAddr,
+  length: number,
+): Generator<{ readonly address: VirtAddr; readonly bytes: Uint8Array }> {
+  const whole = tryRead(memory, at, length);
+  if (whole !== undefined) {
+    yield { address: at, bytes: whole };
+    return;
+  }
+  let run: Uint8Array[] = [];
+  let runStart = at;
+  let position = 0;
+  while (position < length) {
+    const here = add(at, position);
+    const size = Math.min(PAGE - distance(here, alignDown(here, PAGE)), length - position);
+    const bytes = tryRead(memory, here, size);
+    if (bytes === undefined) {
+      if (run.length > 0) yield { address: runStart, bytes: Buffer.concat(run) };
+      run = [];
+    } else {
+      if (run.length === 0) runStart = here;
+      run.push(bytes);
+    }
+    position += size;
+  }
+  if (run.length > 0) yield { address: runStart, bytes: Buffer.concat(run) };
+}
+
+/** undefined when any of it is missing, or when the range leaves the address space. */
+function tryRead(memory: MemoryReader, at: VirtAddr, length: number): Uint8Array | undefined {
+  if (length <= 0) return undefined;
+  try {
+    return memory.readBytes(at, length);
+  } catch (error) {
+    if (error instanceof FaultError) return undefined;
+    throw error;
+  }
+}
+
+/** The most that can be read of the `length` bytes before `end`, in whole pages. */
+function readBefore(memory: MemoryReader, end: VirtAddr, length: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let have = 0;
+  while (have < length) {
+    const upTo = sub(end, have);
+    const start = alignDown(sub(upTo, 1), PAGE);
+    const size = Math.min(distance(upTo, start), length - have);
+    const bytes = tryRead(memory, sub(upTo, size), size);
+    if (bytes === undefined) break;
+    parts.unshift(bytes);
+    have += size;
+  }
+  return Buffer.concat(parts);
+}
+
+/** @param digits - address of the token string '0' */
+function examine(memory: MemoryReader, digits: VirtAddr): FoundKallsyms | undefined {
+  const tokens = findTokens(memory, digits);
+  if (tokens === undefined) return undefined;
+  const { tokenTable, tokenIndex } = tokens;
+  const before = readBefore(memory, tokenTable, MAX_SYMBOLS * 3 + 0x10000);
+  for (const markers of findMarkers(before)) {
+    const names = findNames(memory, tokenTable, before, markers);
+    if (names === undefined) continue;
+    const location = { ...names, tokenTable, tokenIndex };
+    return { location, tables: () => findAddresses(memory, location) };
+  }
+  return undefined;
+}
+
+/**
+ * Token strings from '0' on end at the token index, whose entries are their distances; the index also says how far
+ * before '0' the table begins.
+ */
+function findTokens(
+  memory: MemoryReader,
+  digits: VirtAddr,
+): { readonly tokenTable: VirtAddr; readonly tokenIndex: VirtAddr } | undefined {
+  const bytes =
+    tryRead(memory, digits, PAGE) ?? tryRead(memory, digits, distance(alignUp(add(digits, 1), PAGE), digits));
+  if (bytes === undefined) return undefined;
+  // Strings of the tokens 0x30 to 0xff: where each begins, relative to '0'.
+  const starts: number[] = [];
+  let at = 0;
+  for (let token = 0x30; token < 256; token++) {
+    starts.push(at);
+    const nul = bytes.indexOf(0, at);
+    if (nul < 0) return undefined;
+    at = nul + 1;
+  }
+  for (const alignment of [8, 4]) {
+    const tokenIndex = alignUp(add(digits, at), alignment);
+    const index = tryRead(memory, tokenIndex, TOKEN_INDEX_BYTES);
+    if (index === undefined) continue;
+    const view = new DataView(index.buffer, index.byteOffset, index.byteLength);
+    const zero = view.getUint16(0x30 * 2, true);
+    const agrees = starts.every((start, i) => view.getUint16((0x30 + i) * 2, true) === zero + start);
+    if (agrees && view.getUint16(0, true) === 0 && zero < MAX_TOKENS)
+      return { tokenTable: sub(digits, zero), tokenIndex };
+  }
+  return undefined;
+}
+
+interface Markers {
+  /** Distance from the token table back to the first marker. */
+  readonly back: number;
+  readonly count: number;
+  readonly last: number;
+}
+
+/**
+ * Runs of numbers that begin with 0 and rise by what 256 names can take, nearest to the token table first. Two
+ * markers at least: kernels have hundreds.
+ * @param before - bytes up to the token table
+ */
+function* findMarkers(before: Uint8Array): Generator<Markers> {
+  // Both the end of `before` and the markers are aligned to 4 bytes.
+  const view = new DataView(before.buffer, before.byteOffset, before.byteLength);
+  for (const width of [4, 8]) {
+    for (let end = before.length; end >= width * 2; end -= 4) {
+      let at = end - width;
+      let value = view.getUint32(at, true);
+      const last = value;
+      if (value === 0 || (width === 8 && view.getUint32(at + 4, true) !== 0)) continue;
+      let count = 1;
+      while (value !== 0 && at >= width) {
+        const previous = view.getUint32(at - width, true);
+        if (width === 8 && view.getUint32(at - width + 4, true) !== 0) break;
+        const step = value - previous;
+        if (step < MARKER_STEP * 2 || step > MARKER_STEP * 520) break;
+        value = previous;
+        at -= width;
+        count++;
+      }
+      if (value === 0 && count >= 2) yield { back: before.length - at, count, last };
+    }
+  }
+}
+
+/** The names end where the markers begin; they start behind a count that fits the number of markers. */
+function findNames(
+  memory: MemoryReader,
+  tokenTable: VirtAddr,
+  before: Uint8Array,
+  markers: Markers,
+): { readonly names: VirtAddr; readonly count: number } | undefined {
+  const end = sub(tokenTable, markers.back);
+  // Behind the last marker there are 1 to 256 names of at most 513 bytes.
+  const from = alignDown(sub(end, markers.last + MARKER_STEP * 513 + 16), 4);
+  const to = sub(end, markers.last);
+  const length = distance(end, from);
+  const known = before.length - markers.back;
+  const bytes = known >= length ? before.subarray(known - length, known) : tryRead(memory, from, length);
+  if (bytes === undefined) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = distance(to, from) & ~3; at >= 8; at -= 4) {
+    for (const back of [8, 4]) {
+      const count = view.getUint32(at - back, true);
+      if (count <= (markers.count - 1) * MARKER_STEP || count > markers.count * MARKER_STEP) continue;
+      if (endsAt(bytes, at + markers.last, count - (markers.count - 1) * MARKER_STEP)) {
+        return { names: add(from, at), count };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** True when `count` names from `at` on end where the bytes end, but for padding; lengths as either era has them. */
+function endsAt(bytes: Uint8Array, at: number, count: number): boolean {
+  return [true, false].some((longLengths) => {
+    let position = at;
+    for (let i = 0; i < count && position < bytes.length; i++) {
+      let length = bytes[position++] ?? 0;
+      if (length === 0) return false;
+      if (longLengths && length >= 0x80) length = (length & 0x7f) | ((bytes[position++] ?? 0) << 7);
+      position += length;
+    }
+    return position <= bytes.length && bytes.length - position < 8;
+  });
+}
+
+/** Address tables behind the token index (since Linux 6.4) and before the names (until then). */
+function findAddresses(memory: MemoryReader, location: KallsymsLocation): readonly AddressTable[] {
+  const { count, names, tokenIndex } = location;
+  const tables: AddressTable[] = [];
+  const offsetsSize = addressTableSize('relative', count);
+  const offer = (at: VirtAddr, baseAt: VirtAddr): void => {
+    const sample = tryRead(memory, at, offsetsSize);
+    const base = tryRead(memory, baseAt, 8) === undefined ? undefined : readAddress(memory, baseAt);
+    if (sample !== undefined && base !== undefined && signedOf(base) < 0)
+      tables.push(...offsetTables(at, base, sample));
+  };
+  const absolute = (at: VirtAddr): void => {
+    const first = tryRead(memory, at, addressTableSize('absolute', count));
+    if (first !== undefined) tables.push({ kind: 'absolute', at });
+  };
+  // 6.4 and later. Place-relative offsets (7.0) are tried after a base was looked for in vain.
+  const after = add(tokenIndex, TOKEN_INDEX_BYTES);
+  for (const alignment of [8, 4]) {
+    const at = alignUp(after, alignment);
+    offer(at, alignUp(add(at, offsetsSize), 8));
+  }
+  // Before 6.4: the count is 8 bytes before the names (4 and padding, or 8 in all).
+  const countAt = sub(names, 8);
+  const baseAt = sub(countAt, 8);
+  offer(alignDown(sub(baseAt, offsetsSize), 8), baseAt);
+  absolute(sub(countAt, addressTableSize('absolute', count)));
+  absolute(alignUp(after, 8));
+  for (const alignment of [8, 4]) {
+    const at = alignUp(after, alignment);
+    if (tryRead(memory, at, offsetsSize) !== undefined) tables.push({ kind: 'place-relative', at });
+  }
+  return tables;
+}

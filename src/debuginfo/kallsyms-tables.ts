@@ -1,0 +1,211 @@
+/**
+ * The tables of kallsyms in the kernel's rodata and how they are decoded (scripts/kallsyms.c, kernel/kallsyms.c):
+ * - up to Linux 4.5 `kallsyms_addresses` is u64[]; since 4.6 `kallsyms_offsets` is s32[] next to
+ *   `kallsyms_relative_base` (2213e9a66bb8); since 7.0 an offset is relative to its own place and the base is gone;
+ * - with a base, x86-64 up to 6.14 stores per-CPU offsets as they are (>= 0) and addresses as `base - 1 - offset`
+ *   (< 0): "absolute per-CPU"; others store `base + offset`;
+ * - markers are u64 up to 4.19 and u32 later; lengths take two bytes from 0x80 on since 6.1 (73bbb94466fd). Nothing
+ *   says which: both are walked, and the one that meets every marker counts.
+ */
+import { add, alignDown, distance, sub, type VirtAddr, virt } from '../base/address.ts';
+import { ByteView } from '../base/bytes.ts';
+import { FormatError } from '../base/errors.ts';
+import type { MemoryReader } from '../base/memory.ts';
+import { addressOf, signedOf } from './address-index.ts';
+import { KallsymsNames, MARKER_STEP, Tokens, walkNames } from './kallsyms-names.ts';
+
+const FORMAT = 'kallsyms';
+/** A distribution kernel has 100,000 to 250,000; one with everything built in has less than a million. */
+export const MAX_SYMBOLS = 2_000_000;
+const MAX_NAMES_BYTES = 64 * 1024 * 1024;
+const MAX_TOKEN_TABLE = 0x10000;
+
+/** How symbol addresses are stored. `at` is the table, `base` the value of kallsyms_relative_base. */
+export type AddressTable =
+  | { readonly kind: 'absolute'; readonly at: VirtAddr }
+  | { readonly kind: 'place-relative'; readonly at: VirtAddr }
+  | { readonly kind: 'relative' | 'absolute-percpu'; readonly at: VirtAddr; readonly base: VirtAddr };
+
+export interface KallsymsLocation {
+  readonly count: number;
+  readonly names: VirtAddr;
+  readonly tokenTable: VirtAddr;
+  readonly tokenIndex: VirtAddr;
+}
+
+/** Which widths a table turned out to have; for people and tests. */
+export interface NameLayout {
+  readonly longLengths: boolean;
+  readonly markerSize: 4 | 8;
+}
+
+export interface LoadedNames {
+  readonly names: KallsymsNames;
+  readonly layout: NameLayout;
+}
+
+/**
+ * @throws FormatError when the tables contradict each other
+ * @throws FaultError when they cannot be read
+ */
+export function loadNames(memory: MemoryReader, location: KallsymsLocation): LoadedNames {
+  const { count, names: start, tokenTable, tokenIndex } = location;
+  if (count < 1 || count > MAX_SYMBOLS) throw new FormatError(FORMAT, `${count} symbols`);
+  const tableSize = distance(tokenIndex, tokenTable);
+  if (tableSize <= 0 || tableSize > MAX_TOKEN_TABLE) throw new FormatError(FORMAT, `token table of ${tableSize} bytes`);
+  const size = distance(tokenTable, start);
+  // Names and their markers lie before the token table in every era.
+  if (size < count * 2 || size > MAX_NAMES_BYTES) throw new FormatError(FORMAT, `${size} bytes for ${count} names`);
+  const tokens = new Tokens(memory.readBytes(tokenTable, tableSize), readIndex(memory.readBytes(tokenIndex, 512)));
+  const bytes = memory.readBytes(start, size);
+  for (const longLengths of [true, false]) {
+    const offsets = walkNames(bytes, count, longLengths);
+    const markers = offsets === undefined ? undefined : findMarkers(bytes, start, offsets);
+    if (offsets === undefined || markers === undefined) continue;
+    return {
+      names: new KallsymsNames(bytes.subarray(0, offsets[count]), offsets, longLengths, tokens),
+      layout: { longLengths, markerSize: markers },
+    };
+  }
+  throw new FormatError(FORMAT, 'names do not agree with their markers');
+}
+
+function readIndex(bytes: Uint8Array): Uint16Array {
+  const view = new ByteView(bytes, FORMAT);
+  return Uint16Array.from({ length: 256 }, (_, i) => view.u16(i * 2));
+}
+
+/**
+ * Width of the markers behind the names, if every one of them is the offset of the name it stands for.
+ * @param start - address of `bytes`: the markers are aligned in memory to 8 bytes, or to 4 since Linux 7.0
+ */
+function findMarkers(bytes: Uint8Array, start: VirtAddr, offsets: Uint32Array): 4 | 8 | undefined {
+  const count = offsets.length - 1;
+  const end = offsets[count] ?? 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const wanted = Math.ceil(count / MARKER_STEP);
+  for (const width of [4, 8] as const) {
+    for (const alignment of [8, 4]) {
+      const at = distance(alignDown(add(start, end + alignment - 1), alignment), start);
+      if (at + wanted * width > bytes.length) continue;
+      let agrees = true;
+      for (let i = 0; i < wanted && agrees; i++) {
+        const high = width === 8 ? view.getUint32(at + i * 8 + 4, true) : 0;
+        agrees = view.getUint32(at + i * width, true) === offsets[i * MARKER_STEP] && high === 0;
+      }
+      // A single marker is 0, which says nothing about its width.
+      if (agrees) return width;
+    }
+  }
+  return undefined;
+}
+
+/** Bytes that an address table of `count` symbols takes. */
+export function addressTableSize(kind: AddressTable['kind'], count: number): number {
+  return count * (kind === 'absolute' ? 8 : 4);
+}
+
+/**
+ * Signed addresses of all symbols; undefined when the base is no kernel address.
+ * @throws FormatError when there are too few bytes
+ */
+export function decodeAddresses(bytes: Uint8Array, table: AddressTable, count: number): Float64Array | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < addressTableSize(table.kind, count)) throw new FormatError(FORMAT, 'address table is cut off');
+  const values = new Float64Array(count);
+  if (table.kind === 'absolute') {
+    for (let i = 0; i < count; i++) {
+      // Signed value of a u64 from its halves: exact within 2^53, which signedOf() makes sure of below.
+      const high = view.getInt32(i * 8 + 4, true);
+      const value = high * 0x1_0000_0000 + view.getUint32(i * 8, true);
+      values[i] = Number.isSafeInteger(value) ? value : 0;
+    }
+    return values;
+  }
+  const base = signedOf(table.kind === 'place-relative' ? table.at : table.base);
+  if (base >= 0) return undefined;
+  for (let i = 0; i < count; i++) {
+    const offset = view.getInt32(i * 4, true);
+    if (table.kind === 'place-relative') values[i] = base + i * 4 + offset;
+    else if (table.kind === 'relative') values[i] = base + (offset >>> 0);
+    else values[i] = offset >= 0 ? offset : base - 1 - offset;
+  }
+  return values;
+}
+
+/** What is known of the kernel apart from kallsyms, to tell a right reading of the tables from a wrong one. */
+export interface KnownSymbol {
+  readonly name: string;
+  readonly address: VirtAddr;
+}
+
+/**
+ * Reads the first of `tables` that makes sense: known symbols get their addresses, or, where none is known, addresses
+ * lie in the kernel's half and rise.
+ */
+export function loadAddresses(
+  memory: MemoryReader,
+  names: KallsymsNames,
+  tables: readonly AddressTable[],
+  known: readonly KnownSymbol[],
+): { readonly table: AddressTable; readonly values: Float64Array } {
+  for (const table of tables) {
+    const bytes = memory.readBytes(table.at, addressTableSize(table.kind, names.count));
+    const values = decodeAddresses(bytes, table, names.count);
+    if (values !== undefined && isPlausible(values, names, known)) return { table, values };
+  }
+  throw new FormatError(FORMAT, 'no reading of the address table makes sense');
+}
+
+/** Known symbols at their addresses; without any, addresses of one image that do not fall. */
+function isPlausible(values: Float64Array, names: KallsymsNames, known: readonly KnownSymbol[]): boolean {
+  let checked = 0;
+  for (const { name, address } of known) {
+    const [symbol] = names.find(name);
+    if (symbol === undefined) continue;
+    if (addressOf(values[symbol] ?? 0) !== address) return false;
+    checked++;
+  }
+  if (checked > 0) return true;
+  let rising = 0;
+  let addresses = 0;
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i] ?? 0;
+    const previous = values[i - 1] ?? 0;
+    if (value < 0) addresses++;
+    // An image spans less than 2 GiB; the step from absolute values to addresses is not counted as falling.
+    if (
+      value < 0
+        ? previous >= 0 || (previous <= value && value - previous < 0x8000_0000)
+        : previous >= 0 && previous <= value
+    ) {
+      rising++;
+    }
+  }
+  const steps = values.length - 1;
+  return rising >= steps * 0.99 && addresses >= steps * 0.5;
+}
+
+/** The readings that offsets next to a base allow, the likelier one first. */
+export function offsetTables(at: VirtAddr, base: VirtAddr, sample: Uint8Array): readonly AddressTable[] {
+  const view = new DataView(sample.buffer, sample.byteOffset, sample.byteLength);
+  let negative = 0;
+  const count = sample.length >> 2;
+  for (let i = 0; i < count; i++) if (view.getInt32(i * 4, true) < 0) negative++;
+  const relative: AddressTable = { kind: 'relative', at, base };
+  const percpu: AddressTable = { kind: 'absolute-percpu', at, base };
+  return negative * 2 > count ? [percpu, relative] : [relative, percpu];
+}
+
+export function readU32(memory: MemoryReader, at: VirtAddr): number {
+  return new ByteView(memory.readBytes(at, 4), FORMAT).u32(0);
+}
+
+export function readAddress(memory: MemoryReader, at: VirtAddr): VirtAddr {
+  return virt(new ByteView(memory.readBytes(at, 8), FORMAT).u64(0));
+}
+
+/** `at` rounded up to `alignment`. */
+export function alignUp(at: VirtAddr, alignment: number): VirtAddr {
+  return alignDown(sub(add(at, alignment), 1), alignment);
+}

@@ -1,0 +1,140 @@
+/**
+ * The kernel's own symbol table, as kept in memory for /proc/kallsyms. With CONFIG_KALLSYMS_ALL (all distributions)
+ * it has data symbols as well. Found through VMCOREINFO (since Linux 6.0) or by its looks (kallsyms-scan.ts); decoded
+ * by kallsyms-tables.ts. Not handled: tables of big-endian or 32-bit kernels.
+ *
+ * Several symbols may share an address: `at` names the first in table order, as the kernel itself does; the table is
+ * sorted at build time so that strong, less underscored and not linker-made names come first.
+ */
+import type { VirtAddr } from '../base/address.ts';
+import { attempt, FormatError, isDataError } from '../base/errors.ts';
+import type { MemoryReader, VirtRange } from '../base/memory.ts';
+import { AddressIndex, addressOf } from './address-index.ts';
+import type { KallsymsNames } from './kallsyms-names.ts';
+import { type FoundKallsyms, scanForKallsyms } from './kallsyms-scan.ts';
+import {
+  type AddressTable,
+  type KallsymsLocation,
+  type KnownSymbol,
+  loadAddresses,
+  loadNames,
+  type NameLayout,
+  offsetTables,
+  readAddress,
+  readU32,
+} from './kallsyms-tables.ts';
+import type { SymbolEntry, SymbolTable } from './symbol.ts';
+import type { Vmcoreinfo } from './vmcoreinfo.ts';
+
+export class Kallsyms implements SymbolTable {
+  readonly layout: NameLayout & { readonly addresses: AddressTable['kind'] };
+  readonly #names: KallsymsNames;
+  readonly #values: Float64Array;
+  #index: AddressIndex | undefined;
+
+  /** @param values - signed address of each symbol */
+  constructor(names: KallsymsNames, values: Float64Array, layout: Kallsyms['layout']) {
+    this.#names = names;
+    this.#values = values;
+    this.layout = layout;
+  }
+
+  get count(): number {
+    return this.#names.count;
+  }
+
+  #addresses(): AddressIndex {
+    this.#index ??= new AddressIndex(this.#values);
+    return this.#index;
+  }
+
+  #entry(symbol: number): SymbolEntry {
+    return {
+      name: this.#names.name(symbol),
+      address: addressOf(this.#values[symbol] ?? 0),
+      size: this.#addresses().size(symbol),
+      type: this.#names.type(symbol),
+      module: undefined,
+    };
+  }
+
+  lookup(name: string): SymbolEntry | undefined {
+    for (const symbol of this.#names.find(name)) return this.#entry(symbol);
+    return undefined;
+  }
+
+  lookupAll(name: string): readonly SymbolEntry[] {
+    return [...this.#names.find(name)].map((symbol) => this.#entry(symbol));
+  }
+
+  at(address: VirtAddr): SymbolEntry | undefined {
+    const symbol = this.#addresses().find(address);
+    return symbol === undefined ? undefined : this.#entry(symbol);
+  }
+
+  *entries(): Generator<SymbolEntry> {
+    for (const symbol of this.#addresses().inOrder()) yield this.#entry(symbol);
+  }
+}
+
+/**
+ * @param vmcoreinfo - names the tables since Linux 6.0; its `_stext` checks what was read
+ * @param ranges - where to look for the tables when VMCOREINFO does not say: the kernel image, best only its rodata
+ * @param known - further addresses that the right table must give
+ * @throws FormatError when there is no such table, or none that makes sense
+ * @throws FaultError when VMCOREINFO says where it is but the pages are not in the dump
+ */
+export function openKallsyms(
+  memory: MemoryReader,
+  vmcoreinfo: Vmcoreinfo | undefined,
+  ranges: () => readonly VirtRange[] = () => [],
+  known: readonly KnownSymbol[] = [],
+): Kallsyms {
+  const stext = vmcoreinfo?.symbol('_stext');
+  const checks = stext === undefined ? known : [...known, { name: '_stext', address: stext }];
+  let failure: unknown;
+  for (const found of candidates(memory, vmcoreinfo, ranges)) {
+    try {
+      const { names, layout } = loadNames(memory, found.location);
+      const { table, values } = loadAddresses(memory, names, found.tables(), checks);
+      return new Kallsyms(names, values, { ...layout, addresses: table.kind });
+    } catch (error) {
+      // VMCOREINFO damaged, a copy in the page cache, another kernel's table: the next one may be it.
+      if (!isDataError(error)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure ?? new FormatError('kallsyms', 'not found in this dump');
+}
+
+function* candidates(
+  memory: MemoryReader,
+  vmcoreinfo: Vmcoreinfo | undefined,
+  ranges: () => readonly VirtRange[],
+): Generator<FoundKallsyms> {
+  const named = vmcoreinfo === undefined ? undefined : attempt(() => locateByName(memory, vmcoreinfo));
+  if (named !== undefined) yield named;
+  yield* scanForKallsyms(memory, ranges());
+}
+
+/** Since Linux 6.0 (f09bddbd8661); undefined where VMCOREINFO is older or was cut off before. */
+function locateByName(memory: MemoryReader, vmcoreinfo: Vmcoreinfo): FoundKallsyms | undefined {
+  const names = vmcoreinfo.symbol('kallsyms_names');
+  const countAt = vmcoreinfo.symbol('kallsyms_num_syms');
+  const tokenTable = vmcoreinfo.symbol('kallsyms_token_table');
+  const tokenIndex = vmcoreinfo.symbol('kallsyms_token_index');
+  const offsets = vmcoreinfo.symbol('kallsyms_offsets');
+  const baseAt = vmcoreinfo.symbol('kallsyms_relative_base');
+  const addresses = vmcoreinfo.symbol('kallsyms_addresses');
+  if (names === undefined || countAt === undefined || tokenTable === undefined || tokenIndex === undefined) return;
+  const count = readU32(memory, countAt);
+  const location: KallsymsLocation = { count, names, tokenTable, tokenIndex };
+  if (offsets !== undefined && baseAt !== undefined) {
+    const sample = memory.readBytes(offsets, Math.min(count, 0x4000) * 4);
+    const base = readAddress(memory, baseAt);
+    return { location, tables: () => offsetTables(offsets, base, sample) };
+  }
+  if (offsets !== undefined) return { location, tables: () => [{ kind: 'place-relative', at: offsets }] };
+  if (addresses !== undefined) return { location, tables: () => [{ kind: 'absolute', at: addresses }] };
+  return undefined;
+}
