@@ -65,7 +65,8 @@ export class ByteView {
   /** A 64-bit field that must fit a number, such as a file offset; throws FormatError above 2^53. */
   size64(offset: number): number {
     const value = this.u64(offset);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new FormatError(this.format, `value ${value} is too large`, offset);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER))
+      throw new FormatError(this.format, `value ${value} is too large`, offset);
     return Number(value);
   }
 

@@ -40,6 +40,7 @@ export class PageCache {
   #hits = 0;
   #misses = 0;
   #bytes = 0;
+  #evictions = 0;
 
   /** @param maxBytes - upper limit of page memory; at least 16 pages are always held */
   constructor(file: DumpFile, maxBytes = DEFAULT_BYTES) {
@@ -95,6 +96,11 @@ export class PageCache {
     return this.#special.get(frame) ?? this.file.status(frame);
   }
 
+  /** Rises whenever page memory may have been given to another page: until then, views that were handed out stay good. */
+  get evictions(): number {
+    return this.#evictions;
+  }
+
   get stats(): PageCacheStats {
     return { hits: this.#hits, misses: this.#misses, bytes: this.#bytes };
   }
@@ -118,7 +124,9 @@ export class PageCache {
   #load(frame: Pfn): Uint8Array | undefined {
     this.#misses++;
     const slot = this.#slots.claim(frame);
-    const page = this.#pages[slot] ?? this.#grow(slot);
+    const known = this.#pages[slot];
+    if (known !== undefined) this.#evictions++;
+    const page = known ?? this.#grow(slot);
     if (slot === this.#lastSlot) this.#lastFrame = Number.NaN;
     const status = this.file.readPage(frame, page);
     if (status === 'data') return this.#remember(frame, slot, page);

@@ -1,0 +1,262 @@
+/**
+ * Tasks: `struct task_struct` (include/linux/sched.h), the list of processes and their threads, states, run queues.
+ * What a task's own record cannot give is undefined in the result, never a made-up value.
+ */
+import { isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt, isDataError, ValidationError } from '../base/errors.ts';
+import { nanoseconds, type Nanoseconds } from '../base/units.ts';
+import type { Field } from '../program/field.ts';
+import type { Program } from '../program/program.ts';
+import { cpus } from './cpus.ts';
+import { stateOf, type TaskState } from './task-state.ts';
+
+/** PID_MAX_LIMIT on 64-bit machines. */
+const MAX_TASKS = 1 << 22;
+/** PF_KTHREAD; the same since 2.6.27. */
+const PF_KTHREAD = 0x200000n;
+
+export interface SchedInfo {
+  /** Times it got a CPU. */
+  readonly runs: bigint;
+  /** Time it was runnable and waited for a CPU. */
+  readonly runDelay: Nanoseconds;
+  /** When it last got a CPU, on the run queue's clock. */
+  readonly lastArrival: Nanoseconds;
+  /** When it was last queued to run; 0 when it is not waiting for a CPU. */
+  readonly lastQueued: Nanoseconds;
+}
+
+export interface Task {
+  /** `struct task_struct *`. */
+  readonly address: VirtAddr;
+  readonly pid: number;
+  readonly tgid: number;
+  readonly comm: string;
+  readonly state: TaskState;
+  readonly kthread: boolean;
+  /** `struct task_struct *`. */
+  readonly realParent: VirtAddr | undefined;
+  /** `struct task_struct *`. */
+  readonly groupLeader: VirtAddr | undefined;
+  /** `struct mm_struct *`; undefined for kernel threads and exited tasks. */
+  readonly mm: VirtAddr | undefined;
+  /** CPU it runs on or ran on last. */
+  readonly cpu: number | undefined;
+  /** True when it is the current task of its CPU. */
+  readonly running: boolean;
+  /** On the monotonic clock. */
+  readonly startTime: Nanoseconds | undefined;
+  readonly schedInfo: SchedInfo | undefined;
+  /** True for the per-CPU idle tasks (pid 0). */
+  readonly idle: boolean;
+}
+
+export interface TaskList {
+  /** Processes in the kernel's order, each followed by its threads; idle tasks at the end. */
+  readonly tasks: readonly Task[];
+  /** The kernel's own count, `nr_threads`, without idle tasks; undefined when it cannot be read. */
+  readonly expected: number | undefined;
+  /** What could not be read, one line each. */
+  readonly problems: readonly string[];
+}
+
+interface Layout {
+  readonly pid: Field;
+  readonly tgid: Field;
+  readonly comm: Field;
+  readonly flags: Field;
+  readonly realParent: Field;
+  readonly groupLeader: Field;
+  readonly mm: Field;
+  readonly cpu: Field | undefined;
+  readonly startTime: Field | undefined;
+  readonly runs: Field | undefined;
+  readonly runDelay: Field | undefined;
+  readonly lastArrival: Field | undefined;
+  readonly lastQueued: Field | undefined;
+}
+
+function layoutOf(program: Program): Layout {
+  const field = (path: string) => program.field('struct task_struct', path);
+  const maybe = (path: string) => program.tryField('struct task_struct', path);
+  return {
+    pid: field('pid'),
+    tgid: field('tgid'),
+    comm: field('comm'),
+    flags: field('flags'),
+    realParent: field('real_parent'),
+    groupLeader: field('group_leader'),
+    mm: field('mm'),
+    // task_struct.cpu 4.9-5.15 (THREAD_INFO_IN_TASK, commit c65eacbe290b); thread_info.cpu again since 5.16 on x86
+    // (commit bcf9033e5449). Proven on 5.10 (cpu) and on 6.1, 6.12 (thread_info.cpu).
+    cpu: maybe('thread_info.cpu') ?? maybe('cpu'),
+    // u64 nanoseconds since 3.17 (commit ccbf62d8a284); struct timespec before, which has no scalar of that name.
+    startTime: maybe('start_time'),
+    runs: maybe('sched_info.pcount'),
+    runDelay: maybe('sched_info.run_delay'),
+    lastArrival: maybe('sched_info.last_arrival'),
+    lastQueued: maybe('sched_info.last_queued'),
+  };
+}
+
+/**
+ * All tasks: `init_task.tasks` links the processes, `signal->thread_head` their threads, `runqueues.idle` the idle
+ * tasks. A break in the list is bridged from its other end and told.
+ * @returns `struct task_struct` records
+ * @throws LookupError when this kernel's types are not known at all
+ */
+export function readTasks(program: Program): TaskList {
+  const problems: string[] = [];
+  const layout = layoutOf(program);
+  const running = currentTasks(program, problems);
+  const tasks: Task[] = [];
+  const seen = new Set<VirtAddr>();
+  const push = (address: VirtAddr, idle: boolean): void => {
+    if (seen.has(address)) return;
+    seen.add(address);
+    try {
+      tasks.push(readTask(program, layout, address, running.has(address), idle));
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      problems.push(`a task: ${error.message}`);
+    }
+  };
+  for (const leader of processes(program, problems)) {
+    push(leader, false);
+    for (const thread of threads(program, leader, problems)) push(thread, false);
+  }
+  for (const idle of idleTasks(program, problems)) push(idle, true);
+  return { tasks, expected: threadCount(program), problems };
+}
+
+/** `int nr_threads` (kernel/fork.c): all threads but the idle ones. */
+function threadCount(program: Program): number | undefined {
+  const symbol = program.symbols.kernel.lookup('nr_threads');
+  if (symbol === undefined) return undefined;
+  const count = attempt(() => program.memory.readU32(symbol.address));
+  return count !== undefined && count <= MAX_TASKS ? count : undefined;
+}
+
+function* processes(program: Program, problems: string[]): Generator<VirtAddr> {
+  const tasks = program.field('struct task_struct', 'tasks');
+  const head = tasks.address(program.symbol('init_task').address);
+  let last = head;
+  try {
+    for (const node of chain(program, head, 'next', (at) => (last = at))) yield tasks.container(node);
+    return;
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`list of processes, forwards: ${error.message}`);
+  }
+  const fromEnd: VirtAddr[] = [];
+  try {
+    for (const node of chain(program, head, 'prev', () => {})) {
+      if (node === last) break;
+      fromEnd.push(tasks.container(node));
+    }
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`list of processes, backwards: ${error.message}`);
+  }
+  yield* fromEnd.reverse();
+}
+
+function* chain(
+  program: Program,
+  head: VirtAddr,
+  link: 'next' | 'prev',
+  visit: (node: VirtAddr) => void,
+): Generator<VirtAddr> {
+  const field = program.field('struct list_head', link);
+  for (let at = field.pointer(head), n = 0; at !== head; at = field.pointer(at), n++) {
+    if (!isKernel(at)) throw new ValidationError('struct list_head', at, `${link} is no kernel pointer`);
+    if (n > MAX_TASKS) throw new ValidationError('struct list_head', head, 'the list does not end');
+    // Visited only once it is known to be readable.
+    field.pointer(at);
+    visit(at);
+    yield at;
+  }
+}
+
+function* threads(program: Program, leader: VirtAddr, problems: string[]): Generator<VirtAddr> {
+  try {
+    // signal->thread_head since 3.14 (commit 0c740d0afc3b); the ring thread_group before, gone in 6.7 (8e1f385104ac).
+    const node = program.tryField('struct task_struct', 'thread_node');
+    if (node !== undefined) {
+      const signal = program.field('struct task_struct', 'signal').pointer(leader);
+      if (signal === 0n) return;
+      const head = program.field('struct signal_struct', 'thread_head').address(signal);
+      for (const at of chain(program, head, 'next', () => {})) yield node.container(at);
+      return;
+    }
+    const ring = program.field('struct task_struct', 'thread_group');
+    for (const at of chain(program, ring.address(leader), 'next', () => {})) yield ring.container(at);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`threads of a process: ${error.message}`);
+  }
+}
+
+/** Current task of each online CPU, `struct rq.curr`. */
+function currentTasks(program: Program, problems: string[]): ReadonlySet<VirtAddr> {
+  return new Set(perCpuTasks(program, 'curr', problems));
+}
+
+function idleTasks(program: Program, problems: string[]): readonly VirtAddr[] {
+  return perCpuTasks(program, 'idle', problems);
+}
+
+function perCpuTasks(program: Program, member: 'curr' | 'idle', problems: string[]): VirtAddr[] {
+  const out: VirtAddr[] = [];
+  try {
+    const field = program.field('struct rq', member);
+    const runqueues = program.symbol('runqueues').address;
+    for (const cpu of cpus(program, 'online')) {
+      const task = attempt(() => field.pointer(program.perCpuAddress(runqueues, cpu)));
+      if (task === undefined) problems.push(`run queue of CPU ${cpu} cannot be read`);
+      else if (isKernel(task)) out.push(task);
+    }
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`run queues: ${error.message}`);
+  }
+  return out;
+}
+
+function readTask(program: Program, layout: Layout, address: VirtAddr, running: boolean, idle: boolean): Task {
+  const kernelPointer = (field: Field): VirtAddr | undefined => {
+    const value = field.pointer(address);
+    return isKernel(value) ? value : undefined;
+  };
+  const cpu = layout.cpu === undefined ? undefined : layout.cpu.number(address);
+  return {
+    address,
+    pid: layout.pid.number(address),
+    tgid: layout.tgid.number(address),
+    comm: layout.comm.text(address),
+    state: stateOf(program, address),
+    kthread: (layout.flags.u64(address) & PF_KTHREAD) !== 0n,
+    realParent: kernelPointer(layout.realParent),
+    groupLeader: kernelPointer(layout.groupLeader),
+    mm: kernelPointer(layout.mm),
+    cpu,
+    running,
+    startTime: layout.startTime?.size === 8 ? attempt(() => time(layout.startTime, address)) : undefined,
+    schedInfo: readSchedInfo(layout, address),
+    idle,
+  };
+}
+
+function time(field: Field | undefined, address: VirtAddr): Nanoseconds | undefined {
+  return field === undefined ? undefined : nanoseconds(field.u64(address));
+}
+
+/** `struct sched_info`; needs CONFIG_SCHED_INFO, which all distributions set. */
+function readSchedInfo(layout: Layout, address: VirtAddr): SchedInfo | undefined {
+  const runDelay = time(layout.runDelay, address);
+  const lastArrival = time(layout.lastArrival, address);
+  const lastQueued = time(layout.lastQueued, address);
+  if (layout.runs === undefined || runDelay === undefined) return undefined;
+  if (lastArrival === undefined || lastQueued === undefined) return undefined;
+  return { runs: layout.runs.u64(address), runDelay, lastArrival, lastQueued };
+}

@@ -1,0 +1,151 @@
+/**
+ * The kernel stack of a task: where it lies, its frames, and the words on it. Registers come from the task's switched-out
+ * frame, or, for a task that was on a CPU when the machine crashed, from that CPU's crash note (`crash_notes`, filled by
+ * crash_save_cpu(), kernel/vmcore_info.c) or the dump's own NT_PRSTATUS note.
+ */
+import { add, contains, type VirtAddr, virt } from '../base/address.ts';
+import { ByteView } from '../base/bytes.ts';
+import { attempt, FormatError, isDataError } from '../base/errors.ts';
+import type { Frame, Registers, StackTrace } from '../program/arch/arch.ts';
+import type { Program } from '../program/program.ts';
+import type { SymbolAt } from '../program/symbols.ts';
+import type { Task } from './sched.ts';
+
+const NT_PRSTATUS = 1;
+const MAX_THREAD_SIZE = 1 << 20;
+
+export interface StackArea {
+  /** Lowest address, `task_struct.stack`. */
+  readonly start: VirtAddr;
+  /** Bytes, THREAD_SIZE. */
+  readonly size: number;
+}
+
+/** A function on a stack. */
+export interface NamedFrame extends Frame {
+  /** Symbol that covers the instruction; undefined outside known code. */
+  readonly symbol: SymbolAt | undefined;
+  /** The symbol's name without compiler suffixes ('.isra.0', '.constprop.0', '.cold'). */
+  readonly func: string | undefined;
+}
+
+export interface TaskStack {
+  readonly frames: readonly NamedFrame[];
+  readonly end: StackTrace['end'];
+  /** Why the stack is not complete; undefined when it is. */
+  readonly problem: string | undefined;
+  /** Where the first registers came from. */
+  readonly registers: 'switched-out' | 'crash-note' | 'none';
+}
+
+/**
+ * The area of a task's kernel stack. THREAD_SIZE is the size of `union thread_union`.
+ * @param task - `struct task_struct *`
+ * @returns undefined when the stack was freed (an exited task)
+ * @throws FaultError, LookupError
+ */
+export function stackArea(program: Program, task: VirtAddr): StackArea | undefined {
+  const start = program.field('struct task_struct', 'stack').pointer(task);
+  const size = program.sizeOf('union thread_union');
+  return start === 0n || size === 0 || size > MAX_THREAD_SIZE ? undefined : { start, size };
+}
+
+/**
+ * The stack of a task, innermost function first. Never throws for what the dump holds: an empty or broken stack says why.
+ * @param task - a `struct task_struct`
+ */
+export function taskStack(program: Program, task: Task): TaskStack {
+  let source: TaskStack['registers'] = 'none';
+  try {
+    let start: Registers | undefined;
+    if (task.running) {
+      start = task.cpu === undefined ? undefined : cpuRegisters(program, task.cpu);
+      if (start === undefined) return empty('it was running, and the dump has no registers of its CPU');
+      source = 'crash-note';
+    } else {
+      if (stackArea(program, task.address) === undefined) return empty('its stack was freed');
+      start = program.arch.switchedOutRegisters(program, task.address);
+      source = 'switched-out';
+    }
+    if (!program.isText(start.pc)) {
+      return task.running ? { frames: [], end: 'user', problem: undefined, registers: source } : empty('its saved registers do not point to code');
+    }
+    const trace = program.arch.unwind(program, start);
+    const frames = trace.frames.map((frame) => nameFrame(program, frame));
+    return { frames, end: trace.end, problem: trace.problem, registers: source };
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    return { frames: [], end: 'broken', problem: error.message, registers: source };
+  }
+}
+
+function empty(problem: string): TaskStack {
+  return { frames: [], end: 'broken', problem, registers: 'none' };
+}
+
+function nameFrame(program: Program, frame: Frame): NamedFrame {
+  // A return address may lie behind the last instruction of a function that does not return.
+  const symbol = program.symbols.at(frame.exact ? frame.pc : add(frame.pc, -1));
+  return { ...frame, symbol, func: symbol === undefined ? undefined : plainName(symbol.name) };
+}
+
+/** 'foo.constprop.0' -> 'foo'. */
+function plainName(name: string): string {
+  const dot = name.indexOf('.', 1);
+  return dot < 0 ? name : name.slice(0, dot);
+}
+
+/**
+ * Registers of a CPU at the crash, from its `crash_notes` buffer (`note_buf_t *`, per-CPU pointer): an ELF note
+ * CORE/NT_PRSTATUS. Indexing the dump's notes instead would go wrong when a CPU did not answer.
+ * @returns undefined when the CPU saved none
+ * @throws FaultError, LookupError, FormatError
+ */
+export function cpuRegisters(program: Program, cpu: number): Registers | undefined {
+  const notes = program.symbols.kernel.lookup('crash_notes');
+  if (notes !== undefined) {
+    const buffer = program.perCpuAddress(program.memory.readPointer(notes.address), cpu);
+    const desc = attempt(() => noteDesc(program, buffer));
+    if (desc !== undefined) return program.arch.prstatusRegisters(desc);
+  }
+  // A live dump (no CRASHTIME in VMCOREINFO) has one note per virtual CPU, in order, written by the hypervisor.
+  if (program.vmcoreinfo.has('CRASHTIME')) return undefined;
+  const note = program.dump.notes.filter((n) => n.name === 'CORE' && n.type === NT_PRSTATUS)[cpu];
+  return note === undefined ? undefined : program.arch.prstatusRegisters(note.desc);
+}
+
+function noteDesc(program: Program, at: VirtAddr): Uint8Array | undefined {
+  const header = new ByteView(program.memory.readBytes(at, 12), 'crash_notes');
+  const nameSize = header.u32(0);
+  const descSize = header.u32(4);
+  if (nameSize === 0 || header.u32(8) !== NT_PRSTATUS) return undefined;
+  if (nameSize > 64 || descSize > 4096) throw new FormatError('crash_notes', `note of ${nameSize} + ${descSize} bytes`);
+  return program.memory.readBytes(add(at, 12 + ((nameSize + 3) & ~3)), descSize);
+}
+
+/** Words of a stack from an address to its upper end, as a scan needs them. */
+export interface StackWords {
+  readonly start: VirtAddr;
+  readonly words: BigUint64Array;
+}
+
+/**
+ * The words of a stack from `sp` up.
+ * @param area - a `struct task_struct`'s stack
+ * @returns undefined when `sp` is not on it
+ * @throws FaultError
+ */
+export function stackWords(program: Program, area: StackArea, sp: VirtAddr): StackWords | undefined {
+  if (!contains(area.start, area.size, sp)) return undefined;
+  const start = virt((sp + 7n) & ~7n);
+  const bytes = program.memory.readBytes(start, Number(area.start + BigInt(area.size) - start));
+  return { start, words: new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3) };
+}
+
+/**
+ * The frame in whose stack area an address lies.
+ * @param frames - frames of one `struct task_struct`, innermost first
+ */
+export function frameAt(frames: readonly NamedFrame[], address: VirtAddr): NamedFrame | undefined {
+  return frames.find((frame) => frame.cfa !== undefined && address >= frame.sp && address < frame.cfa);
+}

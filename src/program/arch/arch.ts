@@ -1,0 +1,64 @@
+/**
+ * What a CPU architecture must answer. One file per architecture implements it; nothing above `program/` asks which.
+ */
+import type { PhysAddr, VirtAddr } from '../../base/address.ts';
+import type { VirtRange } from '../../base/memory.ts';
+import type { Program } from '../program.ts';
+
+/** General registers by the architecture's own names ('rip', 'rsp', 'rbx'); only those that are known. */
+export interface Registers {
+  readonly pc: VirtAddr;
+  readonly sp: VirtAddr;
+  /** Frame pointer register, when known. */
+  readonly fp: VirtAddr | undefined;
+  /** Others, when known. */
+  readonly others: ReadonlyMap<string, bigint>;
+  /** True when `pc` is where execution stands (interrupt, register dump); false when it is a return address. */
+  readonly exact: boolean;
+}
+
+/** How a frame was found. */
+export type FrameSource = 'registers' | 'orc' | 'exception' | 'frame-pointer';
+
+export interface Frame {
+  /** Address of the next instruction of this function: a return address unless `exact`. */
+  readonly pc: VirtAddr;
+  /** Stack pointer inside this frame: its own stack area starts here ... */
+  readonly sp: VirtAddr;
+  /** ... and ends here (canonical frame address: the caller's stack pointer); undefined for the last frame. */
+  readonly cfa: VirtAddr | undefined;
+  readonly exact: boolean;
+  readonly source: FrameSource;
+  /** `struct pt_regs *` for a frame that an exception or interrupt cut. */
+  readonly registersAt: VirtAddr | undefined;
+}
+
+/**
+ * `user`: the next frame is in user mode; `end`: the unwind tables say that this is the first function;
+ * `broken`: it could not go on.
+ */
+export type StackEnd = 'user' | 'end' | 'broken';
+
+export interface StackTrace {
+  readonly frames: readonly Frame[];
+  readonly end: StackEnd;
+  /** Why it is broken. */
+  readonly problem: string | undefined;
+}
+
+export interface Arch {
+  readonly name: string;
+  /** The mapping of the kernel image and the direct map by arithmetic, the rest through the kernel's page tables. */
+  translate(address: VirtAddr): PhysAddr;
+  /** Ranges of the kernel image that hold constants but no code, as its page tables say; for scans. */
+  imageRanges(): readonly VirtRange[];
+  /** Walks the page tables at `pgd` (`pgd_t *`, virtual) for a user address. @throws FaultError */
+  translateUser(pgd: VirtAddr, address: VirtAddr): PhysAddr;
+  /** Called once symbols are there: what the image must tell before everything can be translated. */
+  learn(program: Program): void;
+  /** Registers of a task that is not running, from `task_struct.thread`. @throws FaultError, LookupError */
+  switchedOutRegisters(program: Program, task: VirtAddr): Registers;
+  /** Registers in the desc of an NT_PRSTATUS note. @throws FormatError */
+  prstatusRegisters(desc: Uint8Array): Registers;
+  unwind(program: Program, start: Registers): StackTrace;
+}

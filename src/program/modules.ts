@@ -1,0 +1,214 @@
+/**
+ * Loaded modules as far as symbols, types and unwind tables need them: the list `modules`, each `struct module`'s memory
+ * ranges, its kallsyms, ORC tables and split BTF. Each part is read on first use; a broken module is left out and named.
+ */
+import { add, contains, isKernel, type VirtAddr } from '../base/address.ts';
+import { isDataError, ValidationError } from '../base/errors.ts';
+import { parseBtf, type Btf } from '../debuginfo/btf.ts';
+import { openModuleSymbols } from '../debuginfo/module-symbols.ts';
+import { OrcTable } from '../debuginfo/orc.ts';
+import type { SymbolTable } from '../debuginfo/symbol.ts';
+import type { Program } from './program.ts';
+
+const MAX_MODULES = 4096;
+const MAX_SYMBOLS = 1 << 20;
+const MAX_STRINGS = 1 << 26;
+const MAX_BTF = 1 << 26;
+const MAX_ORC = 1 << 22;
+
+export interface ModuleRange {
+  readonly start: VirtAddr;
+  /** Bytes. */
+  readonly size: number;
+  readonly text: boolean;
+}
+
+export class KernelModule {
+  readonly name: string;
+  /** `struct module *`. */
+  readonly address: VirtAddr;
+  readonly ranges: readonly ModuleRange[];
+  readonly #program: Program;
+  #symbols: SymbolTable | undefined;
+  #orc: OrcTable | undefined;
+  #triedSymbols = false;
+  #triedOrc = false;
+
+  constructor(program: Program, name: string, address: VirtAddr, ranges: readonly ModuleRange[]) {
+    this.#program = program;
+    this.name = name;
+    this.address = address;
+    this.ranges = ranges;
+  }
+
+  covers(address: VirtAddr): boolean {
+    return this.ranges.some((range) => contains(range.start, range.size, address));
+  }
+
+  isText(address: VirtAddr): boolean {
+    return this.ranges.some((range) => range.text && contains(range.start, range.size, address));
+  }
+
+  /** The module's own symbols; undefined when they cannot be read. */
+  get symbols(): SymbolTable | undefined {
+    if (!this.#triedSymbols) {
+      this.#triedSymbols = true;
+      this.#symbols = readSymbols(this.#program, this);
+    }
+    return this.#symbols;
+  }
+
+  /** The module's unwind table; undefined when there is none. */
+  get orc(): OrcTable | undefined {
+    if (!this.#triedOrc) {
+      this.#triedOrc = true;
+      this.#orc = readOrc(this.#program, this);
+    }
+    return this.#orc;
+  }
+}
+
+export interface ModuleList {
+  readonly modules: readonly KernelModule[];
+  /** Why the list is shorter than it should be. */
+  readonly problem: string | undefined;
+}
+
+/** Walks the list `modules`. Never throws for what the dump holds: what was found before a fault is returned. */
+export function readModules(program: Program): ModuleList {
+  const modules: KernelModule[] = [];
+  try {
+    const list = program.field('struct module', 'list');
+    const name = program.field('struct module', 'name');
+    const head = program.symbol('modules').address;
+    const next = program.field('struct list_head', 'next');
+    for (let at = next.pointer(head); at !== head; at = next.pointer(at)) {
+      if (modules.length >= MAX_MODULES || !isKernel(at))
+        throw new ValidationError('modules', at, 'the list does not end');
+      const address = list.container(at);
+      modules.push(new KernelModule(program, name.text(address), address, readRanges(program, address)));
+    }
+    return { modules, problem: undefined };
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    return { modules, problem: error.message };
+  }
+}
+
+function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] {
+  const ranges: ModuleRange[] = [];
+  const push = (start: VirtAddr, size: number, text: boolean): void => {
+    if (start !== 0n && size > 0 && isKernel(start)) ranges.push({ start, size, text });
+  };
+  // mem[MOD_TEXT ...] since 6.4 (commit ac3b43283923); proven on 6.12. core_layout 4.5-6.3 (commit 7523e4dc5057);
+  // proven on 5.10 and 6.1. module_core before; never seen on a real dump.
+  const memory = program.tryField('struct module', 'mem[0].base');
+  if (memory !== undefined) {
+    const count = Math.min(16, Number(program.enumerator('MOD_MEM_NUM_TYPES') ?? 7n));
+    for (let i = 0; i < count; i++) {
+      const base = program.field('struct module', `mem[${i}].base`).pointer(module);
+      const size = program.field('struct module', `mem[${i}].size`).number(module);
+      push(
+        base,
+        size,
+        i === Number(program.enumerator('MOD_TEXT') ?? 0n) || i === Number(program.enumerator('MOD_INIT_TEXT') ?? 4n),
+      );
+    }
+    return ranges;
+  }
+  const layout = program.tryField('struct module', 'core_layout.base');
+  for (const part of layout === undefined ? [] : ['core_layout', 'init_layout']) {
+    const base = program.field('struct module', `${part}.base`).pointer(module);
+    const size = program.field('struct module', `${part}.size`).number(module);
+    const text = program.field('struct module', `${part}.text_size`).number(module);
+    push(base, Math.min(text, size), true);
+    push(add(base, text), size - text, false);
+  }
+  if (layout === undefined) {
+    const base = program.field('struct module', 'module_core').pointer(module);
+    const size = program.field('struct module', 'core_size').number(module);
+    const text = program.field('struct module', 'core_text_size').number(module);
+    push(base, Math.min(text, size), true);
+    push(add(base, text), size - text, false);
+  }
+  return ranges;
+}
+
+function readSymbols(program: Program, module: KernelModule): SymbolTable | undefined {
+  try {
+    // mod->kallsyms, struct mod_kallsyms, since 4.5 (commit 8244062ef1e5); in struct module itself before.
+    const pointer = program.tryField('struct module', 'kallsyms');
+    const type = pointer === undefined ? 'struct module' : 'struct mod_kallsyms';
+    const at = pointer === undefined ? module.address : pointer.pointer(module.address);
+    const symtab = program.field(type, 'symtab').pointer(at);
+    const count = program.field(type, 'num_symtab').number(at);
+    const strtab = program.field(type, 'strtab').pointer(at);
+    const typetab = program.tryField(type, 'typetab')?.pointer(at);
+    if (count > MAX_SYMBOLS) throw new ValidationError('struct mod_kallsyms', at, `${count} symbols`);
+    const symbols = program.memory.readBytes(symtab, count * 24);
+    const types = typetab === undefined || typetab === 0n ? undefined : program.memory.readBytes(typetab, count);
+    return openModuleSymbols(module.name, symbols, readStrings(program, strtab, symbols), types);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** The string table has no size of its own: it reaches to the end of the string with the highest offset. */
+function readStrings(program: Program, strtab: VirtAddr, symbols: Uint8Array): Uint8Array {
+  const view = new DataView(symbols.buffer, symbols.byteOffset, symbols.byteLength);
+  let last = 0;
+  for (let i = 0; i + 24 <= symbols.length; i += 24) last = Math.max(last, view.getUint32(i, true));
+  if (last > MAX_STRINGS) throw new ValidationError('module strtab', strtab, `name at offset ${last}`);
+  const tail = program.memory.readCString(add(strtab, last), 512);
+  return program.memory.readBytes(strtab, last + tail.length + 1);
+}
+
+function readOrc(program: Program, module: KernelModule): OrcTable | undefined {
+  const version = program.orcVersion;
+  if (version === undefined) return undefined;
+  try {
+    const field = (name: string) => program.field('struct module', `arch.${name}`);
+    const entries = field('num_orcs').number(module.address);
+    if (entries === 0) return undefined;
+    if (entries > MAX_ORC) throw new ValidationError('struct module', module.address, `${entries} ORC entries`);
+    const ip = field('orc_unwind_ip').pointer(module.address);
+    return new OrcTable(program.memory, {
+      ip,
+      entries: field('orc_unwind').pointer(module.address),
+      count: entries,
+      version,
+    });
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Split BTF of modules, from the list `btf_modules` (since 5.11, CONFIG_DEBUG_INFO_BTF_MODULES, commit 36e68442d1af).
+ * Not read until asked for: the kernel's own types answer nearly everything.
+ */
+export function readModuleBtf(program: Program, base: Btf): readonly Btf[] {
+  const out: Btf[] = [];
+  try {
+    const head = program.symbol('btf_modules').address;
+    const list = program.field('struct btf_module', 'list');
+    const next = program.field('struct list_head', 'next');
+    for (
+      let at = next.pointer(head), n = 0;
+      at !== head && n < MAX_MODULES && isKernel(at);
+      at = next.pointer(at), n++
+    ) {
+      const btf = program.field('struct btf_module', 'btf').pointer(list.container(at));
+      const data = program.field('struct btf', 'data').pointer(btf);
+      const size = program.field('struct btf', 'data_size').number(btf);
+      const name = program.field('struct btf', 'name').text(btf);
+      if (size > MAX_BTF) continue;
+      out.push(parseBtf(program.memory.readBytes(data, size), { base, name: `BTF of ${name}` }));
+    }
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+  }
+  return out;
+}

@@ -1,0 +1,111 @@
+/**
+ * Opens a dump as a Program with nothing but the dump: VMCOREINFO, then the kernel image by phys_base, its kallsyms, its
+ * BTF and its ORC tables. What is missing is noted in `problems` and costs the answers that need it, not the rest.
+ */
+import { FormatError, isDataError, UsageError } from '../base/errors.ts';
+import { parseBtf, type Btf } from '../debuginfo/btf.ts';
+import { openKallsyms } from '../debuginfo/kallsyms.ts';
+import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
+import type { SymbolTable } from '../debuginfo/symbol.ts';
+import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+import type { DumpFile } from '../dump/dump-file.ts';
+import { openDump } from '../dump/open.ts';
+import { PageCache } from '../dump/page-cache.ts';
+import type { Arch } from './arch/arch.ts';
+import { X86_64 } from './arch/x86-64.ts';
+import { PhysicalMemory } from './physical-memory.ts';
+import { Program } from './program.ts';
+import { VirtualMemory } from './virtual-memory.ts';
+
+export interface OpenOptions {
+  /** Bound of the page cache in bytes. */
+  readonly cacheBytes?: number;
+}
+
+const MAX_BTF = 1 << 28;
+const MAX_ORC_ENTRIES = 1 << 24;
+
+/**
+ * @throws UsageError when the file is no dump that can be opened, FormatError when it is too damaged to start with
+ */
+export function openProgram(path: string, options: OpenOptions = {}): Program {
+  const dump = openDump(path);
+  try {
+    return programOf(dump, options);
+  } catch (error) {
+    dump.close();
+    throw error;
+  }
+}
+
+/** A Program on a dump that is open already. */
+export function programOf(dump: DumpFile, options: OpenOptions = {}): Program {
+  if (dump.vmcoreinfo === undefined) {
+    throw new UsageError('the dump has no VMCOREINFO note, and finding the kernel without it is not supported yet');
+  }
+  const vmcoreinfo = parseVmcoreinfo(dump.vmcoreinfo);
+  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes));
+  const arch = archOf(dump, vmcoreinfo, physical);
+  const memory = new VirtualMemory(physical, (address) => arch.translate(address));
+  const problems: string[] = [];
+  const kallsyms = openSymbols(memory, vmcoreinfo, arch);
+  const btf = orProblem(problems, 'BTF', () => readBtf(memory, kallsyms));
+  const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
+  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
+  return new Program({ dump, vmcoreinfo, memory, arch, kallsyms, btf, orc, orcVersion: version, problems });
+}
+
+function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory): Arch {
+  if (dump.machine !== 'x86_64')
+    throw new UsageError(`the dump is of a ${dump.machine} machine; only x86_64 is supported yet`);
+  // NUMBER(phys_base) since 4.10; the kdump sub header and the ELF segments have it as well.
+  const physBase = vmcoreinfo.number('phys_base') ?? dump.physBase;
+  // Named init_level4_pgt until 4.12 (commit 65ade2f872b4).
+  const root =
+    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
+  if (physBase === undefined) throw new FormatError('VMCOREINFO', 'does not tell phys_base');
+  if (root === undefined) throw new FormatError('VMCOREINFO', 'does not tell where the kernel page table is');
+  return new X86_64(physical, vmcoreinfo, physBase, root);
+}
+
+function openSymbols(memory: VirtualMemory, vmcoreinfo: Vmcoreinfo, arch: Arch): SymbolTable {
+  try {
+    return openKallsyms(memory, vmcoreinfo, () => arch.imageRanges());
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    throw new FormatError('kallsyms', `the kernel's symbol table cannot be read (${error.message})`, undefined, {
+      cause: error,
+    });
+  }
+}
+
+function orProblem<T>(problems: string[], what: string, read: () => T | undefined): T | undefined {
+  try {
+    const value = read();
+    if (value === undefined) problems.push(`the kernel has no ${what}`);
+    return value;
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`${what} of the kernel cannot be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+function readBtf(memory: VirtualMemory, kallsyms: SymbolTable): Btf | undefined {
+  const start = kallsyms.lookup('__start_BTF')?.address;
+  const stop = kallsyms.lookup('__stop_BTF')?.address;
+  if (start === undefined || stop === undefined) return undefined;
+  const size = Number(stop - start);
+  if (!(size > 0 && size <= MAX_BTF)) throw new FormatError('BTF', `claims ${size} bytes`);
+  return parseBtf(memory.readBytes(start, size), { name: 'BTF of vmlinux' });
+}
+
+function readOrc(memory: VirtualMemory, kallsyms: SymbolTable, version: OrcVersion): OrcTable | undefined {
+  const ip = kallsyms.lookup('__start_orc_unwind_ip')?.address;
+  const ipEnd = kallsyms.lookup('__stop_orc_unwind_ip')?.address;
+  const entries = kallsyms.lookup('__start_orc_unwind')?.address;
+  if (ip === undefined || ipEnd === undefined || entries === undefined) return undefined;
+  const count = Number(ipEnd - ip) / 4;
+  if (!(count > 0 && count <= MAX_ORC_ENTRIES)) throw new FormatError('ORC', `claims ${count} entries`);
+  return new OrcTable(memory, { ip, entries, count: Math.floor(count), version });
+}

@@ -1,0 +1,56 @@
+/**
+ * Physical memory of the dumped machine, read through the one page cache. Knows page frames and nothing of kernels.
+ */
+import { pageNumber, pageOffset, pfn, phys, type PhysAddr } from '../base/address.ts';
+import { FaultError } from '../base/errors.ts';
+import type { PageStatus } from '../dump/dump-file.ts';
+import type { PageCache } from '../dump/page-cache.ts';
+
+export class PhysicalMemory {
+  readonly cache: PageCache;
+  readonly pageSize: number;
+  readonly pageShift: number;
+
+  constructor(cache: PageCache) {
+    this.cache = cache;
+    this.pageSize = cache.pageSize;
+    this.pageShift = Math.log2(cache.pageSize);
+  }
+
+  status(address: PhysAddr): PageStatus {
+    return this.cache.status(pfn(pageNumber(address, this.pageShift)));
+  }
+
+  /** An aligned u64, as page table entries are. @throws FaultError */
+  readU64(address: PhysAddr): bigint {
+    return this.#view(address).getBigUint64(pageOffset(address, this.pageSize), true);
+  }
+
+  /** Copies bytes, across pages. @throws FaultError with the first address that cannot be read */
+  readBytes(address: PhysAddr, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const at = phys(address + BigInt(done));
+      const offset = pageOffset(at, this.pageSize);
+      const size = Math.min(length - done, this.pageSize - offset);
+      out.set(this.#page(at).subarray(offset, offset + size), done);
+      done += size;
+    }
+    return out;
+  }
+
+  #frame(address: PhysAddr): number {
+    const frame = pageNumber(address, this.pageShift);
+    // Hostile page tables can name any 52-bit address.
+    if (frame > Number.MAX_SAFE_INTEGER) throw new FaultError('physical', address, 'absent');
+    return frame;
+  }
+
+  #page(address: PhysAddr): Uint8Array {
+    return this.cache.page(pfn(this.#frame(address)));
+  }
+
+  #view(address: PhysAddr): DataView {
+    return this.cache.view(pfn(this.#frame(address)));
+  }
+}

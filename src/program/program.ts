@@ -1,0 +1,190 @@
+/**
+ * The open dump. Everything above is written on this: symbols by name, typed objects, fields resolved once, memory.
+ * Made by `openProgram` (open.ts). Synchronous; holds no kernel knowledge beyond where symbols, types and unwind
+ * tables lie.
+ */
+import { add, virt, type VirtAddr } from '../base/address.ts';
+import { LookupError } from '../base/errors.ts';
+import type { Btf } from '../debuginfo/btf.ts';
+import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
+import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
+import type { CType } from '../debuginfo/type.ts';
+import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+import type { DumpFile } from '../dump/dump-file.ts';
+import type { Arch } from './arch/arch.ts';
+import { Field } from './field.ts';
+import { GLOBAL_TYPES } from './globals.ts';
+import { type KernelModule, type ModuleList, readModuleBtf, readModules } from './modules.ts';
+import { Obj } from './object.ts';
+import { Symbols } from './symbols.ts';
+import { sizeOf, Types } from './types.ts';
+import type { VirtualMemory } from './virtual-memory.ts';
+
+export interface ProgramParts {
+  readonly dump: DumpFile;
+  readonly vmcoreinfo: Vmcoreinfo;
+  readonly memory: VirtualMemory;
+  readonly arch: Arch;
+  readonly kallsyms: SymbolTable;
+  readonly btf: Btf | undefined;
+  readonly orc: OrcTable | undefined;
+  readonly orcVersion: OrcVersion | undefined;
+  /** What could not be found while opening: 'no BTF: ...'. */
+  readonly problems: readonly string[];
+}
+
+export class Program {
+  readonly dump: DumpFile;
+  readonly vmcoreinfo: Vmcoreinfo;
+  /** Kernel virtual memory. */
+  readonly memory: VirtualMemory;
+  readonly arch: Arch;
+  readonly symbols: Symbols;
+  readonly types = new Types();
+  readonly orcVersion: OrcVersion | undefined;
+  readonly problems: readonly string[];
+  readonly pageSize: number;
+  readonly #btf: Btf | undefined;
+  readonly #orc: OrcTable | undefined;
+  readonly #fields = new Map<string, Field | undefined>();
+  readonly #enumerators = new Map<string, bigint | undefined>();
+  #modules: ModuleList | undefined;
+  #moduleTypesAdded = false;
+
+  constructor(parts: ProgramParts) {
+    this.dump = parts.dump;
+    this.vmcoreinfo = parts.vmcoreinfo;
+    this.memory = parts.memory;
+    this.arch = parts.arch;
+    this.pageSize = parts.dump.pageSize;
+    this.orcVersion = parts.orcVersion;
+    this.problems = parts.problems;
+    this.#btf = parts.btf;
+    this.#orc = parts.orc;
+    this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
+    if (parts.btf !== undefined) this.types.add(parts.btf);
+    this.arch.learn(this);
+    this.memory.flush();
+  }
+
+  /** Loaded modules, read on first use. */
+  get modules(): ModuleList {
+    this.#modules ??= readModules(this);
+    return this.#modules;
+  }
+
+  /** The module that covers an address. */
+  moduleAt(address: VirtAddr): KernelModule | undefined {
+    return this.symbols.moduleAt(address);
+  }
+
+  /** Makes the types of the modules known as well; does nothing the second time. */
+  addModuleTypes(): void {
+    if (this.#moduleTypesAdded) return;
+    this.#moduleTypesAdded = true;
+    if (this.#btf === undefined) return;
+    for (const btf of readModuleBtf(this, this.#btf)) this.types.add(btf);
+    this.#fields.clear();
+  }
+
+  /** A symbol of the kernel. @throws LookupError */
+  symbol(name: string): SymbolEntry {
+    const symbol = this.symbols.kernel.lookup(name);
+    if (symbol === undefined) throw new LookupError('symbol', name);
+    return symbol;
+  }
+
+  /** True when the kernel has a symbol of that name. */
+  hasSymbol(name: string): boolean {
+    return this.symbols.kernel.lookup(name) !== undefined;
+  }
+
+  /** The object of `type` at `address`. @throws LookupError when there is no such type */
+  object(type: string | CType, address: VirtAddr): Obj {
+    return new Obj(this, typeof type === 'string' ? this.types.find(type) : type, address);
+  }
+
+  /** A global variable, typed by the table in globals.ts or by the source of types. @throws LookupError */
+  global(name: string): Obj {
+    return this.object(this.#globalType(name), this.symbol(name).address);
+  }
+
+  /** A per-CPU variable on one CPU. @throws LookupError, FaultError */
+  perCpu(name: string, cpu: number): Obj {
+    return this.object(this.#globalType(name), this.perCpuAddress(this.symbol(name).address, cpu));
+  }
+
+  /**
+   * Address of a per-CPU object: its symbol value (or `__percpu` pointer) plus `__per_cpu_offset[cpu]`. The same in the
+   * zero-based scheme (up to 6.14) and in the image-based one (since 6.15, commit 9d7de2aa8b41).
+   * @throws LookupError, FaultError
+   */
+  perCpuAddress(base: VirtAddr, cpu: number): VirtAddr {
+    // Without SMP there is one copy and no offset table.
+    const offsets = this.symbols.kernel.lookup('__per_cpu_offset');
+    if (offsets === undefined) return base;
+    return virt(base + this.memory.readU64(add(offsets.address, 8 * cpu)));
+  }
+
+  #globalType(name: string): CType {
+    for (const spelled of GLOBAL_TYPES[name] ?? []) {
+      const type = this.types.tryFind(spelled);
+      if (type !== undefined) return type;
+    }
+    const type = this.types.variable(name);
+    if (type === undefined) throw new LookupError('type', `of the variable ${name}`);
+    return type;
+  }
+
+  /** A member, resolved once: `field('struct task_struct', 'se.exec_start')`. @throws LookupError */
+  field(type: string, path: string): Field {
+    const field = this.tryField(type, path);
+    if (field === undefined) throw new LookupError('member', `${type}.${path}`);
+    return field;
+  }
+
+  /** Like `field`; undefined when the type or the member does not exist: for probing layouts. */
+  tryField(type: string, path: string): Field | undefined {
+    const key = `${type}.${path}`;
+    if (this.#fields.has(key)) return this.#fields.get(key);
+    const outer = this.types.tryFind(type);
+    const place = outer === undefined ? undefined : this.types.tryMember(outer, path);
+    const field = place === undefined ? undefined : new Field(this.memory, key, place);
+    this.#fields.set(key, field);
+    return field;
+  }
+
+  /** The first of several spellings of a member that exists. @throws LookupError naming the first */
+  firstField(type: string, paths: readonly [string, ...string[]]): Field {
+    for (const path of paths) {
+      const field = this.tryField(type, path);
+      if (field !== undefined) return field;
+    }
+    throw new LookupError('member', `${type}.${paths[0]}`);
+  }
+
+  /** Bytes of a type. @throws LookupError */
+  sizeOf(type: string): number {
+    return sizeOf(this.types.find(type));
+  }
+
+  /** Value of an enumerator; undefined when this kernel has none of that name. */
+  enumerator(name: string): bigint | undefined {
+    if (!this.#enumerators.has(name)) this.#enumerators.set(name, this.types.enumerator(name));
+    return this.#enumerators.get(name);
+  }
+
+  isText(address: VirtAddr): boolean {
+    return this.symbols.isText(address);
+  }
+
+  /** The unwind rule for an instruction, from the kernel's table or its module's. */
+  orcAt(pc: VirtAddr): OrcEntry | undefined {
+    const module = this.moduleAt(pc);
+    return module === undefined ? this.#orc?.lookup(pc) : module.orc?.lookup(pc);
+  }
+
+  close(): void {
+    this.dump.close();
+  }
+}

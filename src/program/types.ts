@@ -1,0 +1,228 @@
+/**
+ * All types of the open dump behind one lookup: names as C writes them, sizes, members by path. Sources (BTF now) are
+ * asked in order; modules' types only on request. Members are resolved once and remembered.
+ */
+import { LookupError } from '../base/errors.ts';
+import type { CType, Member, NamedKind, StructType, TypeSource } from '../debuginfo/type.ts';
+
+/** A member found by its path, from the start of the outer type. */
+export interface MemberPlace {
+  readonly type: CType;
+  /** Byte offset of the storage unit. */
+  readonly offset: number;
+  /** For a bit field: position of its lowest bit in the little-endian bits that start at `offset`, and width. */
+  readonly bits: { readonly shift: number; readonly size: number } | undefined;
+}
+
+const MAX_DEPTH = 32;
+const POINTER_SIZE = 8;
+
+/** Removes typedefs and qualifiers. */
+export function strip(type: CType): CType {
+  let at = type;
+  for (let i = 0; i < MAX_DEPTH; i++) {
+    switch (at.kind) {
+      case 'typedef':
+      case 'const':
+      case 'volatile':
+      case 'restrict':
+      case 'atomic':
+      case 'tag':
+        at = at.target;
+        break;
+      default:
+        return at;
+    }
+  }
+  throw new LookupError('type', 'a chain of typedefs without end');
+}
+
+/** C spelling of a type: 'struct task_struct *'. */
+export function typeName(type: CType, depth = 0): string {
+  if (depth > MAX_DEPTH) return '...';
+  switch (type.kind) {
+    case 'void':
+      return 'void';
+    case 'int':
+    case 'float':
+    case 'typedef':
+      return type.name;
+    case 'struct':
+    case 'union':
+    case 'enum':
+      return `${type.kind} ${type.name ?? '{...}'}`;
+    case 'pointer': {
+      const inner = typeName(type.target, depth + 1);
+      return inner.endsWith('*') ? `${inner}*` : `${inner} *`;
+    }
+    case 'array':
+      return `${typeName(type.element, depth + 1)}[${type.length === 0 ? '' : type.length}]`;
+    case 'function':
+      return `${typeName(type.result, depth + 1)} (...)`;
+    case 'const':
+    case 'volatile':
+      return `${type.kind} ${typeName(type.target, depth + 1)}`;
+    default:
+      return typeName(type.target, depth + 1);
+  }
+}
+
+/** Bytes; 0 for void, functions and forward declarations. */
+export function sizeOf(type: CType): number {
+  const bare = strip(type);
+  switch (bare.kind) {
+    case 'int':
+    case 'float':
+    case 'enum':
+    case 'struct':
+    case 'union':
+    case 'pointer':
+      return bare.size;
+    case 'array':
+      return bare.length * sizeOf(bare.element);
+    default:
+      return 0;
+  }
+}
+
+export class Types {
+  readonly #sources: TypeSource[] = [];
+  readonly #byName = new Map<string, CType | undefined>();
+  readonly #members = new WeakMap<StructType, Map<string, MemberPlace | undefined>>();
+
+  get sources(): readonly TypeSource[] {
+    return this.#sources;
+  }
+
+  add(source: TypeSource): void {
+    this.#sources.push(source);
+    this.#byName.clear();
+  }
+
+  /** 'struct rq', 'atomic_t', 'unsigned long', 'struct list_head *'. */
+  tryFind(name: string): CType | undefined {
+    if (this.#byName.has(name)) return this.#byName.get(name);
+    const type = this.#find(name);
+    this.#byName.set(name, type);
+    return type;
+  }
+
+  /** @throws LookupError */
+  find(name: string): CType {
+    const type = this.tryFind(name);
+    if (type === undefined) throw new LookupError('type', name);
+    return type;
+  }
+
+  #find(name: string): CType | undefined {
+    const text = name.trim().replace(/\s+/g, ' ');
+    if (text.endsWith('*')) {
+      const target = this.tryFind(text.slice(0, -1).trim());
+      return target === undefined ? undefined : { kind: 'pointer', size: POINTER_SIZE, target };
+    }
+    if (text === 'void') return { kind: 'void' };
+    const tagged = /^(struct|union|enum) (\w+)$/.exec(text);
+    if (tagged?.[1] !== undefined && tagged[2] !== undefined) return this.#first(tagged[1] as NamedKind, tagged[2]);
+    // BTF has the compiler's spelling of the basic types; 'long' and 'unsigned long' are its 'long int' and so on.
+    const basic = BASIC_NAMES[text] ?? text;
+    return this.#first('typedef', text) ?? this.#first('int', basic) ?? this.#first('int', text);
+  }
+
+  #first(kind: NamedKind, name: string): CType | undefined {
+    for (const source of this.#sources) {
+      const type = source.find(kind, name)[0];
+      if (type !== undefined) return type;
+    }
+    return undefined;
+  }
+
+  enumerator(name: string): bigint | undefined {
+    for (const source of this.#sources) {
+      const value = source.enumerator(name);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  /** Type of a global variable, where a source knows it. */
+  variable(name: string): CType | undefined {
+    for (const source of this.#sources) {
+      const type = source.variable(name);
+      if (type !== undefined) return type;
+    }
+    return undefined;
+  }
+
+  /** A member by path: 'pid', 'se.exec_start', 'count[2].counter'; anonymous structs and unions are looked through. */
+  tryMember(type: CType, path: string): MemberPlace | undefined {
+    const outer = strip(type);
+    if (outer.kind !== 'struct' && outer.kind !== 'union') return undefined;
+    let known = this.#members.get(outer);
+    if (known === undefined) this.#members.set(outer, (known = new Map()));
+    if (known.has(path)) return known.get(path);
+    const place = this.#resolve(outer, path);
+    known.set(path, place);
+    return place;
+  }
+
+  /** @throws LookupError */
+  member(type: CType, path: string): MemberPlace {
+    const place = this.tryMember(type, path);
+    if (place === undefined) throw new LookupError('member', `${typeName(strip(type))}.${path}`);
+    return place;
+  }
+
+  #resolve(outer: StructType, path: string): MemberPlace | undefined {
+    let place: MemberPlace = { type: outer, offset: 0, bits: undefined };
+    for (const part of path.split(/\.|(?=\[)/)) {
+      const bare = strip(place.type);
+      const index = /^\[(\d+)\]$/.exec(part)?.[1];
+      if (index !== undefined) {
+        if (bare.kind !== 'array') return undefined;
+        place = { type: bare.element, offset: place.offset + Number(index) * sizeOf(bare.element), bits: undefined };
+        continue;
+      }
+      if (bare.kind !== 'struct' && bare.kind !== 'union') return undefined;
+      const found = findMember(bare, part, 0);
+      if (found === undefined) return undefined;
+      place = placeOf(place.offset, found.bitOffset, found.member);
+    }
+    return place;
+  }
+}
+
+function findMember(
+  type: StructType,
+  name: string,
+  depth: number,
+): { readonly member: Member; readonly bitOffset: number } | undefined {
+  if (depth > MAX_DEPTH) return undefined;
+  for (const member of type.members ?? []) {
+    if (member.name === name) return { member, bitOffset: member.bitOffset };
+    if (member.name !== undefined) continue;
+    const inner = strip(member.type);
+    if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
+    const found = findMember(inner, name, depth + 1);
+    if (found !== undefined) return { member: found.member, bitOffset: member.bitOffset + found.bitOffset };
+  }
+  return undefined;
+}
+
+function placeOf(base: number, bitOffset: number, member: Member): MemberPlace {
+  if (member.bitSize === undefined) return { type: member.type, offset: base + bitOffset / 8, bits: undefined };
+  // A bit field is read from its storage unit, so that it never crosses the end of the unit's bytes.
+  const unit = Math.max(1, sizeOf(member.type)) * 8;
+  const start = Math.floor(bitOffset / unit) * unit;
+  return { type: member.type, offset: base + start / 8, bits: { shift: bitOffset - start, size: member.bitSize } };
+}
+
+const BASIC_NAMES: { readonly [name: string]: string } = {
+  long: 'long int',
+  'unsigned long': 'long unsigned int',
+  short: 'short int',
+  'unsigned short': 'short unsigned int',
+  'long long': 'long long int',
+  'unsigned long long': 'long long unsigned int',
+  unsigned: 'unsigned int',
+  bool: '_Bool',
+};
