@@ -1,0 +1,172 @@
+/**
+ * The bytes of BTF (include/uapi/linux/btf.h, Documentation/bpf/btf.rst): header, type records, strings. Here records
+ * are found and their fields read; what they mean is in btf.ts. Checked once, when opened: the sections lie inside the
+ * bytes, every record ends inside its section. Names and type ids inside records are checked when they are used.
+ * Not handled: BTF of the other byte order.
+ */
+import { ByteView, cstring } from '../base/bytes.ts';
+import { FormatError } from '../base/errors.ts';
+
+export const FORMAT = 'BTF';
+const MAGIC = 0xeb9f;
+/** The kernel allows KSYM_NAME_LEN, 512 since 6.1. */
+const MAX_NAME = 1024;
+
+/** BTF_KIND_*. */
+export const KIND = {
+  INT: 1,
+  PTR: 2,
+  ARRAY: 3,
+  STRUCT: 4,
+  UNION: 5,
+  ENUM: 6,
+  FWD: 7,
+  TYPEDEF: 8,
+  VOLATILE: 9,
+  CONST: 10,
+  RESTRICT: 11,
+  FUNC: 12,
+  FUNC_PROTO: 13,
+  VAR: 14,
+  DATASEC: 15,
+  FLOAT: 16,
+  DECL_TAG: 17,
+  TYPE_TAG: 18,
+  ENUM64: 19,
+} as const;
+
+/** struct btf_type: u32 name_off; u32 info; u32 size or type. */
+const RECORD = 12;
+/** Bytes behind struct btf_type, by kind: once, and per element (vlen). */
+const FIXED = [0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0];
+const ELEMENT = [0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12];
+
+/** Since Linux 7.2 kinds have 7 bits and vlen 24; the added bits were zero before. */
+const kindOfInfo = (info: number): number => (info >>> 24) & 0x7f;
+const vlenOfInfo = (info: number): number => info & 0xffffff;
+
+export class BtfRecords {
+  /** Number of the first type and of the one after the last. */
+  readonly firstId: number;
+  readonly endId: number;
+  /** True when some enum says that it is signed: pahole does since 1.24; before, the sign of values is unknown. */
+  readonly saysEnumSigns: boolean;
+  /** Length of all strings: of the base and of this one. */
+  readonly stringsEnd: number;
+  readonly #base: BtfRecords | undefined;
+  /** Type section as words; its records are multiples of 4 bytes. */
+  readonly #words: Int32Array;
+  /** Word index of each record. */
+  readonly #starts: Uint32Array;
+  readonly #strings: Uint8Array;
+  readonly #stringsStart: number;
+
+  /**
+   * @param base - of split BTF (modules): ids and string offsets continue behind it
+   * @throws FormatError
+   */
+  constructor(bytes: Uint8Array, base: BtfRecords | undefined) {
+    const view = new ByteView(bytes, FORMAT);
+    if (view.u16(0) !== MAGIC || view.u8(2) !== 1) throw new FormatError(FORMAT, 'no BTF header', 0);
+    const headerSize = view.u32(4);
+    if (headerSize < 24) throw new FormatError(FORMAT, `header of ${headerSize} bytes`, 4);
+    const section = (field: number): Uint8Array => view.slice(headerSize + view.u32(field), view.u32(field + 4));
+    const types = section(8);
+    this.#strings = section(16);
+    // Since 7.1 (pahole 1.31): sizes of each kind, so that kinds not known here can be passed over.
+    const layout = headerSize >= 32 ? section(24) : new Uint8Array(0);
+
+    this.#base = base;
+    this.#stringsStart = base?.stringsEnd ?? 0;
+    this.stringsEnd = this.#stringsStart + this.#strings.length;
+    this.firstId = base?.endId ?? 1;
+    this.#words = words(types);
+    const scan = scanRecords(this.#words, layout);
+    this.#starts = scan.starts;
+    this.endId = this.firstId + scan.starts.length;
+    this.saysEnumSigns = scan.saysEnumSigns || (base?.saysEnumSigns ?? false);
+  }
+
+  /** Word index of a record of this BTF (not of its base). */
+  #start(id: number): number {
+    const start = this.#starts[id - this.firstId];
+    if (start === undefined) throw new FormatError(FORMAT, `no type ${id}`);
+    return start;
+  }
+
+  kind(id: number): number {
+    return kindOfInfo(this.#words[this.#start(id) + 1] ?? 0);
+  }
+  /** Number of members, values, parameters. */
+  vlen(id: number): number {
+    return vlenOfInfo(this.#words[this.#start(id) + 1] ?? 0);
+  }
+  kindFlag(id: number): boolean {
+    return (this.#words[this.#start(id) + 1] ?? 0) < 0;
+  }
+  nameOffset(id: number): number {
+    return (this.#words[this.#start(id)] ?? 0) >>> 0;
+  }
+  /** The third word: size in bytes, or the type that it refers to. */
+  sizeOrType(id: number): number {
+    return (this.#words[this.#start(id) + 2] ?? 0) >>> 0;
+  }
+  /** Word `i` behind struct btf_type, unsigned. */
+  extra(id: number, i: number): number {
+    return (this.#words[this.#start(id) + 3 + i] ?? 0) >>> 0;
+  }
+
+  /** The string at an offset; undefined for the empty one. @throws FormatError when it lies outside */
+  string(offset: number): string | undefined {
+    if (offset === 0) return undefined;
+    const text = cstring(this.stringBytes(offset));
+    return text === '' ? undefined : text;
+  }
+
+  /** Bytes from a string's start on, limited to the longest name; not ended by its NUL. */
+  stringBytes(offset: number): Uint8Array {
+    if (offset < this.#stringsStart && this.#base !== undefined) return this.#base.stringBytes(offset);
+    const at = offset - this.#stringsStart;
+    if (at >= this.#strings.length) throw new FormatError(FORMAT, 'name lies outside the strings', offset);
+    return this.#strings.subarray(at, at + MAX_NAME);
+  }
+
+  name(id: number): string | undefined {
+    return this.string(this.nameOffset(id));
+  }
+}
+
+/** Words of the section in this machine's byte order, without a copy where alignment allows. */
+function words(section: Uint8Array): Int32Array {
+  const aligned = section.byteOffset % 4 === 0 ? section : Uint8Array.from(section);
+  return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
+}
+
+function scanRecords(
+  types: Int32Array,
+  layout: Uint8Array,
+): { readonly starts: Uint32Array; readonly saysEnumSigns: boolean } {
+  const fixed = FIXED.map((size) => size >> 2);
+  const element = ELEMENT.map((size) => size >> 2);
+  // struct btf_layout: u8 info_sz (after struct btf_type), u8 elem_sz, u16 flags; one per kind.
+  for (let kind = FIXED.length; kind * 4 + 4 <= layout.length; kind++) {
+    fixed[kind] = (layout[kind * 4] ?? 0) >> 2;
+    element[kind] = (layout[kind * 4 + 1] ?? 0) >> 2;
+  }
+  const header = RECORD >> 2;
+  const starts = new Uint32Array(Math.floor(types.length / header));
+  let count = 0;
+  let saysEnumSigns = false;
+  let at = 0;
+  while (at < types.length) {
+    const info = types[at + 1] ?? 0;
+    const kind = kindOfInfo(info);
+    const once = fixed[kind];
+    if (kind === 0 || once === undefined) throw new FormatError(FORMAT, `kind ${kind} is not known`, at * 4);
+    starts[count++] = at;
+    if (info < 0 && (kind === KIND.ENUM || kind === KIND.ENUM64)) saysEnumSigns = true;
+    at += header + once + (element[kind] ?? 0) * vlenOfInfo(info);
+  }
+  if (at > types.length) throw new FormatError(FORMAT, 'last type is cut off', at * 4);
+  return { starts: starts.slice(0, count), saysEnumSigns };
+}

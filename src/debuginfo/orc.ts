@@ -1,0 +1,218 @@
+/**
+ * ORC unwind tables of x86-64 (arch/x86/include/asm/orc_types.h, since Linux 4.14): `orc_unwind_ip` is s32[] of places
+ * relative to themselves, rising; `orc_unwind` holds for each {s16 sp_offset; s16 bp_offset; u16 of bit fields}. Four
+ * versions of the bit fields exist; `.orc_header` (since 6.4) has a hash of the structure, before that the members of
+ * `struct orc_entry` tell. Tables are read in blocks as lookups need them: a report touches a small part of them.
+ * Not handled here: stepping through frames (program/arch), arm64 (has none).
+ */
+import { add, distance, type VirtAddr } from '../base/address.ts';
+import { FormatError } from '../base/errors.ts';
+import type { MemoryReader } from '../base/memory.ts';
+import type { SymbolTable } from './symbol.ts';
+import type { TypeSource } from './type.ts';
+
+/**
+ * 1: Linux 4.14 to 6.2. 2: 6.3 (signal bit, ffb1b4a41016). 3: 6.4 to 7.0 (3-bit type, fb799447ae29), also back-ported.
+ * 4: since 7.1 (register numbers in another order).
+ */
+export type OrcVersion = 1 | 2 | 3 | 4;
+
+export type OrcRegister =
+  | 'undefined'
+  | 'prev-sp'
+  | 'ax'
+  | 'dx'
+  | 'di'
+  | 'bp'
+  | 'sp'
+  | 'r10'
+  | 'r13'
+  | 'bp-indirect'
+  | 'sp-indirect';
+
+export interface OrcEntry {
+  /**
+   * `call`: the return address lies below the CFA. `regs`: a whole struct pt_regs lies at the CFA; `regs-partial`: its
+   * last five words (the IRET frame). `end`: outermost frame. `undefined`: nothing is known here.
+   */
+  readonly kind: 'call' | 'regs' | 'regs-partial' | 'end' | 'undefined';
+  /**
+   * CFA = register + spOffset; with `bp-indirect` *(bp + spOffset); with `sp-indirect` *sp + spOffset, since Linux
+   * 5.12 (before, *(sp + spOffset), but no code used it: 5.8 to 5.11 have bp on interrupt stacks).
+   */
+  readonly cfaReg: OrcRegister;
+  readonly spOffset: number;
+  /** Where the caller's rbp is: `prev-sp` *(CFA + bpOffset), `bp` *(bp + bpOffset), `undefined` unchanged. */
+  readonly bpReg: OrcRegister;
+  readonly bpOffset: number;
+  /** The frame above was interrupted, not called: its pc is exact (since 6.3). */
+  readonly signal: boolean;
+}
+
+const REGISTERS: readonly OrcRegister[] = [
+  'undefined',
+  'prev-sp',
+  'dx',
+  'di',
+  'bp',
+  'sp',
+  'r10',
+  'r13',
+  'bp-indirect',
+  'sp-indirect',
+];
+const REGISTERS_V4: readonly OrcRegister[] = [
+  'undefined',
+  'ax',
+  'dx',
+  'sp',
+  'bp',
+  'di',
+  'r10',
+  'r13',
+  'prev-sp',
+  'sp-indirect',
+  'bp-indirect',
+];
+
+/** First bytes of the 20-byte hash in .orc_header, as scripts/orc_hash.sh makes it from struct orc_entry. */
+const HEADER_HASHES: ReadonlyMap<string, OrcVersion> = new Map([
+  ['db84aed4', 2],
+  ['fe5d32bf', 3],
+  ['137c36ad', 4],
+]);
+
+/**
+ * Which version the kernel's tables are; undefined when it has none.
+ * @param types - used when there is no header, or one of an unknown kind
+ * @throws FormatError when there are tables, but nothing tells how to read them
+ */
+export function detectOrcVersion(
+  memory: MemoryReader,
+  symbols: SymbolTable,
+  types: TypeSource | undefined,
+): OrcVersion | undefined {
+  if (symbols.lookup('__start_orc_unwind_ip') === undefined) return undefined;
+  const header = symbols.lookup('__start_orc_header');
+  let hash: string | undefined;
+  if (header !== undefined) {
+    hash = Buffer.from(memory.readBytes(header.address, 4)).toString('hex');
+    const version = HEADER_HASHES.get(hash);
+    if (version !== undefined) return version;
+  }
+  const [entry] = types?.find('struct', 'orc_entry') ?? [];
+  const members = entry?.kind === 'struct' ? entry.members : undefined;
+  if (members === undefined) {
+    const header = hash === undefined ? 'no header' : `unknown header ${hash}`;
+    throw new FormatError('ORC', `${header} and no type of struct orc_entry`);
+  }
+  // v3 and v4 have the same members; v4 came long after the header, so a table without one is v3 (RHEL 9.6).
+  if (!members.some((member) => member.name === 'end')) return 3;
+  return members.some((member) => member.name === 'signal') ? 2 : 1;
+}
+
+export interface OrcPlace {
+  /** `orc_unwind_ip`. */
+  readonly ip: VirtAddr;
+  /** `orc_unwind`. */
+  readonly entries: VirtAddr;
+  /** Number of elements of both. */
+  readonly count: number;
+  readonly version: OrcVersion;
+}
+
+const ENTRY_SIZE = 6;
+/** s32 words per block of `orc_unwind_ip`: 4 KiB. */
+const BLOCK_WORDS = 1024;
+
+export class OrcTable {
+  readonly version: OrcVersion;
+  readonly count: number;
+  readonly #memory: MemoryReader;
+  readonly #place: OrcPlace;
+  readonly #blocks = new Map<number, Int32Array>();
+  readonly #entries = new Map<number, OrcEntry>();
+
+  constructor(memory: MemoryReader, place: OrcPlace) {
+    if (!Number.isSafeInteger(place.count) || place.count < 0 || place.count > 0x1000_0000) {
+      throw new FormatError('ORC', `${place.count} entries`);
+    }
+    this.#memory = memory;
+    this.#place = place;
+    this.version = place.version;
+    this.count = place.count;
+  }
+
+  /** Place of entry `i`, relative to the start of `orc_unwind_ip`. */
+  #pc(i: number): number {
+    const number = Math.floor(i / BLOCK_WORDS);
+    let block = this.#blocks.get(number);
+    if (block === undefined) {
+      const first = number * BLOCK_WORDS;
+      const words = Math.min(BLOCK_WORDS, this.count - first);
+      const bytes = this.#memory.readBytes(add(this.#place.ip, first * 4), words * 4);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      block = Int32Array.from({ length: words }, (_, word) => view.getInt32(word * 4, true));
+      this.#blocks.set(number, block);
+    }
+    return i * 4 + (block[i % BLOCK_WORDS] ?? 0);
+  }
+
+  /**
+   * The rule for `pc`: the last entry at or below it. For a return address ask for one byte less. Undefined below the
+   * first entry, and where 2^31 bytes or more lie between: the caller knows which table a pc belongs to.
+   * @throws FaultError when the part of the table that is needed cannot be read
+   */
+  lookup(pc: VirtAddr): OrcEntry | undefined {
+    const wanted = distance(pc, this.#place.ip);
+    if (!(Math.abs(wanted) <= 0x8000_0000 + this.count * 4)) return undefined;
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#pc(middle) <= wanted) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? undefined : this.entry(low - 1);
+  }
+
+  /** @throws FaultError when it cannot be read */
+  entry(i: number): OrcEntry {
+    let entry = this.#entries.get(i);
+    if (entry === undefined) {
+      const bytes = this.#memory.readBytes(add(this.#place.entries, i * ENTRY_SIZE), ENTRY_SIZE);
+      entry = decodeOrcEntry(bytes, this.version);
+      this.#entries.set(i, entry);
+    }
+    return entry;
+  }
+}
+
+/** @param bytes - one struct orc_entry: 6 bytes */
+export function decodeOrcEntry(bytes: Uint8Array, version: OrcVersion): OrcEntry {
+  if (bytes.length < ENTRY_SIZE) throw new FormatError('ORC', `entry of ${bytes.length} bytes`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const flags = view.getUint16(4, true);
+  const registers = version === 4 ? REGISTERS_V4 : REGISTERS;
+  const cfaReg = registers[flags & 15] ?? 'undefined';
+  return {
+    kind: entryKind(flags, version, cfaReg),
+    cfaReg,
+    spOffset: view.getInt16(0, true),
+    bpReg: registers[(flags >> 4) & 15] ?? 'undefined',
+    bpOffset: view.getInt16(2, true),
+    signal: version >= 2 && (flags & (version === 2 ? 1 << 10 : 1 << 11)) !== 0,
+  };
+}
+
+function entryKind(flags: number, version: OrcVersion, cfaReg: OrcRegister): OrcEntry['kind'] {
+  if (version >= 3) {
+    const kinds = ['undefined', 'end', 'call', 'regs', 'regs-partial'] as const;
+    return kinds[(flags >> 8) & 7] ?? 'undefined';
+  }
+  if ((flags & (version === 2 ? 1 << 11 : 1 << 10)) !== 0) return 'end';
+  if (cfaReg === 'undefined') return 'undefined';
+  // Type 3 was never defined (objtool: UNWIND_HINT_TYPE_FUNC and later ones are resolved to CALL).
+  const kinds = ['call', 'regs', 'regs-partial'] as const;
+  return kinds[(flags >> 8) & 3] ?? 'undefined';
+}
