@@ -33,6 +33,11 @@ export function escapeText(raw: string): SafeText {
   return (plain.test(raw) ? raw : raw.replace(dangerousOrBackslash, visible)) as SafeText;
 }
 
+/** The same in single quotes, with quotes inside escaped: for a name that could be taken for the sentence around it. */
+export function quoteText(raw: string): SafeText {
+  return `'${escapeText(raw).replaceAll("'", String.raw`\x27`)}'` as SafeText;
+}
+
 /** A part of safe text; `start` and `end` as in `String.slice`, never inside of a surrogate pair. */
 export function sliceSafe(text: SafeText, start: number, end?: number): SafeText {
   return text.slice(start, end) as SafeText;

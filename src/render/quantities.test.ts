@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { formatBytes, formatCount, formatDuration, formatRatio, formatWallClock } from './quantities.ts';
+
+test.each([
+  [0, '0'],
+  [51, '51'],
+  [9999, '9999'],
+  [10_000, '10,000'],
+  [4_042_945, '4,042,945'],
+  [-12_345, '-12,345'],
+  [0.5, '0.5'],
+  [2 ** 60, '1152921504606846976'],
+  [Number.NaN, '?'],
+])('count %d', (value, text) => {
+  expect(formatCount(value)).toBe(text);
+});
+
+test.each([
+  [0, '0 B'],
+  [1023, '1023 B'],
+  [1024, '1 KiB'],
+  [10_616 * 1024, '10.4 MiB'],
+  [232 * 2 ** 20 + 5000, '232 MiB'],
+  [15.4 * 2 ** 30, '15.4 GiB'],
+  [1023.99 * 2 ** 20, '1.0 GiB'],
+  [99.97 * 2 ** 20, '100 MiB'],
+  [4_042_945 * 4096, '15.4 GiB'],
+  [2 ** 70, '1024 EiB'],
+  [-2048, '-2 KiB'],
+  [Number.POSITIVE_INFINITY, '?'],
+])('bytes %d', (value, text) => {
+  expect(formatBytes(value)).toBe(text);
+});
+
+test.each([
+  [0n, '0 ms'],
+  [400_000n, '<1 ms'],
+  [12_345_678n, '12 ms'],
+  [999_499_999n, '999 ms'],
+  [999_500_000n, '1.0 s'],
+  [7_540_000_000n, '7.5 s'],
+  [14_280_000_000n, '14.3 s'],
+  [120_000_000_000n, '120.0 s'],
+  [120_100_000_000n, '2 min (120.1 s)'],
+  [125_000_000_000n, '2 min 5 s (125.0 s)'],
+  [8_012_300_000_000n, '2 h 13 min (8012.3 s)'],
+  [50_000_000_000_000n, '13 h 53 min (50000.0 s)'],
+  [200_000_000_000_000n, '2 d 7 h (200000.0 s)'],
+  [86_400_000_000_000n, '1 d (86400.0 s)'],
+  [-7_500_000_000n, '-7.5 s'],
+])('duration %d ns', (ns, text) => {
+  expect(formatDuration(ns)).toBe(text);
+});
+
+test.each([
+  [0, '0 %'],
+  [0.0001, '<0.1 %'],
+  [0.052, '5.2 %'],
+  [0.05, '5 %'],
+  [0.6, '60 %'],
+  [0.9951, '99.5 %'],
+  [0.99999, '>99.9 %'],
+  [1, '100 %'],
+  [2.22, '222 %'],
+  [Number.NaN, '?'],
+])('ratio %d', (value, text) => {
+  expect(formatRatio(value)).toBe(text);
+});
+
+test.each([
+  [0, '1970-01-01T00:00:00Z'],
+  [1_795_424_400.75, '2026-11-23T09:00:00Z'],
+  [1e20, '100000000000000000000 s after 1970'],
+  [Number.NaN, '?'],
+])('wall clock %d', (value, text) => {
+  expect(formatWallClock(value)).toBe(text);
+});

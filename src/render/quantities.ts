@@ -1,0 +1,88 @@
+/**
+ * Numbers as people read them: sizes, durations, counts, ratios, dates. The exact number is in the JSON; here it is
+ * rounded to what can be grasped. A number that is none (NaN, infinite) is shown as `?`.
+ */
+const unknown = '?';
+
+function group(digits: string): string {
+  return digits.replace(/\B(?=(?:\d{3})+$)/g, ',');
+}
+
+/** 51, 9999, 10,000, -4,042,945: separators from 10,000 up. */
+export function formatCount(value: number): string {
+  if (!Number.isFinite(value)) return unknown;
+  if (!Number.isSafeInteger(value)) return Number.isInteger(value) ? BigInt(value).toString() : String(value);
+  const digits = Math.abs(value).toString();
+  return (value < 0 ? '-' : '') + (digits.length > 4 ? group(digits) : digits);
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+
+/** Bytes in binary units with about three digits: 512 B, 4 KiB, 15.4 GiB, 232 MiB. */
+export function formatBytes(value: number): string {
+  if (!Number.isFinite(value)) return unknown;
+  let size = Math.abs(value);
+  let unit = 0;
+  // 1023.95 MiB would be rounded up to 1024 MiB.
+  while (size >= 1023.5 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  const digits = size < 99.95 && !Number.isInteger(size) ? size.toFixed(1) : size.toFixed(0);
+  return `${value < 0 ? '-' : ''}${digits} ${units[unit]}`;
+}
+
+const SECOND = 1_000_000_000n;
+const MINUTE = 60n;
+const HOUR = 60n * MINUTE;
+const DAY = 24n * HOUR;
+
+function tenths(ns: bigint): string {
+  const rounded = (ns * 10n + SECOND / 2n) / SECOND;
+  return `${rounded / 10n}.${rounded % 10n}`;
+}
+
+/** The two largest units of whole seconds: `2 h 13 min`. */
+function rough(total: bigint): string {
+  const parts: string[] = [];
+  for (const [size, label] of [
+    [DAY, 'd'],
+    [HOUR, 'h'],
+    [MINUTE, 'min'],
+    [1n, 's'],
+  ] as const) {
+    const n = total / size;
+    total %= size;
+    if (n > 0n || parts.length > 0) parts.push(`${n} ${label}`);
+    if (parts.length === 2) break;
+  }
+  return parts.filter((part) => !part.startsWith('0 ')).join(' ');
+}
+
+/** Nanoseconds as 12 ms, 7.5 s (up to 120 s), 2 h 13 min (8012.3 s). */
+export function formatDuration(ns: bigint): string {
+  if (ns < 0n) return `-${formatDuration(-ns)}`;
+  const ms = (ns + 500_000n) / 1_000_000n;
+  if (ms === 0n && ns > 0n) return '<1 ms';
+  if (ms < 1000n) return `${ms} ms`;
+  if (ns <= 120n * SECOND) return `${tenths(ns)} s`;
+  return `${rough(ns / SECOND)} (${tenths(ns)} s)`;
+}
+
+/** 0.6 -> 60 %, 0.052 -> 5.2 %. Something is never shown as nothing, nor nearly all as all. */
+export function formatRatio(value: number): string {
+  if (!Number.isFinite(value)) return unknown;
+  if (value < 0) return `-${formatRatio(-value)}`;
+  const percent = value * 100;
+  if (percent > 0 && percent < 0.05) return '<0.1 %';
+  if (percent > 99.9 && percent < 100) return '>99.9 %';
+  const fine = percent < 9.95 || (percent >= 99.5 && percent < 100);
+  return `${percent.toFixed(fine ? 1 : 0).replace(/\.0$/, '')} %`;
+}
+
+/** Seconds since the epoch as 2026-11-23T09:00:00Z. */
+export function formatWallClock(seconds: number): string {
+  const date = new Date(Math.floor(seconds) * 1000);
+  if (Number.isNaN(date.getTime())) return Number.isFinite(seconds) ? `${seconds} s after 1970` : unknown;
+  return date.toISOString().replace('.000Z', 'Z');
+}
