@@ -46,7 +46,8 @@ export function sub<A extends Address>(a: A, bytes: number | bigint): A {
 
 /** Signed distance `a - b` in bytes, exact. */
 export function diff<A extends Address>(a: A, b: A): bigint {
-  return a - b;
+  const [left, right]: readonly [bigint, bigint] = [a, b];
+  return left - right;
 }
 
 /** Distance `a - b` as a number; only for distances known to be below 2^53. */

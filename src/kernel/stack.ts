@@ -3,9 +3,9 @@
  * frame, or, for a task that was on a CPU when the machine crashed, from that CPU's crash note (`crash_notes`, filled by
  * crash_save_cpu(), kernel/vmcore_info.c) or the dump's own NT_PRSTATUS note.
  */
-import { add, contains, type VirtAddr, virt } from '../base/address.ts';
+import { add, contains, distance, type VirtAddr, virt } from '../base/address.ts';
 import { ByteView } from '../base/bytes.ts';
-import { attempt, FormatError, isDataError } from '../base/errors.ts';
+import { attempt, FormatError, isDataError, LookupError } from '../base/errors.ts';
 import type { Frame, Registers, StackTrace } from '../program/arch/arch.ts';
 import type { Program } from '../program/program.ts';
 import type { SymbolAt } from '../program/symbols.ts';
@@ -39,15 +39,32 @@ export interface TaskStack {
 }
 
 /**
- * The area of a task's kernel stack. THREAD_SIZE is the size of `union thread_union`.
+ * THREAD_SIZE in bytes: the linker script's room for `init_stack` (INIT_TASK_DATA; its bounds are named
+ * `__start_init_stack` since 6.8, commit 0cd7ee6ff5b7, `__start_init_task` before), or the size of `union thread_union`
+ * where a source of types has it (BTF has not).
+ * @throws LookupError when neither is there
+ */
+export function threadSize(program: Program): number {
+  const kernel = program.symbols.kernel;
+  const start = kernel.lookup('__start_init_stack') ?? kernel.lookup('__start_init_task');
+  const end = kernel.lookup('__end_init_stack') ?? kernel.lookup('__end_init_task');
+  const size =
+    start !== undefined && end !== undefined
+      ? distance(end.address, start.address)
+      : program.sizeOf('union thread_union');
+  if (size < 4096 || size > MAX_THREAD_SIZE) throw new LookupError('symbol', 'the bounds of init_stack');
+  return size;
+}
+
+/**
+ * The area of a task's kernel stack.
  * @param task - `struct task_struct *`
  * @returns undefined when the stack was freed (an exited task)
  * @throws FaultError, LookupError
  */
 export function stackArea(program: Program, task: VirtAddr): StackArea | undefined {
   const start = program.field('struct task_struct', 'stack').pointer(task);
-  const size = program.sizeOf('union thread_union');
-  return start === 0n || size === 0 || size > MAX_THREAD_SIZE ? undefined : { start, size };
+  return start === 0n ? undefined : { start, size: threadSize(program) };
 }
 
 /**
@@ -68,7 +85,9 @@ export function taskStack(program: Program, task: Task): TaskStack {
       source = 'switched-out';
     }
     if (!program.isText(start.pc)) {
-      return task.running ? { frames: [], end: 'user', problem: undefined, registers: source } : empty('its saved registers do not point to code');
+      return task.running
+        ? { frames: [], end: 'user', problem: undefined, registers: source }
+        : empty('its saved registers do not point to code');
     }
     const trace = program.arch.unwind(program, start);
     const frames = trace.frames.map((frame) => nameFrame(program, frame));
@@ -109,7 +128,7 @@ export function cpuRegisters(program: Program, cpu: number): Registers | undefin
     if (desc !== undefined) return program.arch.prstatusRegisters(desc);
   }
   // A live dump (no CRASHTIME in VMCOREINFO) has one note per virtual CPU, in order, written by the hypervisor.
-  if (program.vmcoreinfo.has('CRASHTIME')) return undefined;
+  if (program.vmcoreinfo.crashTime !== undefined) return undefined;
   const note = program.dump.notes.filter((n) => n.name === 'CORE' && n.type === NT_PRSTATUS)[cpu];
   return note === undefined ? undefined : program.arch.prstatusRegisters(note.desc);
 }

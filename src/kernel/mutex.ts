@@ -1,0 +1,52 @@
+/**
+ * `struct mutex` (include/linux/mutex.h): who owns it.
+ */
+import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
+import { LookupError } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+
+/** MUTEX_FLAG_WAITERS, MUTEX_FLAG_HANDOFF, MUTEX_FLAG_PICKUP (the last since 4.12, commit e274795ea7b7). */
+const FLAGS = 7n;
+const FLAG_WAITERS = 1n;
+
+export interface MutexState {
+  /** `struct task_struct *`; undefined when nobody owns it. */
+  readonly owner: VirtAddr | undefined;
+  readonly locked: boolean;
+  /** The lock says that somebody waits; undefined where this layout does not say. */
+  readonly hasWaiters: boolean | undefined;
+  /** The raw owner or count word. */
+  readonly raw: bigint;
+}
+
+/**
+ * State of a mutex.
+ * @param mutex - `struct mutex *`
+ * @throws FaultError, LookupError for a layout that is not known
+ */
+export function mutexState(program: Program, mutex: VirtAddr): MutexState {
+  const count = program.tryField('struct mutex', 'count.counter');
+  if (count === undefined) {
+    // owner: atomic_long_t, task and flags in one word, since 4.10 (commit 3ca0ff571b09); proven on 5.10, 6.1, 6.12.
+    const word = program.tryField('struct mutex', 'owner.counter');
+    if (word === undefined) throw new LookupError('member', 'struct mutex.owner');
+    const raw = word.u64(mutex);
+    const owner = clearBits(virt(raw), FLAGS);
+    return {
+      owner: isKernel(owner) ? owner : undefined,
+      locked: owner !== 0n,
+      hasWaiters: (raw & FLAG_WAITERS) !== 0n,
+      raw,
+    };
+  }
+  // count: 1 free, 0 locked, below 0 locked and waited for, and `owner` a plain task pointer, until 4.9. Never seen on
+  // a real dump here.
+  const value = count.value(mutex);
+  const owner = program.tryField('struct mutex', 'owner')?.pointer(mutex);
+  return {
+    owner: owner !== undefined && isKernel(owner) ? owner : undefined,
+    locked: value <= 0n,
+    hasWaiters: value < 0n,
+    raw: BigInt.asUintN(32, value),
+  };
+}
