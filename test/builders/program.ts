@@ -21,7 +21,7 @@ export interface ProgramOptions {
   readonly dump?: Partial<DumpFile>;
 }
 
-/** May be called again after the image was changed; each program sees the image as it is when it reads. */
+/** May be called again after the image was changed; a program keeps the pages that it has read. */
 export function programOfImage(image: KernelImage, options: ProgramOptions = {}): Program {
   image.finish();
   const dump: DumpFile = { ...dumpOf(image), ...options.dump };

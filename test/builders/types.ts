@@ -78,6 +78,11 @@ export function alignOf(type: CType): number {
   return Math.max(1, ...(bare.members ?? []).map((member) => alignOf(member.type)));
 }
 
+/** Unlike Array.isArray, also for readonly lists. */
+function isList<T>(value: readonly T[] | { readonly [name: string]: unknown }): value is readonly T[] {
+  return Array.isArray(value);
+}
+
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
 export class TypeWords implements TypeSource {
@@ -111,8 +116,8 @@ export class TypeWords implements TypeSource {
 
   /** Enumerators as a list that counts from 0, or with their values. */
   enum(name: string | undefined, enumerators: readonly string[] | { readonly [name: string]: number }): void {
-    const pairs = Array.isArray(enumerators)
-      ? enumerators.map((each: string, index) => [each, index] as const)
+    const pairs: (readonly [string, number])[] = isList(enumerators)
+      ? enumerators.map((each, index) => [each, index])
       : Object.entries(enumerators);
     const type: EnumType = {
       kind: 'enum',
