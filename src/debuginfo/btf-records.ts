@@ -6,6 +6,7 @@
  */
 import { ByteView, cstring } from '../base/bytes.ts';
 import { FormatError } from '../base/errors.ts';
+import type { Strings } from './name-hash.ts';
 
 export const FORMAT = 'BTF';
 const MAGIC = 0xeb9f;
@@ -51,15 +52,12 @@ export class BtfRecords {
   readonly endId: number;
   /** True when some enum says that it is signed: pahole does since 1.24; before, the sign of values is unknown. */
   readonly saysEnumSigns: boolean;
-  /** Length of all strings: of the base and of this one. */
-  readonly stringsEnd: number;
-  readonly #base: BtfRecords | undefined;
+  /** Names of this BTF, behind those of its base. */
+  readonly strings: Strings;
   /** Type section as words; its records are multiples of 4 bytes. */
   readonly #words: Int32Array;
   /** Word index of each record. */
   readonly #starts: Uint32Array;
-  readonly #strings: Uint8Array;
-  readonly #stringsStart: number;
 
   /**
    * @param base - of split BTF (modules): ids and string offsets continue behind it
@@ -72,13 +70,12 @@ export class BtfRecords {
     if (headerSize < 24) throw new FormatError(FORMAT, `header of ${headerSize} bytes`, 4);
     const section = (field: number): Uint8Array => view.slice(headerSize + view.u32(field), view.u32(field + 4));
     const types = section(8);
-    this.#strings = section(16);
+    const strings = section(16);
     // Since 7.1 (pahole 1.31): sizes of each kind, so that kinds not known here can be passed over.
     const layout = headerSize >= 32 ? section(24) : new Uint8Array(0);
 
-    this.#base = base;
-    this.#stringsStart = base?.stringsEnd ?? 0;
-    this.stringsEnd = this.#stringsStart + this.#strings.length;
+    const start = base === undefined ? 0 : base.strings.start + base.strings.bytes.length;
+    this.strings = { start, bytes: strings, base: base?.strings };
     this.firstId = base?.endId ?? 1;
     this.#words = words(types);
     const scan = scanRecords(this.#words, layout);
@@ -119,16 +116,30 @@ export class BtfRecords {
   /** The string at an offset; undefined for the empty one. @throws FormatError when it lies outside */
   string(offset: number): string | undefined {
     if (offset === 0) return undefined;
-    const text = cstring(this.stringBytes(offset));
-    return text === '' ? undefined : text;
+    let table = this.strings;
+    while (offset < table.start && table.base !== undefined) table = table.base;
+    const at = offset - table.start;
+    if (at >= table.bytes.length) throw new FormatError(FORMAT, 'name lies outside the strings', offset);
+    return cstring(table.bytes.subarray(at, at + MAX_NAME)) || undefined;
   }
 
-  /** Bytes from a string's start on, limited to the longest name; not ended by its NUL. */
-  stringBytes(offset: number): Uint8Array {
-    if (offset < this.#stringsStart && this.#base !== undefined) return this.#base.stringBytes(offset);
-    const at = offset - this.#stringsStart;
-    if (at >= this.#strings.length) throw new FormatError(FORMAT, 'name lies outside the strings', offset);
-    return this.#strings.subarray(at, at + MAX_NAME);
+  /** Ids of all named types of some kinds, with their names' offsets. */
+  collect(kinds: readonly number[]): { readonly ids: Uint32Array; readonly names: Uint32Array } {
+    const wanted = new Uint8Array(128);
+    for (const kind of kinds) wanted[kind] = 1;
+    const starts = this.#starts;
+    const types = this.#words;
+    const ids = new Uint32Array(starts.length);
+    const names = new Uint32Array(starts.length);
+    let count = 0;
+    for (let i = 0; i < starts.length; i++) {
+      const at = starts[i] ?? 0;
+      const name = types[at] ?? 0;
+      if (name === 0 || wanted[kindOfInfo(types[at + 1] ?? 0)] === 0) continue;
+      ids[count] = this.firstId + i;
+      names[count++] = name;
+    }
+    return { ids: ids.subarray(0, count), names: names.subarray(0, count) };
   }
 
   name(id: number): string | undefined {

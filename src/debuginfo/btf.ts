@@ -45,7 +45,7 @@ const NAMED_KINDS: { readonly [K in NamedKind]: readonly number[] } = {
   typedef: [KIND.TYPEDEF],
   int: [KIND.INT, KIND.FLOAT],
 };
-const NAMED = new Set(Object.values(NAMED_KINDS).flat());
+const NAMED = Object.values(NAMED_KINDS).flat();
 
 export class Btf implements TypeSource {
   readonly name: string;
@@ -87,7 +87,7 @@ export class Btf implements TypeSource {
   }
 
   find(kind: NamedKind, name: string): readonly CType[] {
-    this.#named ??= this.#index((candidate) => NAMED.has(candidate));
+    this.#named ??= this.#index(NAMED);
     const kinds = NAMED_KINDS[kind];
     const complete: CType[] = [];
     const forward: CType[] = [];
@@ -109,13 +109,13 @@ export class Btf implements TypeSource {
   }
 
   variable(name: string): CType | undefined {
-    this.#variables ??= this.#index((kind) => kind === KIND.VAR);
+    this.#variables ??= this.#index([KIND.VAR]);
     for (const id of this.#variables.find(name)) return this.type(this.records.sizeOrType(id));
     return undefined;
   }
 
   func(name: string): FunctionType | undefined {
-    this.#functions ??= this.#index((kind) => kind === KIND.FUNC);
+    this.#functions ??= this.#index([KIND.FUNC]);
     for (const id of this.#functions.find(name)) {
       const type = this.type(id);
       if (type.kind === 'function') return type;
@@ -123,14 +123,9 @@ export class Btf implements TypeSource {
     return undefined;
   }
 
-  #index(wanted: (kind: number) => boolean): NameHash {
-    const { records } = this;
-    const ids = new Uint32Array(records.endId - records.firstId);
-    let count = 0;
-    for (let id = records.firstId; id < records.endId; id++) {
-      if (wanted(records.kind(id)) && records.nameOffset(id) !== 0) ids[count++] = id;
-    }
-    return new NameHash(ids.subarray(0, count), (id) => records.stringBytes(records.nameOffset(id)));
+  #index(kinds: readonly number[]): NameHash {
+    const { ids, names } = this.records.collect(kinds);
+    return new NameHash(ids, names, this.records.strings);
   }
 
   #make(id: number): CType {
@@ -352,28 +347,24 @@ class EnumeratorIndex {
       enums.push(id);
       total += records.vlen(id);
     }
+    const entries = new Uint32Array(total);
     const ids = new Uint32Array(total);
     const numbers = new Uint32Array(total);
+    const names = new Uint32Array(total);
     let entry = 0;
     for (const id of enums) {
+      const size = records.kind(id) === KIND.ENUM64 ? 3 : 2;
       for (let i = 0; i < records.vlen(id); i++, entry++) {
+        entries[entry] = entry;
         ids[entry] = id;
         numbers[entry] = i;
+        names[entry] = records.extra(id, i * size);
       }
     }
     this.#records = records;
     this.#ids = ids;
     this.#numbers = numbers;
-    this.#hash = new NameHash(
-      Uint32Array.from({ length: total }, (_, i) => i),
-      (i) => this.#name(i),
-    );
-  }
-
-  #name(entry: number): Uint8Array {
-    const id = this.#ids[entry] ?? 0;
-    const size = this.#records.kind(id) === KIND.ENUM64 ? 3 : 2;
-    return this.#records.stringBytes(this.#records.extra(id, (this.#numbers[entry] ?? 0) * size));
+    this.#hash = new NameHash(entries, names, records.strings);
   }
 
   find(name: string): bigint | undefined {

@@ -1,15 +1,26 @@
 /**
  * Finds numbers (type ids, places of enumerators) by name without making strings of all names: buckets chain the
- * entries whose names have one hash.
+ * entries whose names have one hash. Names are NUL-terminated parts of a string table, as BTF has it.
  */
 
 const MULTIPLIER = 0x01000193;
 const SEED = 0x811c9dc5 | 0;
+/** Longer names are equal to a hash: KSYM_NAME_LEN is 512. It bounds the work that overlapping names can cause. */
+const MAX_HASHED = 512;
 
-/** FNV-1a over the bytes up to NUL. */
-function hashBytes(bytes: Uint8Array): number {
+/** A table of strings that may continue another one, as the strings of split BTF do. */
+export interface Strings {
+  /** Offset of the first byte of `bytes`; below it `base` counts. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+  readonly base: Strings | undefined;
+}
+
+/** FNV-1a over the bytes up to NUL, folded: the low bits choose a bucket. */
+function hashAt(bytes: Uint8Array, at: number): number {
   let hash = SEED;
-  for (let i = 0; i < bytes.length; i++) {
+  const end = Math.min(at + MAX_HASHED, bytes.length);
+  for (let i = at; i < end; i++) {
     const byte = bytes[i] ?? 0;
     if (byte === 0) break;
     hash = Math.imul(hash ^ byte, MULTIPLIER);
@@ -17,25 +28,35 @@ function hashBytes(bytes: Uint8Array): number {
   return hash ^ (hash >>> 15);
 }
 
+function holding(strings: Strings, offset: number): Strings {
+  let table = strings;
+  while (offset < table.start && table.base !== undefined) table = table.base;
+  return table;
+}
+
 export class NameHash {
-  readonly #nameOf: (entry: number) => Uint8Array;
+  readonly #strings: Strings;
   readonly #entries: Uint32Array;
+  readonly #names: Uint32Array;
   /** Index + 1 of the first of each bucket, of the next of each entry; 0 ends. */
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
 
   /**
    * @param entries - what is found; of equal names the first comes first
-   * @param nameOf - bytes that begin with the entry's name and its NUL
+   * @param names - offset of each entry's name in `strings`; one that lies outside is never found
    */
-  constructor(entries: Uint32Array, nameOf: (entry: number) => Uint8Array) {
+  constructor(entries: Uint32Array, names: Uint32Array, strings: Strings) {
+    this.#strings = strings;
     this.#entries = entries;
-    this.#nameOf = nameOf;
+    this.#names = names;
     this.#heads = new Int32Array(1 << (32 - Math.clz32(Math.max(entries.length, 8) - 1)));
     this.#next = new Int32Array(entries.length);
     const mask = this.#heads.length - 1;
     for (let i = entries.length - 1; i >= 0; i--) {
-      const slot = hashBytes(nameOf(entries[i] ?? 0)) & mask;
+      const offset = names[i] ?? 0;
+      const table = holding(strings, offset);
+      const slot = hashAt(table.bytes, offset - table.start) & mask;
       this.#next[i] = this.#heads[slot] ?? 0;
       this.#heads[slot] = i + 1;
     }
@@ -45,13 +66,14 @@ export class NameHash {
   *find(name: string): Generator<number> {
     const wanted = Buffer.from(name, 'latin1');
     if (wanted.length === 0 || wanted.includes(0)) return;
-    const slot = hashBytes(wanted) & (this.#heads.length - 1);
+    const slot = hashAt(wanted, 0) & (this.#heads.length - 1);
     for (let link = this.#heads[slot] ?? 0; link !== 0; link = this.#next[link - 1] ?? 0) {
-      const entry = this.#entries[link - 1] ?? 0;
-      const bytes = this.#nameOf(entry);
+      const offset = this.#names[link - 1] ?? 0;
+      const table = holding(this.#strings, offset);
+      const at = offset - table.start;
       let i = 0;
-      while (i < wanted.length && bytes[i] === wanted[i]) i++;
-      if (i === wanted.length && (bytes[i] ?? 0) === 0) yield entry;
+      while (i < wanted.length && table.bytes[at + i] === wanted[i]) i++;
+      if (i === wanted.length && table.bytes[at + i] === 0) yield this.#entries[link - 1] ?? 0;
     }
   }
 }
