@@ -1,0 +1,142 @@
+import { stripVTControlCharacters } from 'node:util';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { hostileReport, partialReport, report, stuckHolder, sysrq } from '../../test/builders/report.ts';
+import { prose } from '../model/value.ts';
+import { columnsOf } from './columns.ts';
+import { escapeText } from './escape.ts';
+import { reportText } from './report-text.ts';
+
+const plain = (subject: Parameters<typeof reportText>[0], width = 100): string =>
+  reportText(subject, { width, colour: false });
+
+/** The lines above the first section. */
+function screen(text: string): string[] {
+  return text.slice(0, text.indexOf('\n--- ')).split('\n');
+}
+
+function section(text: string, name: string): string {
+  const start = text.indexOf(`--- ${name}\n`);
+  const end = text.indexOf('\n--- ', start + 1);
+  return text.slice(start, end < 0 ? undefined : end);
+}
+
+test('the first screen starts with the answer and fits into 30 lines', () => {
+  const lines = screen(plain(report()));
+  expect(lines[0]).toBe(
+    'ps (pid 96) stands still while it holds the lock of directory /data; 51 tasks wait for it [certain]',
+  );
+  expect(lines.length).toBeLessThanOrEqual(30);
+  expect(lines.filter((line) => /^[A-Z]\S*.{0,13} {2,}\S/.test(line)).map((line) => line.slice(0, 16).trim())).toEqual([
+    'What',
+    'Why',
+    'Held by',
+    'Waiting',
+    'Launched by',
+    'Since',
+    'Clears itself?',
+    'Memory',
+    'Do',
+  ]);
+  expect(lines).toContain('trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]');
+  expect(lines.join(' ')).toContain('Kernel 6.1.0-56-cloud-amd64');
+});
+
+test('the topics come in their order, whatever the order of the story', () => {
+  const story = stuckHolder().story.toReversed();
+  expect(plain(report({ findings: [stuckHolder({ story })] }))).toBe(plain(report({ findings: [stuckHolder()] })));
+});
+
+test('remedies are told where the story has no words for them', () => {
+  const story = stuckHolder().story.filter(({ topic }) => topic !== 'remedy');
+  const lines = screen(plain(report({ findings: [stuckHolder({ story })] })));
+  expect(lines).toContain('Do              Kill ps (pid 96) - but: look first at what started it with a userfaultfd');
+});
+
+test('each claim has its type, address, confidence and command', () => {
+  const evidence = section(plain(report()), 'Evidence');
+  expect(evidence).toContain(
+    [
+      ' 2. ps (pid 96) holds it for reading',
+      '    struct rw_semaphore 0xffff88899fd6d080, certain',
+      '    by hand: struct rw_semaphore ffff88899fd6d080',
+    ].join('\n'),
+  );
+  expect(evidence.replace(/\s+/g, ' ')).toContain(
+    'probable: a lock owned by readers keeps only a hint of its last one',
+  );
+});
+
+test('the checks say what came of them, in the order of what matters', () => {
+  expect(section(plain(report()), 'Checked').split('\n').slice(1, 5)).toEqual([
+    'found    locks whose holder cannot go on (lock-holder)',
+    'found    what triggered the crash (crash-trigger)',
+    'nothing  memory shortage (oom)',
+    'skipped  NFS servers that do not answer (hung-nfs): module nfs is not loaded',
+  ]);
+  expect(section(plain(report()), 'Read')).toContain('161 of 161 tasks\n');
+});
+
+test('a partial report says so on its first screen, and why in full below', () => {
+  const text = plain(partialReport());
+  const top = screen(text).join(' ');
+  expect(top).toMatch(/Partial: the time limit ended the work early; the file is truncated: 3 of 9 MiB are there; /);
+  expect(top).toContain('3 more, see below');
+  expect(section(text, 'Read')).toContain('161 of 163 tasks\n    2: task_struct lies in a page that was lost\n');
+  expect(section(text, 'Read')).toContain('at least 12 waiters\n    the list ends in a lost page\n');
+  expect(section(text, 'Problems of the dump')).toContain('- no VMCOREINFO note\n');
+  expect(section(text, 'Checked')).toContain('failed   memory shortage (oom): struct zone at');
+  expect(plain(report())).not.toContain('Partial');
+});
+
+test('a report that is partial for no stated reason still says so', () => {
+  expect(plain(report({ complete: false }))).toContain('Partial: something could not be read');
+});
+
+test('without a cause the summary is the answer, and what was found follows', () => {
+  const summary = prose`No cause was found: nothing that was checked explains it.`;
+  const lines = screen(plain(report({ findings: [sysrq], summary })));
+  expect(lines[0]).toBe('No cause was found: nothing that was checked explains it.');
+  expect(lines).toContain('Findings');
+  expect(plain(report({ findings: [], summary: [] })).split('\n')[0]).toBe('No cause was found.');
+});
+
+test('a symptom without its cause is told in full, under the summary', () => {
+  const symptom = stuckHolder({ role: 'symptom', confidence: 'probable', because: prose`the stack is damaged` });
+  const lines = screen(plain(report({ findings: [symptom], summary: prose`The cause is not known.` })));
+  expect(lines.slice(0, 3)).toEqual([
+    'The cause is not known.',
+    'ps (pid 96) stands still while it holds the lock of directory /data; 51 tasks wait for it [probable]',
+    'probable: the stack is damaged',
+  ]);
+  expect(lines.some((line) => line.startsWith('Held by'))).toBe(true);
+});
+
+test('no line but commands is wider than the terminal', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 20, max: 140 }), (width) => {
+      const lines = plain(partialReport(), width).split('\n');
+      const widths = lines.filter((each) => !each.includes('by hand:')).map((each) => columnsOf(escapeText(each)));
+      // 20 columns of text are the least, beside the indent.
+      expect(Math.max(...widths)).toBeLessThanOrEqual(Math.max(width, 36));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('colour changes nothing but colour', () => {
+  const coloured = reportText(report(), { width: 100, colour: true });
+  expect(coloured).not.toBe(plain(report()));
+  expect(
+    stripVTControlCharacters(coloured)
+      .split('\n')
+      .map((each) => each.trimEnd()),
+  ).toEqual(plain(report()).split('\n'));
+});
+
+test('nothing in a hostile report reaches the terminal', () => {
+  expect(plain(hostileReport()).replaceAll('\n', '')).toMatch(/^[\x20-\x7e]*$/);
+  const coloured = reportText(hostileReport(), { width: 80, colour: true });
+  expect(stripVTControlCharacters(coloured).replaceAll('\n', '')).toMatch(/^[\x20-\x7e]*$/);
+  expect(coloured).not.toContain('\u001b[31mx');
+});
