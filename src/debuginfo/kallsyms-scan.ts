@@ -6,7 +6,7 @@
  * Every guess is checked against the others; nothing is taken from one sign alone.
  */
 import { add, alignDown, compare, distance, sub, type VirtAddr } from '../base/address.ts';
-import { FaultError } from '../base/errors.ts';
+import { attempt, FaultError } from '../base/errors.ts';
 import type { MemoryReader, VirtRange } from '../base/memory.ts';
 import { signedOf } from './address-index.ts';
 import { MARKER_STEP } from './kallsyms-names.ts';
@@ -23,11 +23,12 @@ import {
 export interface FoundKallsyms {
   readonly location: KallsymsLocation;
   /** Readings of the address table that its surroundings allow. */
-  readonly tables: () => readonly AddressTable[];
+  readonly tables: () => Iterable<AddressTable>;
 }
 
 const CHUNK = 256 * 1024;
 const PAGE = 4096;
+const HOLE_STEP = 16 * PAGE;
 /** Longest image that is searched; x86-64 has room for 1 GiB, real ones take less than 100 MiB. */
 const MAX_SCAN = 256 * 1024 * 1024;
 /** '0\0' to '9\0'. */
@@ -55,34 +56,52 @@ export function* scanForKallsyms(memory: MemoryReader, ranges: readonly VirtRang
   }
 }
 
-/** The readable parts of a range: whole, or page by page where a page is missing. */
+/**
+ * The readable parts of a range: whole, or, where a page is missing, in runs of pages. Behind a missing page the search
+ * goes on in steps of HOLE_STEP: the tables take more than that, so no run that could hold them is missed.
+ */
 function* readable(
   memory: MemoryReader,
-  at: VirtAddr,
+  start: VirtAddr,
   length: number,
 ): Generator<{ readonly address: VirtAddr; readonly bytes: Uint8Array }> {
-  const whole = tryRead(memory, at, length);
+  const whole = tryRead(memory, start, length);
   if (whole !== undefined) {
-    yield { address: at, bytes: whole };
+    yield { address: start, bytes: whole };
     return;
   }
   let run: Uint8Array[] = [];
-  let runStart = at;
+  let runStart = 0;
   let position = 0;
   while (position < length) {
-    const here = add(at, position);
-    const size = Math.min(PAGE - distance(here, alignDown(here, PAGE)), length - position);
-    const bytes = tryRead(memory, here, size);
-    if (bytes === undefined) {
-      if (run.length > 0) yield { address: runStart, bytes: Buffer.concat(run) };
-      run = [];
-    } else {
-      if (run.length === 0) runStart = here;
+    const size = pageSizeAt(start, position, length);
+    const bytes = tryRead(memory, add(start, position), size);
+    if (bytes !== undefined) {
+      if (run.length === 0) runStart = position;
       run.push(bytes);
+      position += size;
+      continue;
     }
-    position += size;
+    if (run.length > 0) yield { address: add(start, runStart), bytes: Buffer.concat(run) };
+    run = [];
+    position = behindHole(memory, start, position + size, length);
   }
-  if (run.length > 0) yield { address: runStart, bytes: Buffer.concat(run) };
+  if (run.length > 0) yield { address: add(start, runStart), bytes: Buffer.concat(run) };
+}
+
+/** Bytes from `position` to the end of its page, or of the range. */
+function pageSizeAt(start: VirtAddr, position: number, length: number): number {
+  const here = add(start, position);
+  return Math.min(PAGE - distance(here, alignDown(here, PAGE)), length - position);
+}
+
+/** First position of a readable page, found in large steps forward and page by page back. */
+function behindHole(memory: MemoryReader, start: VirtAddr, from: number, length: number): number {
+  let position = from;
+  while (position < length && tryRead(memory, add(start, position), 1) === undefined) position += HOLE_STEP;
+  position = Math.min(position, length);
+  while (position - PAGE >= from && tryRead(memory, add(start, position - PAGE), 1) !== undefined) position -= PAGE;
+  return position;
 }
 
 /** undefined when any of it is missing, or when the range leaves the address space. */
@@ -117,12 +136,16 @@ function examine(memory: MemoryReader, digits: VirtAddr): FoundKallsyms | undefi
   const tokens = findTokens(memory, digits);
   if (tokens === undefined) return undefined;
   const { tokenTable, tokenIndex } = tokens;
-  const before = readBefore(memory, tokenTable, MAX_SYMBOLS * 3 + 0x10000);
-  for (const markers of findMarkers(before)) {
-    const names = findNames(memory, tokenTable, before, markers);
-    if (names === undefined) continue;
-    const location = { ...names, tokenTable, tokenIndex };
-    return { location, tables: () => findAddresses(memory, location) };
+  // Markers lie right before the token table, or before seqs_of_names, which takes 3 bytes per symbol.
+  for (const reach of [0x10000, 0x100000, MAX_SYMBOLS * 3 + 0x10000]) {
+    const before = readBefore(memory, tokenTable, reach);
+    for (const markers of findMarkers(before)) {
+      const names = findNames(memory, tokenTable, before, markers);
+      if (names === undefined) continue;
+      const location = { ...names, tokenTable, tokenIndex };
+      return { location, tables: () => findAddresses(memory, location) };
+    }
+    if (before.length < reach) return undefined;
   }
   return undefined;
 }
@@ -239,35 +262,24 @@ function endsAt(bytes: Uint8Array, at: number, count: number): boolean {
 }
 
 /** Address tables behind the token index (since Linux 6.4) and before the names (until then). */
-function findAddresses(memory: MemoryReader, location: KallsymsLocation): readonly AddressTable[] {
+function* findAddresses(memory: MemoryReader, location: KallsymsLocation): Generator<AddressTable> {
   const { count, names, tokenIndex } = location;
-  const tables: AddressTable[] = [];
-  const offsetsSize = addressTableSize('relative', count);
-  const offer = (at: VirtAddr, baseAt: VirtAddr): void => {
-    const sample = tryRead(memory, at, offsetsSize);
-    const base = tryRead(memory, baseAt, 8) === undefined ? undefined : readAddress(memory, baseAt);
-    if (sample !== undefined && base !== undefined && signedOf(base) < 0)
-      tables.push(...offsetTables(at, base, sample));
-  };
-  const absolute = (at: VirtAddr): void => {
-    const first = tryRead(memory, at, addressTableSize('absolute', count));
-    if (first !== undefined) tables.push({ kind: 'absolute', at });
-  };
-  // 6.4 and later. Place-relative offsets (7.0) are tried after a base was looked for in vain.
+  const size = addressTableSize('relative', count);
   const after = add(tokenIndex, TOKEN_INDEX_BYTES);
-  for (const alignment of [8, 4]) {
-    const at = alignUp(after, alignment);
-    offer(at, alignUp(add(at, offsetsSize), 8));
-  }
-  // Before 6.4: the count is 8 bytes before the names (4 and padding, or 8 in all).
+  // Before 6.4: the count is 8 bytes before the names (4 and padding, or 8 in all), the base before it.
   const countAt = sub(names, 8);
   const baseAt = sub(countAt, 8);
-  offer(alignDown(sub(baseAt, offsetsSize), 8), baseAt);
-  absolute(sub(countAt, addressTableSize('absolute', count)));
-  absolute(alignUp(after, 8));
-  for (const alignment of [8, 4]) {
+  const places = [8, 4].map((alignment) => {
     const at = alignUp(after, alignment);
-    if (tryRead(memory, at, offsetsSize) !== undefined) tables.push({ kind: 'place-relative', at });
+    return { at, base: alignUp(add(at, size), 8) };
+  });
+  for (const place of [{ at: alignDown(sub(baseAt, size), 8), base: baseAt }, ...places]) {
+    const base = attempt(() => readAddress(memory, place.base));
+    if (base === undefined || signedOf(base) >= 0) continue;
+    yield* attempt(() => offsetTables(memory, place.at, base, count)) ?? [];
   }
-  return tables;
+  yield { kind: 'absolute', at: sub(countAt, addressTableSize('absolute', count)) };
+  yield { kind: 'absolute', at: alignUp(after, 8) };
+  // Place-relative offsets (since 7.0) have no base to be known by.
+  for (const { at } of places) yield { kind: 'place-relative', at };
 }

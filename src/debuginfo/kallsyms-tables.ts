@@ -9,7 +9,7 @@
  */
 import { add, alignDown, distance, sub, type VirtAddr, virt } from '../base/address.ts';
 import { ByteView } from '../base/bytes.ts';
-import { FormatError } from '../base/errors.ts';
+import { attempt, FormatError } from '../base/errors.ts';
 import type { MemoryReader } from '../base/memory.ts';
 import { addressOf, signedOf } from './address-index.ts';
 import { KallsymsNames, MARKER_STEP, Tokens, walkNames } from './kallsyms-names.ts';
@@ -146,15 +146,16 @@ export interface KnownSymbol {
 export function loadAddresses(
   memory: MemoryReader,
   names: KallsymsNames,
-  tables: readonly AddressTable[],
+  tables: Iterable<AddressTable>,
   known: readonly KnownSymbol[],
 ): { readonly table: AddressTable; readonly values: Float64Array } {
   for (const table of tables) {
-    const bytes = memory.readBytes(table.at, addressTableSize(table.kind, names.count));
+    const bytes = attempt(() => memory.readBytes(table.at, addressTableSize(table.kind, names.count)));
+    if (bytes === undefined) continue;
     const values = decodeAddresses(bytes, table, names.count);
     if (values !== undefined && isPlausible(values, names, known)) return { table, values };
   }
-  throw new FormatError(FORMAT, 'no reading of the address table makes sense');
+  throw new FormatError(FORMAT, 'the address table cannot be read, or no reading of it makes sense');
 }
 
 /** Known symbols at their addresses; without any, addresses of one image that do not fall. */
@@ -186,15 +187,24 @@ function isPlausible(values: Float64Array, names: KallsymsNames, known: readonly
   return rising >= steps * 0.99 && addresses >= steps * 0.5;
 }
 
-/** The readings that offsets next to a base allow, the likelier one first. */
-export function offsetTables(at: VirtAddr, base: VirtAddr, sample: Uint8Array): readonly AddressTable[] {
+/**
+ * The readings that offsets next to a base allow, the likelier one first.
+ * @throws FaultError when the table cannot be read
+ */
+export function offsetTables(
+  memory: MemoryReader,
+  at: VirtAddr,
+  base: VirtAddr,
+  count: number,
+): readonly AddressTable[] {
+  const sample = memory.readBytes(at, Math.min(count, 0x2000) * 4);
   const view = new DataView(sample.buffer, sample.byteOffset, sample.byteLength);
+  const words = sample.length >> 2;
   let negative = 0;
-  const count = sample.length >> 2;
-  for (let i = 0; i < count; i++) if (view.getInt32(i * 4, true) < 0) negative++;
+  for (let i = 0; i < words; i++) if (view.getInt32(i * 4, true) < 0) negative++;
   const relative: AddressTable = { kind: 'relative', at, base };
   const percpu: AddressTable = { kind: 'absolute-percpu', at, base };
-  return negative * 2 > count ? [percpu, relative] : [relative, percpu];
+  return negative * 2 > words ? [percpu, relative] : [relative, percpu];
 }
 
 export function readU32(memory: MemoryReader, at: VirtAddr): number {

@@ -92,7 +92,7 @@ export function openKallsyms(
 ): Kallsyms {
   const stext = vmcoreinfo?.symbol('_stext');
   const checks = stext === undefined ? known : [...known, { name: '_stext', address: stext }];
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const found of candidates(memory, vmcoreinfo, ranges)) {
     try {
       const { names, layout } = loadNames(memory, found.location);
@@ -130,9 +130,8 @@ function locateByName(memory: MemoryReader, vmcoreinfo: Vmcoreinfo): FoundKallsy
   const count = readU32(memory, countAt);
   const location: KallsymsLocation = { count, names, tokenTable, tokenIndex };
   if (offsets !== undefined && baseAt !== undefined) {
-    const sample = memory.readBytes(offsets, Math.min(count, 0x4000) * 4);
     const base = readAddress(memory, baseAt);
-    return { location, tables: () => offsetTables(offsets, base, sample) };
+    return { location, tables: () => offsetTables(memory, offsets, base, count) };
   }
   if (offsets !== undefined) return { location, tables: () => [{ kind: 'place-relative', at: offsets }] };
   if (addresses !== undefined) return { location, tables: () => [{ kind: 'absolute', at: addresses }] };
