@@ -1,6 +1,6 @@
 /**
- * A file as a ByteSource: `readSync` at positions, with a small cache of 64 KiB blocks in front, because a dump's index
- * and its page data are contiguous by page frame: one read serves some forty compressed pages. Reads larger than a
+ * A file as a ByteSource: `readSync` at positions, with a small cache of 16 KiB blocks in front, because a dump's index
+ * and its page data are contiguous by page frame: one read serves some ten compressed pages. Reads larger than a
  * block go around the cache. The size is taken when the file is opened; a file that shrinks afterwards gives
  * FormatError, as an I/O error does.
  */
@@ -9,10 +9,10 @@ import { FormatError } from '../base/errors.ts';
 import { type ByteSource, checkRange } from './byte-source.ts';
 import { SlotCache } from './slot-cache.ts';
 
-const BLOCK_SHIFT = 16;
+const BLOCK_SHIFT = 14;
 const BLOCK_SIZE = 1 << BLOCK_SHIFT;
-/** 64 blocks = 4 MiB: bitmap, descriptors and page data of one access stay together, whatever the dump's size. */
-const BLOCKS = 64;
+/** 4 MiB in all: bitmap, descriptors and page data of one access stay together, whatever the dump's size. */
+const BLOCKS = 256;
 
 export class FileSource implements ByteSource {
   readonly size: number;

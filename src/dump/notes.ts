@@ -61,3 +61,19 @@ export function pageSizeOf(vmcoreinfo: Uint8Array | undefined, machine: Machine)
 export function isPageSize(size: number): boolean {
   return size === 4096 || size === 16384 || size === 65536;
 }
+
+/** The bytes of these notes, as `parseNotes` reads them. */
+export function encodeNotes(notes: readonly ElfNote[]): Uint8Array {
+  const sizes = notes.map((note) => HEADER_SIZE + pad4(note.name.length + 1) + pad4(note.desc.length));
+  const bytes = Buffer.alloc(sizes.reduce((sum, size) => sum + size, 0));
+  let at = 0;
+  notes.forEach((note, i) => {
+    bytes.writeUInt32LE(note.name.length + 1, at);
+    bytes.writeUInt32LE(note.desc.length, at + 4);
+    bytes.writeUInt32LE(note.type, at + 8);
+    bytes.write(note.name, at + HEADER_SIZE, 'latin1');
+    bytes.set(note.desc, at + HEADER_SIZE + pad4(note.name.length + 1));
+    at += sizes[i] ?? 0;
+  });
+  return bytes;
+}
