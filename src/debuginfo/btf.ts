@@ -304,8 +304,7 @@ export class Btf implements TypeSource {
     const name = records.name(id);
     // pahole writes a forward declaration as an enum without values.
     if (count === 0) return { kind: 'enum', name, size, signed: false, enumerators: undefined };
-    let signed = records.kindFlag(id);
-    for (let i = 0; i < count && !records.saysEnumSigns; i++) signed ||= enumValue(records, id, i, true) < 0n;
+    const signed = isSignedEnum(records, id);
     return new BtfEnum(name, size, signed, () =>
       Array.from(
         { length: count },
@@ -321,6 +320,19 @@ export class Btf implements TypeSource {
 const QUALIFIERS: { readonly [kind: number]: QualifiedType['kind'] } & {
   readonly [K in 9 | 10 | 11 | 18]: QualifiedType['kind'];
 } = { 9: 'volatile', 10: 'const', 11: 'restrict', 18: 'tag' };
+
+/**
+ * kind_flag says so since pahole 1.24. Before, nothing does: small negative numbers (errors, "none") make an enum
+ * signed, while numbers far below zero are likelier flags and masks above 2^31.
+ */
+function isSignedEnum(records: BtfRecords, id: number): boolean {
+  if (records.saysEnumSigns) return records.kindFlag(id);
+  for (let i = 0; i < records.vlen(id); i++) {
+    const value = enumValue(records, id, i, true);
+    if (value < 0n && value >= -4096n) return true;
+  }
+  return false;
+}
 
 function enumValue(records: BtfRecords, id: number, i: number, signed: boolean): bigint {
   if (records.kind(id) === KIND.ENUM64) {
@@ -371,9 +383,7 @@ class EnumeratorIndex {
     for (const entry of this.#hash.find(name)) {
       const id = this.#ids[entry] ?? 0;
       const number = this.#numbers[entry] ?? 0;
-      // The sign of values that do not say: negative ones are likelier than those above 2^31.
-      const signed = this.#records.kindFlag(id) || !this.#records.saysEnumSigns;
-      return enumValue(this.#records, id, number, signed);
+      return enumValue(this.#records, id, number, isSignedEnum(this.#records, id));
     }
     return undefined;
   }

@@ -5,8 +5,8 @@
  * Linux 6.4; seqs_of_names, 3 bytes per symbol, lies between markers and token table in 6.2 and 6.3 only).
  * Every guess is checked against the others; nothing is taken from one sign alone.
  */
-import { add, alignDown, compare, distance, sub, type VirtAddr } from '../base/address.ts';
-import { attempt, FaultError } from '../base/errors.ts';
+import { add, alignDown, distance, sub, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
 import type { MemoryReader, VirtRange } from '../base/memory.ts';
 import { signedOf } from './address-index.ts';
 import { MARKER_STEP } from './kallsyms-names.ts';
@@ -19,6 +19,7 @@ import {
   offsetTables,
   readAddress,
 } from './kallsyms-tables.ts';
+import { occurrences, readBefore, tryRead } from './memory-scan.ts';
 
 export interface FoundKallsyms {
   readonly location: KallsymsLocation;
@@ -26,11 +27,7 @@ export interface FoundKallsyms {
   readonly tables: () => Iterable<AddressTable>;
 }
 
-const CHUNK = 256 * 1024;
 const PAGE = 4096;
-const HOLE_STEP = 16 * PAGE;
-/** Longest image that is searched; x86-64 has room for 1 GiB, real ones take less than 100 MiB. */
-const MAX_SCAN = 256 * 1024 * 1024;
 /** '0\0' to '9\0'. */
 const DIGITS = Buffer.from(Array.from({ length: 10 }, (_, i) => [0x30 + i, 0]).flat());
 const TOKEN_INDEX_BYTES = 512;
@@ -39,96 +36,10 @@ const MAX_TOKENS = 0x10000;
 
 /** Candidates in the order of `ranges`, each checked as far as names go. Pages that cannot be read are passed over. */
 export function* scanForKallsyms(memory: MemoryReader, ranges: readonly VirtRange[]): Generator<FoundKallsyms> {
-  let budget = MAX_SCAN;
-  for (const { start, end } of ranges) {
-    // Chunks overlap by the pattern, so that none is missed.
-    for (let at = start; compare(at, end) < 0 && budget > 0; at = add(at, CHUNK)) {
-      const length = Math.min(CHUNK + DIGITS.length, distance(end, at));
-      budget -= length;
-      for (const { address, bytes } of readable(memory, at, length)) {
-        const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-        for (let hit = buffer.indexOf(DIGITS); hit >= 0; hit = buffer.indexOf(DIGITS, hit + 1)) {
-          const found = examine(memory, add(address, hit));
-          if (found !== undefined) yield found;
-        }
-      }
-    }
+  for (const digits of occurrences(memory, ranges, DIGITS)) {
+    const found = examine(memory, digits);
+    if (found !== undefined) yield found;
   }
-}
-
-/**
- * The readable parts of a range: whole, or, where a page is missing, in runs of pages. Behind a missing page the search
- * goes on in steps of HOLE_STEP: the tables take more than that, so no run that could hold them is missed.
- */
-function* readable(
-  memory: MemoryReader,
-  start: VirtAddr,
-  length: number,
-): Generator<{ readonly address: VirtAddr; readonly bytes: Uint8Array }> {
-  const whole = tryRead(memory, start, length);
-  if (whole !== undefined) {
-    yield { address: start, bytes: whole };
-    return;
-  }
-  let run: Uint8Array[] = [];
-  let runStart = 0;
-  let position = 0;
-  while (position < length) {
-    const size = pageSizeAt(start, position, length);
-    const bytes = tryRead(memory, add(start, position), size);
-    if (bytes !== undefined) {
-      if (run.length === 0) runStart = position;
-      run.push(bytes);
-      position += size;
-      continue;
-    }
-    if (run.length > 0) yield { address: add(start, runStart), bytes: Buffer.concat(run) };
-    run = [];
-    position = behindHole(memory, start, position + size, length);
-  }
-  if (run.length > 0) yield { address: add(start, runStart), bytes: Buffer.concat(run) };
-}
-
-/** Bytes from `position` to the end of its page, or of the range. */
-function pageSizeAt(start: VirtAddr, position: number, length: number): number {
-  const here = add(start, position);
-  return Math.min(PAGE - distance(here, alignDown(here, PAGE)), length - position);
-}
-
-/** First position of a readable page, found in large steps forward and page by page back. */
-function behindHole(memory: MemoryReader, start: VirtAddr, from: number, length: number): number {
-  let position = from;
-  while (position < length && tryRead(memory, add(start, position), 1) === undefined) position += HOLE_STEP;
-  position = Math.min(position, length);
-  while (position - PAGE >= from && tryRead(memory, add(start, position - PAGE), 1) !== undefined) position -= PAGE;
-  return position;
-}
-
-/** undefined when any of it is missing, or when the range leaves the address space. */
-function tryRead(memory: MemoryReader, at: VirtAddr, length: number): Uint8Array | undefined {
-  if (length <= 0) return undefined;
-  try {
-    return memory.readBytes(at, length);
-  } catch (error) {
-    if (error instanceof FaultError) return undefined;
-    throw error;
-  }
-}
-
-/** The most that can be read of the `length` bytes before `end`, in whole pages. */
-function readBefore(memory: MemoryReader, end: VirtAddr, length: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let have = 0;
-  while (have < length) {
-    const upTo = sub(end, have);
-    const start = alignDown(sub(upTo, 1), PAGE);
-    const size = Math.min(distance(upTo, start), length - have);
-    const bytes = tryRead(memory, sub(upTo, size), size);
-    if (bytes === undefined) break;
-    parts.unshift(bytes);
-    have += size;
-  }
-  return Buffer.concat(parts);
 }
 
 /** @param digits - address of the token string '0' */

@@ -28,7 +28,8 @@ export type OrcRegister =
   | 'r10'
   | 'r13'
   | 'bp-indirect'
-  | 'sp-indirect';
+  | 'sp-indirect'
+  | 'sp-slot';
 
 export interface OrcEntry {
   /**
@@ -37,8 +38,9 @@ export interface OrcEntry {
    */
   readonly kind: 'call' | 'regs' | 'regs-partial' | 'end' | 'undefined';
   /**
-   * CFA = register + spOffset; with `bp-indirect` *(bp + spOffset); with `sp-indirect` *sp + spOffset, since Linux
-   * 5.12 (before, *(sp + spOffset), but no code used it: 5.8 to 5.11 have bp on interrupt stacks).
+   * CFA = register + spOffset. With `bp-indirect` *(bp + spOffset), with `sp-slot` *(sp + spOffset), with `sp-indirect`
+   * *sp + spOffset. The last two have one number: until 5.7 pt_regs were found through the slot, from 5.8 to 5.11 it
+   * had no use, since 5.12 (87ccc826bf1c) it is for calls on another stack.
    */
   readonly cfaReg: OrcRegister;
   readonly spOffset: number;
@@ -152,7 +154,8 @@ export class OrcTable {
       const words = Math.min(BLOCK_WORDS, this.count - first);
       const bytes = this.#memory.readBytes(add(this.#place.ip, first * 4), words * 4);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      block = Int32Array.from({ length: words }, (_, word) => view.getInt32(word * 4, true));
+      block = new Int32Array(words);
+      for (let word = 0; word < words; word++) block[word] = view.getInt32(word * 4, true);
       this.#blocks.set(number, block);
     }
     return i * 4 + (block[i % BLOCK_WORDS] ?? 0);
@@ -195,9 +198,11 @@ export function decodeOrcEntry(bytes: Uint8Array, version: OrcVersion): OrcEntry
   const flags = view.getUint16(4, true);
   const registers = version === 4 ? REGISTERS_V4 : REGISTERS;
   const cfaReg = registers[flags & 15] ?? 'undefined';
+  const kind = entryKind(flags, version, cfaReg);
+  const throughSlot = version === 1 && cfaReg === 'sp-indirect' && (kind === 'regs' || kind === 'regs-partial');
   return {
-    kind: entryKind(flags, version, cfaReg),
-    cfaReg,
+    kind,
+    cfaReg: throughSlot ? 'sp-slot' : cfaReg,
     spOffset: view.getInt16(0, true),
     bpReg: registers[(flags >> 4) & 15] ?? 'undefined',
     bpOffset: view.getInt16(2, true),
