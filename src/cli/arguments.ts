@@ -1,0 +1,71 @@
+/**
+ * Command lines, strictly: options and file names in any order, `--` ends the options, unknown options and missing
+ * values are errors. Which options there are is the caller's.
+ */
+import { parseArgs } from 'node:util';
+import { UsageError } from '../base/errors.ts';
+import { nearest } from './did-you-mean.ts';
+
+/** The command line is wrong; other UsageErrors are about files. */
+export class ArgumentsError extends UsageError {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ArgumentsError';
+  }
+}
+
+export interface OptionSpec {
+  /** True when a value follows: `-o FILE`, `--output=FILE`. */
+  readonly takesValue: boolean;
+  /** One letter. */
+  readonly short?: string;
+}
+
+export type OptionSpecs = { readonly [name: string]: OptionSpec };
+
+export interface Arguments {
+  /** Value of each option that was given; the last one counts. `true` where it takes none. */
+  readonly options: ReadonlyMap<string, string | true>;
+  readonly positionals: readonly string[];
+}
+
+function unknownOption(raw: string, specs: OptionSpecs): ArgumentsError {
+  const known = Object.keys(specs).map((name) => `--${name}`);
+  const guess = nearest(raw, known);
+  return new ArgumentsError(`unknown option ${raw}${guess === undefined ? '' : `; did you mean ${guess}?`}`);
+}
+
+/** @throws ArgumentsError */
+export function parseArguments(argv: readonly string[], specs: OptionSpecs): Arguments {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: Object.fromEntries(
+      Object.entries(specs).map(([name, { takesValue, short }]) => [
+        name,
+        { type: takesValue ? ('string' as const) : ('boolean' as const), ...(short === undefined ? {} : { short }) },
+      ]),
+    ),
+  });
+  const options = new Map<string, string | true>();
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value, inlineValue } = token;
+    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
+    if (spec === undefined) throw unknownOption(rawName, specs);
+    if (!spec.takesValue) {
+      if (value !== undefined) throw new ArgumentsError(`${rawName} takes no value`);
+      options.set(name, true);
+    } else {
+      // `-o --json` has forgotten the file; `-o -` and `--output=--json` mean what they say.
+      const missing = value === undefined || value === '' || (inlineValue === false && /^-./.test(value));
+      if (missing) throw new ArgumentsError(`${rawName} needs a value`);
+      options.set(name, value);
+    }
+  }
+  return { options, positionals };
+}

@@ -1,0 +1,26 @@
+/**
+ * The surroundings of a run: streams, environment, clock, and the guard that lets Ctrl-C end synchronous work. Given to
+ * `runCli`, so that tests have their own.
+ */
+import type { Guard } from './guard.ts';
+import type { Core } from './report-run.ts';
+
+export interface Sink {
+  readonly isTTY: boolean;
+  /** Columns of the terminal, when it is one. */
+  readonly columns: number | undefined;
+  /** Resolves when the text has left the process, or when nobody reads it any more. */
+  write(text: string): Promise<void>;
+  /** Writes at once, from synchronous code. */
+  writeNow(text: string): void;
+}
+
+export interface Io {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly env: { readonly [name: string]: string | undefined };
+  /** Milliseconds on a steady clock. */
+  readonly now: () => number;
+  readonly guard: Guard;
+  loadCore(): Promise<Core>;
+}

@@ -1,0 +1,74 @@
+/** The options of `kwhy VMCORE`. */
+import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import type { ColourChoice } from './terminal.ts';
+
+const specs: OptionSpecs = {
+  json: { takesValue: false },
+  output: { takesValue: true, short: 'o' },
+  'time-limit': { takesValue: true },
+  width: { takesValue: true },
+  color: { takesValue: true },
+  'no-progress': { takesValue: false },
+  help: { takesValue: false, short: 'h' },
+  version: { takesValue: false, short: 'V' },
+};
+
+export interface ReportOptions {
+  readonly path: string;
+  readonly json: boolean;
+  /** `-` is stdout, as is undefined. */
+  readonly output: string | undefined;
+  readonly timeLimitSeconds: number | undefined;
+  readonly width: number | undefined;
+  readonly colour: ColourChoice;
+  readonly progress: boolean;
+}
+
+const NARROWEST = 20;
+const WIDEST = 10_000;
+/** node:vm takes no longer timeouts. */
+const LONGEST_SECONDS = 2_000_000;
+
+function width(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < NARROWEST || value > WIDEST) {
+    throw new ArgumentsError(`--width ${text}: must be a number of columns from ${NARROWEST} to ${WIDEST}`);
+  }
+  return value;
+}
+
+function timeLimit(text: string): number {
+  const value = Number(text);
+  if (!/^(?:\d+\.?\d*|\.\d+)$/.test(text) || !(value > 0) || value > LONGEST_SECONDS) {
+    throw new ArgumentsError(`--time-limit ${text}: must be a number of seconds, such as 30 or 0.5`);
+  }
+  return value;
+}
+
+function colour(text: string): ColourChoice {
+  if (text === 'auto' || text === 'always' || text === 'never') return text;
+  throw new ArgumentsError(`--color ${text}: must be auto, always or never`);
+}
+
+/** @throws ArgumentsError */
+export function parseReportOptions(argv: readonly string[]): ReportOptions | 'help' | 'version' {
+  const { options, positionals } = parseArguments(argv, specs);
+  if (options.has('help')) return 'help';
+  if (options.has('version')) return 'version';
+  const text = <T>(name: string, read: (value: string) => T): T | undefined => {
+    const value = options.get(name);
+    return typeof value === 'string' ? read(value) : undefined;
+  };
+  const parsed = {
+    json: options.has('json'),
+    output: text('output', (value) => value),
+    timeLimitSeconds: text('time-limit', timeLimit),
+    width: text('width', width),
+    colour: text('color', colour) ?? 'auto',
+    progress: !options.has('no-progress'),
+  };
+  const [path, second] = positionals;
+  if (path === undefined || path === '') throw new ArgumentsError('which dump? usage: kwhy VMCORE');
+  if (second !== undefined) throw new ArgumentsError(`one dump at a time, and there is '${second}' after '${path}'`);
+  return { ...parsed, path };
+}

@@ -1,0 +1,86 @@
+/**
+ * Opens a dump and drives the diagnosis, step by step. When the time limit or Ctrl-C ends it, what was known at the
+ * last step is the report.
+ */
+import type { Budget } from '../base/budget.ts';
+import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import type { Report } from '../model/report.ts';
+import { name } from '../model/value.ts';
+import type { Guard } from './guard.ts';
+import { systemReason } from './system-error.ts';
+
+/** Between two steps of the diagnosis. */
+export interface Step {
+  /** What comes next, for the line of progress: 'reading tasks'. */
+  readonly step: string;
+  /** The report of what is known so far. Reads nothing: the work may have been ended at any point since. */
+  partial?(stopped: NonNullable<Report['stopped']>): Report;
+}
+
+export interface OpenDump {
+  diagnose(budget: Budget): Iterator<Step, Report>;
+  close(): void;
+}
+
+/** What the command line needs of the layers below; core.ts has the real one. */
+export interface Core {
+  /** @throws KwhyError when it is no dump that can be opened */
+  open(path: string): OpenDump;
+}
+
+export interface RunOptions {
+  readonly path: string;
+  readonly budget: Budget;
+  readonly guard: Guard;
+  /** Milliseconds; see `Guard`. */
+  readonly hardLimit: number | undefined;
+  readonly onStep: (step: string) => void;
+}
+
+function nothingYet(path: string): Report {
+  return {
+    system: [{ key: 'dump', label: 'Dump', value: [name(path)], data: name(path) }],
+    findings: [],
+    summary: ['Nothing is known yet: the time limit passed while the dump was being opened.'],
+    checks: [],
+    coverage: [],
+    problems: [],
+    stopped: 'time-limit',
+    complete: false,
+  };
+}
+
+/** Errors about the file name the file; others stay as they are. */
+function named(path: string, error: unknown): unknown {
+  const reason = error instanceof KwhyError ? error.message : systemReason(error);
+  if (reason === undefined || error instanceof CancelledError || reason.startsWith(`${path}: `)) return error;
+  return new UsageError(`${path}: ${reason}`, { cause: error });
+}
+
+/** @throws KwhyError when there is no report; CancelledError when it was interrupted before anything was known */
+export function runReport(core: Core, { path, budget, guard, hardLimit, onStep }: RunOptions): Report {
+  const seen: { last?: Step } = {};
+  try {
+    return guard(() => {
+      onStep('opening the dump');
+      const dump = core.open(path);
+      try {
+        const steps = dump.diagnose(budget);
+        for (;;) {
+          const next = steps.next();
+          if (next.done === true) return next.value;
+          seen.last = next.value;
+          onStep(next.value.step);
+        }
+      } finally {
+        dump.close();
+      }
+    }, hardLimit);
+  } catch (error) {
+    if (!(error instanceof CancelledError)) throw named(path, error);
+    const partial = seen.last?.partial?.(error.reason);
+    if (partial !== undefined) return partial;
+    if (error.reason === 'time-limit') return nothingYet(path);
+    throw error;
+  }
+}
