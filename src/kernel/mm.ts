@@ -1,0 +1,165 @@
+/**
+ * Counters of a user address space, `struct mm_struct` (include/linux/mm_types.h): resident pages, page tables, the
+ * program it runs. Resident pages are kept in several ways since 2.6.32; each is recognised by its members.
+ */
+import { isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt, LookupError } from '../base/errors.ts';
+import { bytes, type Bytes, pages, type Pages } from '../base/units.ts';
+import type { Field } from '../program/field.ts';
+import type { Program } from '../program/program.ts';
+import { strip } from '../program/types.ts';
+import { cpus } from './cpus.ts';
+import { type PathText, pathAt } from './path.ts';
+
+/** Counters of `struct mm_struct`, by their enumerators. */
+const COUNTERS = {
+  file: 'MM_FILEPAGES',
+  anon: 'MM_ANONPAGES',
+  shmem: 'MM_SHMEMPAGES',
+  swap: 'MM_SWAPENTS',
+} as const;
+type Counter = keyof typeof COUNTERS;
+
+export interface Rss {
+  /** Pages of mapped files. */
+  readonly file: Pages;
+  readonly anon: Pages;
+  /** Shared memory and tmpfs; undefined before 4.5, where these pages count as file pages. */
+  readonly shmem: Pages | undefined;
+  /** file + anon + shmem. */
+  readonly total: Pages;
+  /** Pages in swap, not resident. */
+  readonly swap: Pages;
+}
+
+/**
+ * Resident pages of an address space, with what CPUs and threads have not added to the common counters yet.
+ * @param mm - `struct mm_struct *`
+ * @param tasks - `struct task_struct *` of all tasks that use it; up to 6.1 each keeps up to 64 pages to itself
+ * @throws FaultError, LookupError when no known form of the counters is there
+ */
+export function rssOf(program: Program, mm: VirtAddr, tasks: readonly VirtAddr[]): Rss {
+  const read = counterReader(program, mm, tasks);
+  // As the kernel does: a counter may be below zero for a moment.
+  const positive = (value: bigint | undefined): Pages | undefined =>
+    value === undefined ? undefined : pages(value > 0n ? Number(value) : 0);
+  const file = positive(read('file'));
+  const anon = positive(read('anon'));
+  if (file === undefined || anon === undefined) throw new LookupError('enumerator', 'MM_FILEPAGES');
+  const shmem = positive(read('shmem'));
+  return { file, anon, shmem, total: pages(file + anon + (shmem ?? 0)), swap: positive(read('swap')) ?? pages(0) };
+}
+
+function counterReader(
+  program: Program,
+  mm: VirtAddr,
+  tasks: readonly VirtAddr[],
+): (counter: Counter) => bigint | undefined {
+  const index = (counter: Counter): number | undefined => {
+    const value = program.enumerator(COUNTERS[counter]);
+    return value === undefined ? undefined : Number(value);
+  };
+  const stat = program.tryField('struct mm_struct', 'rss_stat');
+  if (stat !== undefined && strip(stat.type).kind === 'array') {
+    // Since 6.2 (commit f1a7941243c1) an array of struct percpu_counter.
+    return (counter) => {
+      const i = index(counter);
+      if (i === undefined) return undefined;
+      return percpuCounter(program, program.field('struct mm_struct', `rss_stat[${i}]`).address(mm));
+    };
+  }
+  if (stat !== undefined) {
+    // 2.6.34-6.1: struct mm_rss_stat, and a cache of each task (SPLIT_RSS_COUNTING, commit 34e55232e59f).
+    return (counter) => {
+      const i = index(counter);
+      // el7 counts shared memory beside the array, where its enumerator does not belong to it.
+      const apart = counter === 'shmem' ? program.tryField('struct mm_struct', 'mm_shmempages.counter') : undefined;
+      if (apart !== undefined) return apart.value(mm);
+      const common = i === undefined ? undefined : program.tryField('struct mm_struct', `rss_stat.count[${i}].counter`);
+      if (common === undefined) return undefined;
+      const own = program.tryField('struct task_struct', `rss_stat.count[${i}]`);
+      return own === undefined
+        ? common.value(mm)
+        : tasks.reduce((sum, task) => sum + own.value(task), common.value(mm));
+    };
+  }
+  // 2.6.32: one counter each, shared memory among the file pages.
+  return (counter) => {
+    const member = { file: '_file_rss', anon: '_anon_rss', swap: '_swap_usage', shmem: undefined }[counter];
+    if (member === undefined) return undefined;
+    return atomic(program, 'struct mm_struct', member)?.value(mm);
+  };
+}
+
+/**
+ * The exact value of a `struct percpu_counter`: its common count and what each online CPU has not added yet.
+ * @param counter - `struct percpu_counter *`
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function percpuCounter(program: Program, counter: VirtAddr): bigint {
+  let sum = program.field('struct percpu_counter', 'count').value(counter);
+  // Without CONFIG_SMP there is the count alone.
+  const counters = program.tryField('struct percpu_counter', 'counters')?.pointer(counter) ?? 0n;
+  if (counters === 0n) return sum;
+  for (const cpu of cpus(program, 'online')) {
+    sum += BigInt(program.memory.readS32(program.perCpuAddress(counters as VirtAddr, cpu)));
+  }
+  return sum;
+}
+
+/** A member that is an atomic_long_t, or an unsigned long in older or smaller kernels. */
+function atomic(program: Program, type: string, member: string): Field | undefined {
+  return program.tryField(type, `${member}.counter`) ?? program.tryField(type, member);
+}
+
+export interface MmInfo {
+  /** `struct mm_struct *`. */
+  readonly mm: VirtAddr;
+  /** Pages of address space. */
+  readonly totalVm: Pages;
+  /** Memory that its page tables take. */
+  readonly pageTables: Bytes;
+  /** Number of mappings. */
+  readonly mapCount: number;
+  /** Tasks and others that use the address space. */
+  readonly users: number;
+  /** `pgd_t *`. */
+  readonly pgd: VirtAddr;
+  /** The program, `exe_file`; undefined when there is none or it cannot be followed. */
+  readonly exe: PathText | undefined;
+}
+
+/**
+ * What an address space says of itself, beside its resident pages.
+ * @param mm - `struct mm_struct *`
+ * @throws FaultError, LookupError
+ */
+export function readMm(program: Program, mm: VirtAddr): MmInfo {
+  const field = (path: string) => program.field('struct mm_struct', path);
+  return {
+    mm,
+    totalVm: pages(field('total_vm').number(mm)),
+    pageTables: pageTableBytes(program, mm),
+    mapCount: field('map_count').number(mm),
+    users: field('mm_users.counter').number(mm),
+    pgd: field('pgd').pointer(mm),
+    exe: attempt(() => exePath(program, mm)),
+  };
+}
+
+/** Bytes in page tables of a `struct mm_struct`. */
+function pageTableBytes(program: Program, mm: VirtAddr): Bytes {
+  // pgtables_bytes since 4.15 (commit af5b0f6a09e4); before nr_ptes, and since 4.1 nr_pmds, in pages.
+  const total = program.tryField('struct mm_struct', 'pgtables_bytes.counter');
+  if (total !== undefined) return bytes(Math.max(0, total.number(mm)));
+  const ptes = atomic(program, 'struct mm_struct', 'nr_ptes');
+  if (ptes === undefined) throw new LookupError('member', 'struct mm_struct.pgtables_bytes');
+  const pmds = atomic(program, 'struct mm_struct', 'nr_pmds');
+  const count = ptes.number(mm) + (pmds === undefined ? 0 : pmds.number(mm));
+  return bytes(Math.max(0, count) * program.pageSize);
+}
+
+function exePath(program: Program, mm: VirtAddr): PathText | undefined {
+  const file = program.field('struct mm_struct', 'exe_file').pointer(mm);
+  return isKernel(file) ? pathAt(program, program.field('struct file', 'f_path').address(file)) : undefined;
+}
