@@ -90,7 +90,7 @@ export interface KdumpHeader {
 export function readKdumpHeader(source: ByteSource, name: string): KdumpHeader {
   if (source.size < HEADER.size)
     throw new FormatError('kdump', `the file ends inside its header (${source.size} bytes)`);
-  const header = new ByteView(source.peek(0, HEADER.size).slice(), 'kdump header');
+  const header = new ByteView(Uint8Array.from(source.peek(0, HEADER.size)), 'kdump header');
   const version = header.s32(HEADER.version);
   const machine = machineOf(header, name);
   const blockSize = header.s32(HEADER.blockSize);
@@ -110,7 +110,7 @@ export function readKdumpHeader(source: ByteSource, name: string): KdumpHeader {
   if (descriptorsOffset > source.size) {
     throw new FormatError('kdump', `headers and bitmaps need ${descriptorsOffset} bytes, the file has ${source.size}`);
   }
-  const sub = new ByteView(source.peek(blockSize, SUB_HEADER.size).slice(), 'kdump sub header');
+  const sub = new ByteView(Uint8Array.from(source.peek(blockSize, SUB_HEADER.size)), 'kdump sub header');
   if (version >= 2 && sub.s32(SUB_HEADER.split) !== 0) {
     throw new FormatError('kdump', 'split dump (one of several files), not supported yet');
   }
@@ -120,7 +120,8 @@ export function readKdumpHeader(source: ByteSource, name: string): KdumpHeader {
   if (maxPfn === 0 || maxPfn > MAX_FRAMES || maxPfn > bitmapBytes * 8) {
     throw new FormatError('kdump', `${maxPfn} page frames do not fit a bitmap of ${bitmapBytes} bytes`);
   }
-  const twoBitmaps = maxPfn <= (bitmapBytes / 2) * 8;
+  // Each bitmap is of whole blocks; files of the first days have only that of the pages in the file.
+  const twoBitmaps = bitmapBlocks % 2 === 0 && maxPfn <= (bitmapBytes / 2) * 8;
   const range = (since: number, what: string, at: number): ByteRange | undefined => {
     if (version < since) return undefined;
     const offset = Number(sub.u64(at));

@@ -28,8 +28,8 @@ export function parseNotes(bytes: Uint8Array): ParsedNotes {
     const nameSize = view.u32(at);
     const descSize = view.u32(at + 4);
     const type = view.u32(at + 8);
-    if (nameSize === 0 && descSize === 0 && type === 0) {
-      // Padding: kdump reserves a page per CPU and zero-fills what is not used.
+    if (nameSize === 0) {
+      // Padding: the kernel ends the notes of a CPU with zeros. No note of a dump is without a name.
       at += 4;
       continue;
     }

@@ -35,8 +35,7 @@ export function openDump(path: string): DumpFile {
  */
 export function openSource(source: ByteSource, name: string): DumpFile {
   if (source.size === 0) throw new UsageError(`${name}: the file is empty`);
-  const head = source.peek(0, Math.min(HEAD_BYTES, source.size)).slice();
-  const text = Buffer.from(head.buffer, 0, head.length).toString('latin1');
+  const text = Buffer.from(source.peek(0, Math.min(HEAD_BYTES, source.size))).toString('latin1');
   if (text.startsWith('\x7fELF')) return openElf(source, name);
   if (text.startsWith(KDUMP_SIGNATURE)) return openKdump(source, name);
   throw new UsageError(`${name}: ${foreignFormat(text)}`);

@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import { filledPage } from '../../test/builders/elf-file.ts';
+import { kdumpFile, kdumpLayout, type KdumpSpec } from '../../test/builders/kdump-file.ts';
+import { pfn } from '../base/address.ts';
+import { FormatError, UsageError } from '../base/errors.ts';
+import { memorySource } from './byte-source.ts';
+import type { DumpFile } from './dump-file.ts';
+import { openSource } from './open.ts';
+
+function open(bytes: Uint8Array): DumpFile {
+  return openSource(memorySource(bytes), 'test.vmcore');
+}
+
+/** A page that no codec can shrink. */
+function noise(): Uint8Array {
+  let seed = 1;
+  return filledPage(0).map(() => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 24);
+}
+
+/** A page of words, so that codecs have something to do. */
+function words(start: number): Uint8Array {
+  const page = new Uint8Array(4096);
+  const view = new DataView(page.buffer);
+  for (let i = 0; i < 512; i++) view.setUint32(i * 8, start + i * 3, true);
+  return page;
+}
+
+const spec: KdumpSpec = {
+  maxPfn: 40_000,
+  pages: new Map([
+    [1, words(100)],
+    [2, filledPage(0)],
+    [3, noise()],
+    [4095, words(200)],
+    [4096, words(300)],
+    [39_999, words(400)],
+  ]),
+  excluded: [5, 6, 4097],
+  vmcoreinfo: 'OSRELEASE=6.1.0\nPAGESIZE=4096\n',
+  notes: [{ name: 'CORE', type: 1, desc: new Uint8Array(336) }],
+  physBase: -0x4e00000n,
+};
+
+function look(dump: DumpFile, frame: number): string {
+  const page = new Uint8Array(dump.pageSize);
+  const before = dump.status(pfn(frame));
+  const after = dump.readPage(pfn(frame), page);
+  if (after === 'data' && Buffer.compare(page, spec.pages.get(frame) ?? page) !== 0) return 'wrong data';
+  return `${before} ${after}`;
+}
+
+function walk(dump: DumpFile): number[] {
+  const found: number[] = [];
+  for (let p = dump.nextInFile(pfn(0)); p !== undefined; p = dump.nextInFile(pfn(p + 1))) found.push(p);
+  return found;
+}
+
+describe('kdump-compressed', () => {
+  for (const compression of ['none', 'zlib', 'zstd'] as const) {
+    it(`reads pages (${compression}) and tells all states apart`, () => {
+      const dump = open(kdumpFile({ ...spec, compression }));
+      expect([0, 1, 2, 3, 4, 5, 4095, 4096, 4097, 39_999, 40_000, -1].map((frame) => look(dump, frame))).toEqual([
+        'absent absent',
+        'data data',
+        'data zero',
+        'data data',
+        'absent absent',
+        'excluded excluded',
+        'data data',
+        'data data',
+        'excluded excluded',
+        'data data',
+        'absent absent',
+        'absent absent',
+      ]);
+      expect(dump.counts).toEqual({ inFile: 6, excluded: 3, lost: 0 });
+      expect(dump.problems).toEqual([]);
+      expect(walk(dump)).toEqual([1, 2, 3, 4095, 4096, 39_999]);
+      expect(dump.description).toContain(compression === 'none' ? 'uncompressed' : compression);
+    });
+  }
+
+  it('reads headers and notes', () => {
+    const dump = open(kdumpFile(spec));
+    expect([dump.format, dump.machine, dump.pageSize, dump.dumpLevel, dump.maxPfn]).toEqual([
+      'kdump',
+      'x86_64',
+      4096,
+      31,
+      40_000,
+    ]);
+    expect(dump.physBase).toBe(BigInt.asUintN(64, -0x4e00000n));
+    expect(dump.notes.map((note) => [note.name, note.desc.length])).toEqual([
+      ['CORE', 336],
+      ['VMCOREINFO', 30],
+    ]);
+    expect(Buffer.from(dump.vmcoreinfo ?? []).toString()).toBe(spec.vmcoreinfo);
+  });
+
+  it('reads what each header version has', () => {
+    const seen = [1, 2, 3, 4, 5, 6].map((version) => {
+      const dump = open(kdumpFile({ ...spec, version }));
+      return [look(dump, 39_999), dump.dumpLevel, dump.vmcoreinfo?.length, dump.notes.length];
+    });
+    expect(seen).toEqual([
+      ['data data', 31, undefined, 0],
+      ['data data', 31, undefined, 0],
+      ['data data', 31, 30, 0],
+      ['data data', 31, 30, 2],
+      ['data data', 31, 30, 2],
+      ['data data', 31, 30, 2],
+    ]);
+    const newer = open(kdumpFile({ ...spec, version: 7 }));
+    expect(look(newer, 1)).toBe('data data');
+    expect(newer.problems.join()).toMatch(/version 7 is newer/);
+  });
+
+  it('finds VMCOREINFO among the notes when the header does not point to it', () => {
+    const { bytes, subHeader } = kdumpLayout(spec);
+    bytes.fill(0, subHeader + 32, subHeader + 48);
+    expect(open(bytes).vmcoreinfo?.length).toBe(30);
+  });
+
+  it('cannot tell absent from excluded when the file has one bitmap', () => {
+    const dump = open(kdumpFile({ ...spec, singleBitmap: true, maxPfn: 40_000 }));
+    expect([look(dump, 1), look(dump, 4), look(dump, 40_000)]).toEqual([
+      'data data',
+      'excluded excluded',
+      'absent absent',
+    ]);
+    expect(dump.counts.excluded).toBeUndefined();
+  });
+
+  it('reads 64 KiB pages', () => {
+    const dump = open(
+      kdumpFile({
+        maxPfn: 100,
+        blockSize: 65536,
+        machine: 'aarch64',
+        compression: 'zstd',
+        pages: new Map([[7, filledPage(9, 65536)]]),
+      }),
+    );
+    expect([dump.pageSize, dump.machine, look(dump, 7)]).toEqual([65536, 'aarch64', 'data data']);
+  });
+
+  it('calls pages lost whose descriptor points nowhere', () => {
+    const bad = new Map<number, { offset: number | bigint; size: number; flags: number }>([
+      [1, { offset: 0, size: 0, flags: 0 }],
+      [2, { offset: 2n ** 62n, size: 4096, flags: 0 }],
+      [3, { offset: -1n, size: 4096, flags: 0 }],
+      [4095, { offset: 100_000, size: 4097, flags: 1 }],
+      [4096, { offset: 100_000, size: 0, flags: 1 }],
+    ]);
+    const bytes = kdumpFile({ ...spec, descriptor: (frame, made) => bad.get(frame) ?? made });
+    const dump = open(bytes);
+    expect([1, 2, 3, 4095, 4096, 39_999].map((frame) => look(dump, frame))).toEqual([
+      'lost lost',
+      'lost lost',
+      'lost lost',
+      'lost lost',
+      'lost lost',
+      'data data',
+    ]);
+    expect(dump.counts).toEqual({ inFile: 1, excluded: 3, lost: 5 });
+    expect(dump.problems.join()).toMatch(/5 of 6 pages/);
+    expect(walk(dump)).toEqual([39_999]);
+  });
+
+  it('calls a page with damaged data lost, and reads the next one', () => {
+    for (const compression of ['zlib', 'zstd'] as const) {
+      const { bytes, data } = kdumpLayout({ ...spec, compression });
+      bytes.fill(0xee, data, data + 40);
+      const dump = open(bytes);
+      expect([look(dump, 1), look(dump, 4095), look(dump, 1)]).toEqual(['data lost', 'data data', 'data lost']);
+    }
+  });
+
+  it('calls a page lost that decompresses to less or more than a page', () => {
+    for (const size of [100, 8192]) {
+      const dump = open(kdumpFile({ ...spec, compression: 'zlib', pages: new Map([[1, filledPage(3, size)]]) }));
+      expect(look(dump, 1)).toBe('data lost');
+    }
+  });
+
+  it('calls pages of an unknown compression lost and says so', () => {
+    const dump = open(kdumpFile({ ...spec, status: 4, descriptor: (_, made) => ({ ...made, flags: 4 }) }));
+    expect(look(dump, 1)).toBe('data lost');
+    expect(dump.problems.join()).toMatch(/snappy cannot be read yet/);
+  });
+
+  it('says that an incomplete dump is incomplete, and how much of it', () => {
+    const bytes = kdumpFile({
+      ...spec,
+      status: 8,
+      descriptor: (frame, made) => (frame < 4096 ? made : { offset: 0, size: 0, flags: 0 }),
+    });
+    const dump = open(bytes);
+    expect([look(dump, 1), look(dump, 4096)]).toEqual(['data data', 'lost lost']);
+    expect(dump.problems).toEqual([
+      'the dump is incomplete: it was cut off while it was written (no space left)',
+      '2 of 6 pages were never written',
+    ]);
+  });
+
+  it('opens a file cut off anywhere behind its bitmaps, and loses only what is gone', () => {
+    const { bytes, descriptors, data } = kdumpLayout({ ...spec, compression: 'zlib' });
+    const intact = [...spec.pages.keys()].map((frame) => look(open(bytes), frame));
+    let before = -1;
+    for (let size = descriptors; size <= bytes.length; size += 7) {
+      const dump = open(bytes.subarray(0, size));
+      const now = [...spec.pages.keys()].map((frame) => look(dump, frame));
+      const readable = now.filter((state, i) => state === intact[i]).length;
+      expect(now.every((state, i) => state === intact[i] || state === 'lost lost')).toBe(true);
+      expect(readable).toBeGreaterThanOrEqual(before);
+      expect(dump.counts).toEqual({ inFile: readable, excluded: 3, lost: 6 - readable });
+      if (size < data) expect(readable).toBe(0);
+      if (readable < 6) expect(dump.problems.join()).toMatch(/truncated/);
+      before = readable;
+    }
+    for (let size = 1; size < descriptors; size += 997) {
+      expect(() => open(bytes.subarray(0, size))).toThrow(/kdump|file/);
+    }
+  });
+
+  it('names what it does not support', () => {
+    const cases: [Uint8Array, new (...args: never[]) => Error, RegExp][] = [
+      [kdumpFile({ ...spec, split: 1 }), FormatError, /split dump/],
+      [kdumpFile({ ...spec, machine: 's390x' }), UsageError, /s390x/],
+      [kdumpFile({ ...spec, machine: 'i686' }), UsageError, /i686/],
+      [kdumpFile({ ...spec, machine: '' }), FormatError, /no machine name/],
+    ];
+    for (const [bytes, kind, message] of cases) {
+      expect(() => open(bytes)).toThrow(kind);
+      expect(() => open(bytes)).toThrow(message);
+    }
+    const big = kdumpFile(spec);
+    new DataView(big.buffer, big.byteOffset).setInt32(8, 6, false);
+    expect(() => open(big)).toThrow(/big-endian/);
+  });
+});

@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { elfFile, filledPage } from '../../test/builders/elf-file.ts';
+import { kdumpFile } from '../../test/builders/kdump-file.ts';
+import { pfn } from '../base/address.ts';
+import { UsageError } from '../base/errors.ts';
+import { openDump } from './open.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kwhy-open-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, bytes: Uint8Array | string): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+/** The message of the UsageError that opening gives. */
+function refusal(path: string): string {
+  try {
+    openDump(path).close();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return error instanceof Error ? error.message : '';
+  }
+  return 'opened';
+}
+
+describe('openDump', () => {
+  it('opens by content, never by name', () => {
+    const pages = new Map([[1, filledPage(1)]]);
+    const kdump = openDump(file('looks-like.txt', kdumpFile({ maxPfn: 10, pages })));
+    expect([kdump.format, kdump.status(pfn(1))]).toEqual(['kdump', 'data']);
+    kdump.close();
+    const elf = openDump(file('dump.zip', elfFile({ segments: [{ paddr: 0, data: filledPage(1) }] })));
+    expect([elf.format, elf.status(pfn(0))]).toEqual(['elf', 'data']);
+    elf.close();
+    elf.close();
+  });
+
+  it('says in one line why a file cannot be opened', () => {
+    const cases: [string, RegExp][] = [
+      [join(folder, 'nothing-here'), /no such file$/],
+      [join(file('plain', 'x'), 'below-a-file'), /no such file$/],
+      [join(folder, 'a\0b'), /no such file$/],
+      [folder, /this is a directory$/],
+      ['/dev/null', /not a regular file/],
+      [file('empty', ''), /the file is empty$/],
+      [file('tiny', Uint8Array.of(0, 1, 2)), /too small for a dump \(3 bytes\)$/],
+      [file('text', '[    0.000000] Linux version 6.1.0\n'.repeat(100)), /this is a text file, not a dump$/],
+      [file('utf8', 'Grüße aus dem Kern\n'), /text file/],
+      [file('zeros', new Uint8Array(5000)), /not a kernel dump of a known format/],
+      [process.execPath, /executable/],
+    ];
+    for (const [path, message] of cases) {
+      expect(refusal(path)).toMatch(message);
+      expect(refusal(path)).toMatch(/^[^\n]+: [^\n]+$/);
+    }
+  });
+
+  it('keeps control characters of a file name out of the message', () => {
+    expect(refusal(join(folder, 'a\nb\x1b[31m'))).toMatch(/a\?b\?\[31m: no such file$/);
+  });
+
+  it('does not wait for a pipe', () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect(refusal(pipe)).toMatch(/not a regular file/);
+  });
+
+  it('names foreign formats, and what opens them', () => {
+    const at = (offset: number, text: string): Buffer =>
+      Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(text, 'latin1'), Buffer.alloc(2000)]);
+    const cases: [string | Buffer, RegExp][] = [
+      ['makedumpfile\0\0\0\0', /flattened.*makedumpfile -R/],
+      ['DISKDUMP', /old diskdump/],
+      ['EMiL', /LiME/],
+      ['AVML', /AVML/],
+      ['\xd2\xbe\xd2\xbe', /VMware/],
+      ['\xd0\xbe\xd2\xbe', /VMware/],
+      ['sadump\0\0', /sadump/],
+      ['\xed\x23\x8f\x61\x73\x01\x19\xa8', /LKCD/],
+      ['\xed\xeb\x0f\xf0', /Xen/],
+      ['LinuxGuestRecord', /Xen/],
+      ['\xff\xff\xff\xff\xff\xff\xff\xffXENF', /Xen/],
+      ['LibvirtQemudSave', /virsh dump --memory-only/],
+      ['QEVM', /virsh dump --memory-only/],
+      ['QFI\xfb', /qcow2/],
+      ['PAGEDU64', /Windows/],
+      ['MDMP', /minidump/],
+      [gzipSync('x'.repeat(99)), /gzip.*gunzip/],
+      ['\xfd7zXZ\0', /xz/],
+      ['\x28\xb5\x2f\xfd', /zstd/],
+      ['BZh9', /bzip2/],
+      ['\x04\x22\x4d\x18', /lz4/],
+      ['\x89LZO\0', /lzop/],
+      ['PK\x03\x04', /zip/],
+      ['7z\xbc\xaf\x27\x1c', /7-Zip/],
+      [at(257, 'ustar'), /tar/],
+      [at(0x202, 'HdrS'), /bzImage/],
+      ['!<arch>\n', /Debian package/],
+      ['\xed\xab\xee\xdb', /rpm/],
+      ['PERFILE2', /perf/],
+      ['SQLite format 3\0', /SQLite/],
+    ];
+    for (const [content, message] of cases) {
+      const bytes = typeof content === 'string' ? at(0, content) : content;
+      expect(refusal(file('foreign', bytes))).toMatch(message);
+    }
+  });
+
+  it('leaves no file open when it refuses', () => {
+    const path = file('not-a-dump', new Uint8Array(5000));
+    const truncated = file('cut', kdumpFile({ maxPfn: 10, pages: new Map() }).subarray(0, 5000));
+    // More than the usual limit of open files.
+    for (let i = 0; i < 3000; i++) {
+      expect(() => openDump(path)).toThrow(/known format/);
+      expect(() => openDump(truncated)).toThrow(/kdump/);
+    }
+  });
+
+  it('opens a dump without notes', () => {
+    const dump = openDump(file('bare', elfFile({ segments: [{ paddr: 0x1000, data: filledPage(1) }] })));
+    expect([dump.vmcoreinfo, dump.notes, dump.description]).toEqual([
+      undefined,
+      [],
+      'ELF vmcore, 1 segments, no VMCOREINFO',
+    ]);
+    dump.close();
+  });
+});
