@@ -35,7 +35,8 @@ function missing(report: Report): Prose[] {
   if (report.stopped === 'interrupt') reasons.push(['the work was interrupted']);
   reasons.push(...report.problems.map((problem) => [problem]));
   for (const coverage of report.coverage) {
-    if (coverage.read !== coverage.total) reasons.push(['read: ', ...coverageText(coverage)]);
+    if (coverage.total === undefined || coverage.read < coverage.total)
+      reasons.push(['read: ', ...coverageText(coverage)]);
   }
   for (const { status, title } of report.checks) {
     if (status === 'failed') reasons.push([`a check failed: ${title}`]);

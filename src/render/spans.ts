@@ -50,7 +50,7 @@ export function lineText(spans: Line): SafeText {
   return joinSafe(spans.map((part) => part.text));
 }
 
-/** Every plain span of the line gets a style; values keep theirs. */
+/** The words and numbers of the line get a style; other values keep theirs. */
 export function emphasize(spans: Line, style: Style): Line {
-  return spans.map((part) => (part.style === 'plain' ? { ...part, style } : part));
+  return spans.map((part) => (part.style === 'plain' || part.style === 'number' ? { ...part, style } : part));
 }
