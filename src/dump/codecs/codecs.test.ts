@@ -1,12 +1,22 @@
 import { constants, createInflate, deflateSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CodecError } from '../codec.ts';
+import { type Codec, CodecError } from '../codec.ts';
 import { zlibCompressor, zstdCompressor } from './compress.ts';
 import { codecName, LZO, makeCodec, SNAPPY, ZLIB, ZSTD } from './index.ts';
 import { reusedStream } from './reused-stream.ts';
 import { zlibCodec } from './zlib.ts';
 import { zstdCodec } from './zstd.ts';
+
+/** Bytes decompressed; undefined when the codec says that the input is damaged. */
+function attempt(codec: Codec, input: Uint8Array, into: Uint8Array): number | undefined {
+  try {
+    return codec.decompress(input, into);
+  } catch (error) {
+    if (error instanceof CodecError) return undefined;
+    throw error;
+  }
+}
 
 const page = fc
   .array(fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 600 })), { minLength: 1, maxLength: 40 })
@@ -47,14 +57,10 @@ describe.each([
           packed.map((byte, i) => (i === flip ? byte ^ (1 << bit) : byte)),
           Uint8Array.of(keep & 0xff, at & 0xff, bit),
         ]) {
-          try {
-            const length = codec.decompress(damaged, into);
-            // zlib's checksum covers all; makedumpfile's zstd has none, so a flipped bit may stay unseen.
-            if (detects) expect([length, Buffer.compare(into, bytes)]).toEqual([4096, 0]);
-            expect(length).toBeLessThanOrEqual(4096);
-          } catch (error) {
-            expect(error).toBeInstanceOf(CodecError);
-          }
+          const length = attempt(codec, damaged, into);
+          // zlib's checksum covers all; makedumpfile's zstd has none, so a flipped bit may stay unseen.
+          const right = length === 4096 && Buffer.compare(into, bytes) === 0;
+          expect(length === undefined || right || (!detects && length <= 4096)).toBe(true);
           expect(codec.decompress(compress(other), into)).toBe(4096);
           expect(Buffer.compare(into, other)).toBe(0);
         }
