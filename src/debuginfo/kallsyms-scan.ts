@@ -138,15 +138,13 @@ function findNames(
   markers: Markers,
 ): { readonly names: VirtAddr; readonly count: number } | undefined {
   const end = sub(tokenTable, markers.back);
-  // Behind the last marker there are 1 to 256 names of at most 513 bytes.
-  const from = alignDown(sub(end, markers.last + MARKER_STEP * 513 + 16), 4);
-  const to = sub(end, markers.last);
-  const length = distance(end, from);
-  const known = before.length - markers.back;
-  const bytes = known >= length ? before.subarray(known - length, known) : tryRead(memory, from, length);
-  if (bytes === undefined) return undefined;
+  // Behind the last marker there are 1 to 256 names of at most 513 bytes; less where memory begins later.
+  const length = (markers.last + MARKER_STEP * 513 + 16) & ~3;
+  const known = before.subarray(0, before.length - markers.back);
+  const bytes = known.length >= length ? known.subarray(known.length - length) : readBefore(memory, end, length);
+  const from = sub(end, bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = distance(to, from) & ~3; at >= 8; at -= 4) {
+  for (let at = (bytes.length - markers.last) & ~3; at >= 8; at -= 4) {
     for (const back of [8, 4]) {
       const count = view.getUint32(at - back, true);
       if (count <= (markers.count - 1) * MARKER_STEP || count > markers.count * MARKER_STEP) continue;
@@ -191,6 +189,6 @@ function* findAddresses(memory: MemoryReader, location: KallsymsLocation): Gener
   }
   yield { kind: 'absolute', at: sub(countAt, addressTableSize('absolute', count)) };
   yield { kind: 'absolute', at: alignUp(after, 8) };
-  // Place-relative offsets (since 7.0) have no base to be known by.
-  for (const { at } of places) yield { kind: 'place-relative', at };
+  // Place-relative offsets (since 7.0) have no base to be known by, and are aligned to 4 bytes.
+  for (const alignment of [4, 8]) yield { kind: 'place-relative', at: alignUp(after, alignment) };
 }

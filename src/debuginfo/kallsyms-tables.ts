@@ -140,8 +140,9 @@ export interface KnownSymbol {
 }
 
 /**
- * Reads the first of `tables` that makes sense: known symbols get their addresses, or, where none is known, addresses
- * lie in the kernel's half and rise.
+ * Reads the table that makes sense: known symbols get their addresses, or, where none is known, addresses lie in the
+ * kernel's half and rise; of several such the one with the fewest that do not.
+ * @throws FormatError when none does
  */
 export function loadAddresses(
   memory: MemoryReader,
@@ -149,42 +150,48 @@ export function loadAddresses(
   tables: Iterable<AddressTable>,
   known: readonly KnownSymbol[],
 ): { readonly table: AddressTable; readonly values: Float64Array } {
+  let best: { readonly table: AddressTable; readonly values: Float64Array } | undefined;
+  let fewest = Infinity;
   for (const table of tables) {
     const bytes = attempt(() => memory.readBytes(table.at, addressTableSize(table.kind, names.count)));
-    if (bytes === undefined) continue;
-    const values = decodeAddresses(bytes, table, names.count);
-    if (values !== undefined && isPlausible(values, names, known)) return { table, values };
+    const values = bytes === undefined ? undefined : decodeAddresses(bytes, table, names.count);
+    if (values === undefined) continue;
+    const faults = agreesWith(values, names, known) ?? countFaults(values);
+    if (faults < fewest) {
+      best = { table, values };
+      fewest = faults;
+    }
+    if (faults === 0) break;
   }
+  if (best !== undefined && fewest <= names.count * 0.01) return best;
   throw new FormatError(FORMAT, 'the address table cannot be read, or no reading of it makes sense');
 }
 
-/** Known symbols at their addresses; without any, addresses of one image that do not fall. */
-function isPlausible(values: Float64Array, names: KallsymsNames, known: readonly KnownSymbol[]): boolean {
-  let checked = 0;
+/** 0 or Infinity: known symbols have their addresses or not; undefined when none of them is in the table. */
+function agreesWith(values: Float64Array, names: KallsymsNames, known: readonly KnownSymbol[]): number | undefined {
+  let agrees: number | undefined;
   for (const { name, address } of known) {
     const [symbol] = names.find(name);
     if (symbol === undefined) continue;
-    if (addressOf(values[symbol] ?? 0) !== address) return false;
-    checked++;
+    if (addressOf(values[symbol] ?? 0) !== address) return Infinity;
+    agrees = 0;
   }
-  if (checked > 0) return true;
-  let rising = 0;
+  return agrees;
+}
+
+/** How many addresses fall or leap; Infinity when less than half of the symbols have one in the kernel's half. */
+function countFaults(values: Float64Array): number {
+  let faults = 0;
   let addresses = 0;
-  for (let i = 1; i < values.length; i++) {
+  for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? 0;
-    const previous = values[i - 1] ?? 0;
+    const previous = values[i - 1] ?? value;
     if (value < 0) addresses++;
-    // An image spans less than 2 GiB; the step from absolute values to addresses is not counted as falling.
-    if (
-      value < 0
-        ? previous >= 0 || (previous <= value && value - previous < 0x8000_0000)
-        : previous >= 0 && previous <= value
-    ) {
-      rising++;
-    }
+    // From absolute values to addresses it steps down in signed numbers; an image spans less than 2 GiB.
+    const rises = value < 0 ? previous >= 0 || previous <= value : previous >= 0 && previous <= value;
+    if (!rises || (previous < 0 && value - previous >= 0x8000_0000)) faults++;
   }
-  const steps = values.length - 1;
-  return rising >= steps * 0.99 && addresses >= steps * 0.5;
+  return addresses * 2 < values.length ? Infinity : faults;
 }
 
 /**
