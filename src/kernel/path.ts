@@ -8,8 +8,8 @@ import type { Program } from '../program/program.ts';
 import { dentryInode, dentryName, isUnlinked, wayUp } from './dentry.ts';
 import { fsTypeName, mountOfVfsmount, mountType, vfsmountOfMount } from './super-block.ts';
 
-/** Mounts on mounts; the kernel allows 100,000 mounts in a namespace (sysctl fs.mount-max). */
-const MAX_MOUNT_DEPTH = 1 << 17;
+/** Mounts that a path may lead through, each mounted inside the other. */
+const MAX_MOUNT_DEPTH = 1 << 12;
 /** Error pointers: MNT_NS_INTERNAL, ERR_PTR(-EINVAL), stands in `mnt_ns` of mounts that nobody can see. */
 const LOWEST_ERROR = 0xfffffffffffff001n;
 
