@@ -60,7 +60,7 @@ describe('writeKdump', () => {
       const path = join(folder, 'out');
       const written = writeKdump(path, content(sample), { compression });
       const dump = openDump(path);
-      expect(written).toEqual({ pages: 5, zeroPages: 2, bytes: readFileSync(path).length });
+      expect(written).toEqual({ pages: 5, zeroPages: 2, lostPages: 0, bytes: readFileSync(path).length });
       expect(dump.description).toBe(`kdump-compressed v6, ${compression}, dump level 31`);
       expect([dump.machine, dump.pageSize, dump.maxPfn, dump.problems]).toEqual(['x86_64', 4096, 70_000, []]);
       expect(dump.physBase).toBe(BigInt.asUintN(64, -0x4e00000n));
@@ -103,6 +103,27 @@ describe('writeKdump', () => {
     const bytes = readFileSync(path);
     expect(Buffer.compare(bytes.subarray(0, expected.data), expected.bytes.subarray(0, expected.data))).toBe(0);
     expect(Buffer.compare(bytes.subarray(expected.data + 4096), expected.bytes.subarray(expected.data))).toBe(0);
+  });
+
+  it('keeps lost pages lost, and says that the file is incomplete', () => {
+    const path = join(folder, 'out');
+    const read: KdumpContent['read'] = (frame, into) => {
+      if (frame === 2 || frame === 69_999) return 'lost';
+      into.set(sample.get(frame) ?? into);
+    };
+    expect(writeKdump(path, content(sample, { read }))).toMatchObject({ pages: 5, zeroPages: 1, lostPages: 2 });
+    const dump = openDump(path);
+    const page = new Uint8Array(4096);
+    expect([...sample.keys()].map((frame) => dump.readPage(pfn(frame), page))).toEqual([
+      'data',
+      'lost',
+      'data',
+      'zero',
+      'lost',
+    ]);
+    expect(dump.counts).toMatchObject({ inFile: 3, lost: 2 });
+    expect(dump.problems.join()).toMatch(/incomplete.*2 of 5 pages/);
+    dump.close();
   });
 
   it('round-trips any pages', () => {

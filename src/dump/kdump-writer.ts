@@ -11,7 +11,15 @@ import { isAllZero } from '../base/bytes.ts';
 import { ZLIB, ZSTD } from './codecs/index.ts';
 import { type PageCompressor, zlibCompressor, zstdCompressor } from './codecs/compress.ts';
 import type { ElfNote, Machine } from './dump-file.ts';
-import { DESCRIPTOR_SIZE, HEADER, KDUMP_SIGNATURE, KDUMP_VERSION, SUB_HEADER, UTSNAME_FIELD } from './kdump-header.ts';
+import {
+  DESCRIPTOR_SIZE,
+  HEADER,
+  KDUMP_SIGNATURE,
+  KDUMP_VERSION,
+  STATUS_INCOMPLETE,
+  SUB_HEADER,
+  UTSNAME_FIELD,
+} from './kdump-header.ts';
 import { createFile, type NewFile, type NewFileOptions, type Output } from './new-file.ts';
 import { encodeNotes, vmcoreinfoNote } from './notes.ts';
 
@@ -41,8 +49,11 @@ export interface KdumpContent {
   readonly vmcoreinfo: Uint8Array | undefined;
   /** The page frames to store, ascending. Asked for twice and must answer alike. */
   frames(): Iterable<Pfn>;
-  /** Fills `into` with a page that `frames` gave. */
-  read(frame: Pfn, into: Uint8Array): void;
+  /**
+   * Fills `into` with a page that `frames` gave. 'lost' when its data is not to be had: it then reads as lost in the
+   * new file too, which is marked incomplete.
+   */
+  read(frame: Pfn, into: Uint8Array): 'lost' | void;
   /** True for every frame of memory, stored or not; it must be for those that are stored. */
   exists(frame: Pfn): boolean;
 }
@@ -57,6 +68,8 @@ export interface KdumpWriteOptions extends NewFileOptions {
 export interface KdumpWritten {
   readonly pages: number;
   readonly zeroPages: number;
+  /** Of `pages`, those without data. */
+  readonly lostPages: number;
   readonly bytes: number;
 }
 
@@ -80,25 +93,31 @@ function writeTo(file: NewFile, content: KdumpContent, options: KdumpWriteOption
   const bitmap1 = (1 + subBlocks) * pageSize;
   const descriptors = bitmap1 + 2 * bitmapSize;
 
-  const headers = file.from(0);
-  headers.append(header(content, bit, subBlocks, (2 * bitmapSize) / pageSize));
-  headers.append(subHeader(content, notes, notesBytes));
-  headers.flush();
   writeBitmap(file.from(bitmap1), bitmapSize, existing(content));
   const pages = writeBitmap(file.from(bitmap1 + bitmapSize), bitmapSize, content.frames());
   const table = file.from(descriptors);
   const data = file.from(descriptors + pages * DESCRIPTOR_SIZE);
-  const zeroPages = writePages(content, table, data, bit, compress);
+  const { zeroPages, lostPages } = writePages(content, table, data, bit, compress);
   table.flush();
   data.flush();
   if (table.position !== descriptors + pages * DESCRIPTOR_SIZE) {
     throw new RangeError('the frames to store changed while they were written');
   }
-  return { pages, zeroPages, bytes: data.position };
+  const headers = file.from(0);
+  const status = lostPages > 0 ? bit | STATUS_INCOMPLETE : bit;
+  headers.append(header(content, status, subBlocks, (2 * bitmapSize) / pageSize));
+  headers.append(subHeader(content, notes, notesBytes));
+  headers.flush();
+  return { pages, zeroPages, lostPages, bytes: data.position };
 }
 
-/** Returns how many pages are all zero. */
-function writePages(content: KdumpContent, table: Output, data: Output, bit: number, compress: PageCompressor): number {
+function writePages(
+  content: KdumpContent,
+  table: Output,
+  data: Output,
+  bit: number,
+  compress: PageCompressor,
+): Pick<KdumpWritten, 'zeroPages' | 'lostPages'> {
   const { pageSize } = content;
   const page = new Uint8Array(pageSize);
   const entry = new DataView(new ArrayBuffer(DESCRIPTOR_SIZE));
@@ -112,8 +131,14 @@ function writePages(content: KdumpContent, table: Output, data: Output, bit: num
   const zeroAt = data.position;
   data.append(page);
   let zeroPages = 0;
+  let lostPages = 0;
   for (const frame of content.frames()) {
-    content.read(frame, page);
+    if (content.read(frame, page) === 'lost') {
+      lostPages++;
+      // As makedumpfile leaves the descriptors that it came not to.
+      describe(0, 0, 0);
+      continue;
+    }
     if (isAllZero(page)) {
       zeroPages++;
       describe(zeroAt, pageSize, 0);
@@ -124,7 +149,7 @@ function writePages(content: KdumpContent, table: Output, data: Output, bit: num
     describe(data.position, shorter ? packed.length : pageSize, shorter ? bit : 0);
     data.append(shorter ? packed : page);
   }
-  return zeroPages;
+  return { zeroPages, lostPages };
 }
 
 /** `struct disk_dump_header`, one block. */

@@ -41,6 +41,17 @@ function numbered(reads: Map<number, number>): DumpFile {
 }
 
 describe('PageCache', () => {
+  it('tells which frames are asked for: all of them, and no other', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(60), { maxLength: 80 }), (frames) => {
+        const told = new Set<number>();
+        const cache = new PageCache(numbered(new Map()), 16 * 4096, (frame) => told.add(frame));
+        for (const frame of frames) cache.tryPage(pfn(frame));
+        expect(told).toEqual(new Set(frames));
+      }),
+    );
+  });
+
   it('gives the right page under any order of calls, and never holds more than its limit', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 400 }), (frames) => {

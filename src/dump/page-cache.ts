@@ -41,10 +41,15 @@ export class PageCache {
   #misses = 0;
   #bytes = 0;
   #evictions = 0;
+  readonly #onPage: ((frame: Pfn) => void) | undefined;
 
-  /** @param maxBytes - upper limit of page memory; at least 16 pages are always held */
-  constructor(file: DumpFile, maxBytes = DEFAULT_BYTES) {
+  /**
+   * @param maxBytes - upper limit of page memory; at least 16 pages are always held
+   * @param onPage - called with each frame that is asked for, readable or not, at least once
+   */
+  constructor(file: DumpFile, maxBytes = DEFAULT_BYTES, onPage?: (frame: Pfn) => void) {
     this.file = file;
+    this.#onPage = onPage;
     this.pageSize = file.pageSize;
     const slots = Math.max(16, Math.floor(maxBytes / file.pageSize));
     this.maxBytes = slots * file.pageSize;
@@ -105,7 +110,8 @@ export class PageCache {
     return { hits: this.#hits, misses: this.#misses, bytes: this.#bytes };
   }
 
-  #remember(frame: number, slot: number, page: Uint8Array): Uint8Array {
+  #remember(frame: Pfn, slot: number, page: Uint8Array): Uint8Array {
+    this.#onPage?.(frame);
     this.#lastFrame = frame;
     this.#lastSlot = slot;
     this.#lastPage = page;
@@ -133,7 +139,9 @@ export class PageCache {
     this.#slots.release(frame);
     if (this.#special.size >= MAX_NEGATIVE) this.#special.clear();
     this.#special.set(frame, status);
-    return status === 'zero' ? this.#remember(frame, -1, this.#zero) : undefined;
+    if (status === 'zero') return this.#remember(frame, -1, this.#zero);
+    this.#onPage?.(frame);
+    return undefined;
   }
 
   /** Allocates the chunk that begins with `slot`: slots are first used in order. */
