@@ -104,18 +104,17 @@ export class KallsymsNames {
     return this.#offsets.length - 1;
   }
 
-  /** Type letter and name together. @throws FormatError for a name beyond all reason */
+  /** Type letter and name together; a damaged name is cut off at a length beyond all reason. */
   #expand(symbol: number): string {
     let at = this.#offsets[symbol] ?? 0;
     const end = this.#offsets[symbol + 1] ?? 0;
     at += this.#longLengths && (this.#names[at] ?? 0) >= 0x80 ? 2 : 1;
     let text = '';
-    for (; at < end; at++) {
+    for (; at < end && text.length < MAX_NAME; at++) {
       const token = this.#names[at] ?? 0;
       text += this.#texts[token] ??= this.#tokens.text(token);
-      if (text.length > MAX_NAME) throw new FormatError(FORMAT, `name of symbol ${symbol} is too long`, at);
     }
-    return text;
+    return text.slice(0, MAX_NAME);
   }
 
   name(symbol: number): string {

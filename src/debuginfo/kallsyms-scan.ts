@@ -30,23 +30,30 @@ export interface FoundKallsyms {
 const PAGE = 4096;
 /** '0\0' to '9\0'. */
 const DIGITS = Buffer.from(Array.from({ length: 10 }, (_, i) => [0x30 + i, 0]).flat());
+/** Guesses of one kind that are looked into, so that hostile memory cannot hold the search up. */
+const MAX_CANDIDATES = 32;
 const TOKEN_INDEX_BYTES = 512;
 /** Strings of the tokens before '0' take more than 48 * 2 bytes and less than this. */
 const MAX_TOKENS = 0x10000;
 
 /** Candidates in the order of `ranges`, each checked as far as names go. Pages that cannot be read are passed over. */
 export function* scanForKallsyms(memory: MemoryReader, ranges: readonly VirtRange[]): Generator<FoundKallsyms> {
+  let tried = 0;
   for (const digits of occurrences(memory, ranges, DIGITS)) {
-    const found = examine(memory, digits);
+    const tokens = findTokens(memory, digits);
+    if (tokens === undefined) continue;
+    const found = examine(memory, tokens);
     if (found !== undefined) yield found;
+    if (++tried === MAX_CANDIDATES) return;
   }
 }
 
-/** @param digits - address of the token string '0' */
-function examine(memory: MemoryReader, digits: VirtAddr): FoundKallsyms | undefined {
-  const tokens = findTokens(memory, digits);
-  if (tokens === undefined) return undefined;
-  const { tokenTable, tokenIndex } = tokens;
+interface FoundTokens {
+  readonly tokenTable: VirtAddr;
+  readonly tokenIndex: VirtAddr;
+}
+
+function examine(memory: MemoryReader, { tokenTable, tokenIndex }: FoundTokens): FoundKallsyms | undefined {
   // Markers lie right before the token table, or before seqs_of_names, which takes 3 bytes per symbol.
   for (const reach of [0x10000, 0x100000, MAX_SYMBOLS * 3 + 0x10000]) {
     const before = readBefore(memory, tokenTable, reach);
@@ -64,11 +71,9 @@ function examine(memory: MemoryReader, digits: VirtAddr): FoundKallsyms | undefi
 /**
  * Token strings from '0' on end at the token index, whose entries are their distances; the index also says how far
  * before '0' the table begins.
+ * @param digits - address of the token string '0'
  */
-function findTokens(
-  memory: MemoryReader,
-  digits: VirtAddr,
-): { readonly tokenTable: VirtAddr; readonly tokenIndex: VirtAddr } | undefined {
+function findTokens(memory: MemoryReader, digits: VirtAddr): FoundTokens | undefined {
   const bytes =
     tryRead(memory, digits, PAGE) ?? tryRead(memory, digits, distance(alignUp(add(digits, 1), PAGE), digits));
   if (bytes === undefined) return undefined;
@@ -102,32 +107,42 @@ interface Markers {
 }
 
 /**
- * Runs of numbers that begin with 0 and rise by what 256 names can take, nearest to the token table first. Two
- * markers at least: kernels have hundreds.
+ * Runs of numbers that begin with 0 and rise by what 256 names can take, longest first: kernels have hundreds of
+ * markers. Two at least.
  * @param before - bytes up to the token table
  */
-function* findMarkers(before: Uint8Array): Generator<Markers> {
-  // Both the end of `before` and the markers are aligned to 4 bytes.
+function findMarkers(before: Uint8Array): readonly Markers[] {
   const view = new DataView(before.buffer, before.byteOffset, before.byteLength);
-  for (const width of [4, 8]) {
-    for (let end = before.length; end >= width * 2; end -= 4) {
-      let at = end - width;
-      let value = view.getUint32(at, true);
-      const last = value;
-      if (value === 0 || (width === 8 && view.getUint32(at + 4, true) !== 0)) continue;
-      let count = 1;
-      while (value !== 0 && at >= width) {
-        const previous = view.getUint32(at - width, true);
-        if (width === 8 && view.getUint32(at - width + 4, true) !== 0) break;
-        const step = value - previous;
-        if (step < MARKER_STEP * 2 || step > MARKER_STEP * 520) break;
-        value = previous;
-        at -= width;
-        count++;
+  const runs: Markers[] = [];
+  // Tables are aligned to 4 bytes and `before` ends at one; markers of 8 bytes may lie at 4 of 8.
+  const first = before.length & 3;
+  for (const [width, phase] of [[4, 0] as const, [8, 0] as const, [8, 4] as const]) {
+    let run: { readonly at: number; count: number; last: number } | undefined;
+    const finish = (): void => {
+      if (run === undefined || run.count < 2) return;
+      const back = before.length - run.at;
+      runs.push({ back, count: run.count, last: run.last });
+      // What follows the last marker may look like another one.
+      if (run.count > 2)
+        runs.push({ back, count: run.count - 1, last: view.getUint32(run.at + (run.count - 2) * width, true) });
+    };
+    for (let at = first + phase; at + width <= before.length; at += width) {
+      const value = view.getUint32(at, true);
+      const step = run === undefined ? 0 : value - run.last;
+      if (width === 8 && view.getUint32(at + 4, true) !== 0) {
+        finish();
+        run = undefined;
+      } else if (run !== undefined && step >= MARKER_STEP * 2 && step <= MARKER_STEP * 520) {
+        run.count++;
+        run.last = value;
+      } else {
+        finish();
+        run = value === 0 ? { at, count: 1, last: 0 } : undefined;
       }
-      if (value === 0 && count >= 2) yield { back: before.length - at, count, last };
     }
+    finish();
   }
+  return runs.sort((a, b) => b.count - a.count || a.back - b.back).slice(0, MAX_CANDIDATES);
 }
 
 /** The names end where the markers begin; they start behind a count that fits the number of markers. */
@@ -144,6 +159,7 @@ function findNames(
   const bytes = known.length >= length ? known.subarray(known.length - length) : readBefore(memory, end, length);
   const from = sub(end, bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let tried = 0;
   for (let at = (bytes.length - markers.last) & ~3; at >= 8; at -= 4) {
     for (const back of [8, 4]) {
       const count = view.getUint32(at - back, true);
@@ -151,6 +167,7 @@ function findNames(
       if (endsAt(bytes, at + markers.last, count - (markers.count - 1) * MARKER_STEP)) {
         return { names: add(from, at), count };
       }
+      if (++tried === MAX_CANDIDATES) return undefined;
     }
   }
   return undefined;

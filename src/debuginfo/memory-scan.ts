@@ -94,6 +94,8 @@ export function tryRead(memory: MemoryReader, at: VirtAddr, length: number): Uin
 
 /** The most that can be read of the `length` bytes before `end`, in whole pages. */
 export function readBefore(memory: MemoryReader, end: VirtAddr, length: number): Uint8Array {
+  const whole = tryRead(memory, sub(end, length), length);
+  if (whole !== undefined) return whole;
   const parts: Uint8Array[] = [];
   let have = 0;
   while (have < length) {
