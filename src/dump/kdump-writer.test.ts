@@ -110,6 +110,7 @@ describe('writeKdump', () => {
     const read: KdumpContent['read'] = (frame, into) => {
       if (frame === 2 || frame === 69_999) return 'lost';
       into.set(sample.get(frame) ?? into);
+      return undefined;
     };
     expect(writeKdump(path, content(sample, { read }))).toMatchObject({ pages: 5, zeroPages: 1, lostPages: 2 });
     const dump = openDump(path);

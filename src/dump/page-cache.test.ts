@@ -52,6 +52,24 @@ describe('PageCache', () => {
     );
   });
 
+  it('counts an eviction whenever a page that was handed out is no longer held', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(60), { maxLength: 200 }), (frames) => {
+        const cache = new PageCache(numbered(new Map()), 16 * 4096);
+        const handedOut = new Map<Uint8Array, number>();
+        let seen = 0;
+        for (const frame of frames) {
+          const page = cache.tryPage(pfn(frame));
+          if (cache.evictions !== seen) handedOut.clear();
+          seen = cache.evictions;
+          if (page !== undefined && frame % 10 !== 9) handedOut.set(page, frame);
+          for (const [bytes, number] of handedOut) expect(Buffer.from(bytes).readUInt32LE(0)).toBe(number);
+        }
+        expect(new Set(frames).size > 16 || cache.evictions === 0).toBe(true);
+      }),
+    );
+  });
+
   it('gives the right page under any order of calls, and never holds more than its limit', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 400 }), (frames) => {

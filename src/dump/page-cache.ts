@@ -40,7 +40,6 @@ export class PageCache {
   #hits = 0;
   #misses = 0;
   #bytes = 0;
-  #evictions = 0;
   readonly #onPage: ((frame: Pfn) => void) | undefined;
 
   /**
@@ -101,9 +100,9 @@ export class PageCache {
     return this.#special.get(frame) ?? this.file.status(frame);
   }
 
-  /** Rises whenever page memory may have been given to another page: until then, views that were handed out stay good. */
+  /** Rises whenever page memory is given to another page: until then, pages and views that were handed out stay good. */
   get evictions(): number {
-    return this.#evictions;
+    return this.#slots.evictions;
   }
 
   get stats(): PageCacheStats {
@@ -130,9 +129,7 @@ export class PageCache {
   #load(frame: Pfn): Uint8Array | undefined {
     this.#misses++;
     const slot = this.#slots.claim(frame);
-    const known = this.#pages[slot];
-    if (known !== undefined) this.#evictions++;
-    const page = known ?? this.#grow(slot);
+    const page = this.#pages[slot] ?? this.#grow(slot);
     if (slot === this.#lastSlot) this.#lastFrame = Number.NaN;
     const status = this.file.readPage(frame, page);
     if (status === 'data') return this.#remember(frame, slot, page);

@@ -10,6 +10,7 @@ export class SlotCache {
   readonly #referenced: Uint8Array;
   #used = 0;
   #hand = 0;
+  #evictions = 0;
 
   /** @param capacity - number of slots, at least 1 */
   constructor(capacity: number) {
@@ -21,6 +22,11 @@ export class SlotCache {
   /** Slots that hold something. */
   get used(): number {
     return this.#used;
+  }
+
+  /** How often a slot was taken from the key that held it. */
+  get evictions(): number {
+    return this.#evictions;
   }
 
   /** The slot of `key`, or -1. A hit protects the slot from the next eviction. */
@@ -44,7 +50,10 @@ export class SlotCache {
       slot = this.#hand;
       this.#hand = slot + 1 === this.capacity ? 0 : slot + 1;
       const evicted = this.#keyOf[slot];
-      if (evicted !== undefined && evicted >= 0) this.#slotOf.delete(evicted);
+      if (evicted !== undefined && evicted >= 0) {
+        this.#slotOf.delete(evicted);
+        this.#evictions++;
+      }
     }
     this.#slotOf.set(key, slot);
     this.#keyOf[slot] = key;

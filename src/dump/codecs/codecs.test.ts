@@ -96,6 +96,44 @@ describe.each([
   });
 });
 
+describe('zstd', () => {
+  // RFC 8878: magic, single segment with a 2-byte content size of 4096 (stored less 256), one raw block.
+  const head = [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f];
+  const rawBlock = (last: number): Uint8Array => Uint8Array.of((4096 << 3) | last, 4096 >> 5, 4096 >> 13);
+  const bytes = new Uint8Array(4096).fill(7);
+  const whole = Buffer.concat([Uint8Array.from(head), rawBlock(0), bytes, Uint8Array.of(1, 0, 0)]);
+
+  it('refuses a frame that lacks but its empty last block, and does not go on in it', () => {
+    const codec = zstdCodec();
+    const into = new Uint8Array(4096);
+    expect(codec.decompress(whole, into)).toBe(4096);
+    expect(() => codec.decompress(whole.subarray(0, whole.length - 3), into)).toThrow(CodecError);
+    expect(codec.decompress(Buffer.concat([Uint8Array.from(head), rawBlock(1), bytes]), into)).toBe(4096);
+    expect(Buffer.compare(into, bytes)).toBe(0);
+  });
+
+  it('refuses bytes behind the frame, and frames that are not of data', () => {
+    const codec = zstdCodec();
+    const skippable = Uint8Array.of(0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 9);
+    for (const input of [Buffer.concat([whole, skippable]), Buffer.concat([skippable, whole]), skippable]) {
+      expect(() => codec.decompress(input, new Uint8Array(4096))).toThrow(CodecError);
+    }
+  });
+
+  it('reads frames with and without content size and checksum', () => {
+    const codec = zstdCodec();
+    for (const checksum of [0, 1]) {
+      for (const contentSize of [0, 1]) {
+        const params = { [constants.ZSTD_c_checksumFlag]: checksum, [constants.ZSTD_c_contentSizeFlag]: contentSize };
+        const packed = zstdCompressSync(bytes, { params, pledgedSrcSize: bytes.length });
+        const into = new Uint8Array(4096);
+        expect(codec.decompress(packed, into)).toBe(4096);
+        expect(() => codec.decompress(packed.subarray(0, -1), into)).toThrow(CodecError);
+      }
+    }
+  });
+});
+
 describe('reusedStream', () => {
   const bytes = new Uint8Array(4096).fill(7);
   const packed = deflateSync(bytes);
