@@ -319,8 +319,14 @@ describe('hostile types', () => {
     b.typedef('inner_t', 3);
     b.struct('list', 8, [{ name: 'next', type: b.nextId + 1, bits: 0 }]);
     b.pointer(b.nextId - 1);
+    // A member cannot be a variable, and yet must not lead in circles.
+    const variable = b.nextId + 1;
+    b.struct('through_variable', 8, [{ name: 'v', type: variable, bits: 0 }]);
+    b.variable('v', variable - 1);
     const btf = parseBtf(b.bytes());
-    for (const name of ['direct', 'outer', 'inner']) expect(() => struct(btf, name).members).toThrow(/contains itself/);
+    for (const name of ['direct', 'outer', 'inner', 'through_variable']) {
+      expect(() => struct(btf, name).members).toThrow(/contains itself/);
+    }
     expect(struct(btf, 'list').members).toHaveLength(1);
   });
 

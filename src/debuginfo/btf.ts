@@ -177,7 +177,7 @@ export class Btf implements TypeSource {
         if (this.#kindOf(refers) !== KIND.FUNC_PROTO) throw new FormatError(FORMAT, `function ${id} has no prototype`);
         return this.type(refers);
       case KIND.VAR:
-        if (this.#kindOf(refers) === KIND.VAR) throw new FormatError(FORMAT, `variable ${id} has no type`);
+        this.#checkChain(id);
         return this.type(refers);
       default:
         throw new FormatError(FORMAT, `${id} of kind ${kind} is no type`);
@@ -204,6 +204,7 @@ export class Btf implements TypeSource {
         case KIND.CONST:
         case KIND.RESTRICT:
         case KIND.TYPE_TAG:
+        case KIND.VAR:
           at = this.records.sizeOrType(at);
           break;
         case KIND.ARRAY:
@@ -226,6 +227,7 @@ export class Btf implements TypeSource {
       case KIND.CONST:
       case KIND.RESTRICT:
       case KIND.TYPE_TAG:
+      case KIND.VAR:
         this.#checkNesting(this.records.sizeOrType(id), [...outer, id]);
         break;
       case KIND.ARRAY:
