@@ -36,6 +36,18 @@ export const KIND = {
   ENUM64: 19,
 } as const;
 
+/** Kinds that a type is looked up by name in. */
+const TYPE_KINDS: readonly number[] = [
+  KIND.INT,
+  KIND.STRUCT,
+  KIND.UNION,
+  KIND.ENUM,
+  KIND.FWD,
+  KIND.TYPEDEF,
+  KIND.FLOAT,
+  KIND.ENUM64,
+];
+
 /** struct btf_type: u32 name_off; u32 info; u32 size or type. */
 const RECORD = 12;
 /** Bytes behind struct btf_type, by kind: once, and per element (vlen). */
@@ -52,6 +64,10 @@ export class BtfRecords {
   readonly endId: number;
   /** True when some enum says that it is signed: pahole does since 1.24; before, the sign of values is unknown. */
   readonly saysEnumSigns: boolean;
+  /** Ids and names' offsets of the types that have a name of their own, without functions and variables. */
+  readonly named: { readonly ids: Uint32Array; readonly names: Uint32Array };
+  /** Ids of the enums. */
+  readonly enums: Uint32Array;
   /** Names of this BTF, behind those of its base. */
   readonly strings: Strings;
   /** Type section as words; its records are multiples of 4 bytes. */
@@ -78,8 +94,10 @@ export class BtfRecords {
     this.strings = { start, bytes: strings, base: base?.strings };
     this.firstId = base?.endId ?? 1;
     this.#words = words(types);
-    const scan = scanRecords(this.#words, layout);
+    const scan = scanRecords(this.#words, layout, this.firstId);
     this.#starts = scan.starts;
+    this.named = scan.named;
+    this.enums = scan.enums;
     this.endId = this.firstId + scan.starts.length;
     this.saysEnumSigns = scan.saysEnumSigns || (base?.saysEnumSigns ?? false);
   }
@@ -123,10 +141,8 @@ export class BtfRecords {
     return cstring(table.bytes.subarray(at, at + MAX_NAME)) || undefined;
   }
 
-  /** Ids of all named types of some kinds, with their names' offsets. */
-  collect(kinds: readonly number[]): { readonly ids: Uint32Array; readonly names: Uint32Array } {
-    const wanted = new Uint8Array(128);
-    for (const kind of kinds) wanted[kind] = 1;
+  /** Ids of all named records of one kind, with their names' offsets. */
+  collect(kind: number): { readonly ids: Uint32Array; readonly names: Uint32Array } {
     const starts = this.#starts;
     const types = this.#words;
     const ids = new Uint32Array(starts.length);
@@ -135,7 +151,7 @@ export class BtfRecords {
     for (let i = 0; i < starts.length; i++) {
       const at = starts[i] ?? 0;
       const name = types[at] ?? 0;
-      if (name === 0 || wanted[kindOfInfo(types[at + 1] ?? 0)] === 0) continue;
+      if (name === 0 || kindOfInfo(types[at + 1] ?? 0) !== kind) continue;
       ids[count] = this.firstId + i;
       names[count++] = name;
     }
@@ -153,31 +169,61 @@ function words(section: Uint8Array): Int32Array {
   return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >> 2);
 }
 
-function scanRecords(
-  types: Int32Array,
-  layout: Uint8Array,
-): { readonly starts: Uint32Array; readonly saysEnumSigns: boolean } {
-  const fixed = FIXED.map((size) => size >> 2);
-  const element = ELEMENT.map((size) => size >> 2);
+interface Scan {
+  readonly starts: Uint32Array;
+  readonly named: { readonly ids: Uint32Array; readonly names: Uint32Array };
+  readonly enums: Uint32Array;
+  readonly saysEnumSigns: boolean;
+}
+
+/** One pass over all records, a hundred thousand in a kernel; so it notes at once what every report will ask for. */
+function scanRecords(types: Int32Array, layout: Uint8Array, firstId: number): Scan {
+  // Words behind struct btf_type by kind; -1 where the kind is not known.
+  const fixed = new Int32Array(128).fill(-1);
+  const element = new Int32Array(128);
   // struct btf_layout: u8 info_sz (after struct btf_type), u8 elem_sz, u16 flags; one per kind.
-  for (let kind = FIXED.length; kind * 4 + 4 <= layout.length; kind++) {
-    fixed[kind] = (layout[kind * 4] ?? 0) >> 2;
-    element[kind] = (layout[kind * 4 + 1] ?? 0) >> 2;
+  for (let kind = 1; kind < 128; kind++) {
+    const known = kind < FIXED.length;
+    if (!known && kind * 4 + 4 > layout.length) break;
+    fixed[kind] = ((known ? FIXED[kind] : layout[kind * 4]) ?? 0) >> 2;
+    element[kind] = ((known ? ELEMENT[kind] : layout[kind * 4 + 1]) ?? 0) >> 2;
   }
+  const isType = new Uint8Array(128);
+  for (const kind of TYPE_KINDS) isType[kind] = 1;
   const header = RECORD >> 2;
-  const starts = new Uint32Array(Math.floor(types.length / header));
+  const most = Math.floor(types.length / header);
+  const starts = new Uint32Array(most);
+  const ids = new Uint32Array(most);
+  const names = new Uint32Array(most);
+  const enums: number[] = [];
   let count = 0;
+  let named = 0;
   let saysEnumSigns = false;
   let at = 0;
   while (at < types.length) {
+    const name = types[at] ?? 0;
     const info = types[at + 1] ?? 0;
     const kind = kindOfInfo(info);
-    const once = fixed[kind];
-    if (kind === 0 || once === undefined) throw new FormatError(FORMAT, `kind ${kind} is not known`, at * 4);
+    const once = fixed[kind] ?? -1;
+    if (once < 0) throw new FormatError(FORMAT, `kind ${kind} is not known`, at * 4);
+    if (isType[kind] === 1) {
+      if (name !== 0) {
+        ids[named] = firstId + count;
+        names[named++] = name;
+      }
+      if (kind === KIND.ENUM || kind === KIND.ENUM64) {
+        enums.push(firstId + count);
+        if (info < 0) saysEnumSigns = true;
+      }
+    }
     starts[count++] = at;
-    if (info < 0 && (kind === KIND.ENUM || kind === KIND.ENUM64)) saysEnumSigns = true;
     at += header + once + (element[kind] ?? 0) * vlenOfInfo(info);
   }
   if (at > types.length) throw new FormatError(FORMAT, 'last type is cut off', at * 4);
-  return { starts: starts.slice(0, count), saysEnumSigns };
+  return {
+    starts: starts.slice(0, count),
+    named: { ids: ids.slice(0, named), names: names.slice(0, named) },
+    enums: Uint32Array.from(enums),
+    saysEnumSigns,
+  };
 }

@@ -45,7 +45,6 @@ const NAMED_KINDS: { readonly [K in NamedKind]: readonly number[] } = {
   typedef: [KIND.TYPEDEF],
   int: [KIND.INT, KIND.FLOAT],
 };
-const NAMED = Object.values(NAMED_KINDS).flat();
 
 export class Btf implements TypeSource {
   readonly name: string;
@@ -87,7 +86,7 @@ export class Btf implements TypeSource {
   }
 
   find(kind: NamedKind, name: string): readonly CType[] {
-    this.#named ??= this.#index(NAMED);
+    this.#named ??= this.#index(this.records.named);
     const kinds = NAMED_KINDS[kind];
     const complete: CType[] = [];
     const forward: CType[] = [];
@@ -109,13 +108,13 @@ export class Btf implements TypeSource {
   }
 
   variable(name: string): CType | undefined {
-    this.#variables ??= this.#index([KIND.VAR]);
+    this.#variables ??= this.#index(this.records.collect(KIND.VAR));
     for (const id of this.#variables.find(name)) return this.type(this.records.sizeOrType(id));
     return undefined;
   }
 
   func(name: string): FunctionType | undefined {
-    this.#functions ??= this.#index([KIND.FUNC]);
+    this.#functions ??= this.#index(this.records.collect(KIND.FUNC));
     for (const id of this.#functions.find(name)) {
       const type = this.type(id);
       if (type.kind === 'function') return type;
@@ -123,9 +122,8 @@ export class Btf implements TypeSource {
     return undefined;
   }
 
-  #index(kinds: readonly number[]): NameHash {
-    const { ids, names } = this.records.collect(kinds);
-    return new NameHash(ids, names, this.records.strings);
+  #index(named: { readonly ids: Uint32Array; readonly names: Uint32Array }): NameHash {
+    return new NameHash(named.ids, named.names, this.records.strings);
   }
 
   #make(id: number): CType {
@@ -353,14 +351,9 @@ class EnumeratorIndex {
   readonly #hash: NameHash;
 
   constructor(records: BtfRecords) {
-    const enums: number[] = [];
+    const { enums } = records;
     let total = 0;
-    for (let id = records.firstId; id < records.endId; id++) {
-      const kind = records.kind(id);
-      if (kind !== KIND.ENUM && kind !== KIND.ENUM64) continue;
-      enums.push(id);
-      total += records.vlen(id);
-    }
+    for (const id of enums) total += records.vlen(id);
     const entries = new Uint32Array(total);
     const ids = new Uint32Array(total);
     const numbers = new Uint32Array(total);
@@ -368,7 +361,8 @@ class EnumeratorIndex {
     let entry = 0;
     for (const id of enums) {
       const size = records.kind(id) === KIND.ENUM64 ? 3 : 2;
-      for (let i = 0; i < records.vlen(id); i++, entry++) {
+      const count = records.vlen(id);
+      for (let i = 0; i < count; i++, entry++) {
         entries[entry] = entry;
         ids[entry] = id;
         numbers[entry] = i;

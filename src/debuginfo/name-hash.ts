@@ -19,10 +19,8 @@ export interface Strings {
 /** FNV-1a over the bytes up to NUL, folded: the low bits choose a bucket. */
 function hashAt(bytes: Uint8Array, at: number): number {
   let hash = SEED;
-  const end = Math.min(at + MAX_HASHED, bytes.length);
-  for (let i = at; i < end; i++) {
-    const byte = bytes[i] ?? 0;
-    if (byte === 0) break;
+  const end = at + MAX_HASHED;
+  for (let i = at, byte = bytes[i] ?? 0; byte !== 0 && i < end; byte = bytes[++i] ?? 0) {
     hash = Math.imul(hash ^ byte, MULTIPLIER);
   }
   return hash ^ (hash >>> 15);
@@ -55,7 +53,7 @@ export class NameHash {
     const mask = this.#heads.length - 1;
     for (let i = entries.length - 1; i >= 0; i--) {
       const offset = names[i] ?? 0;
-      const table = holding(strings, offset);
+      const table = offset >= strings.start ? strings : holding(strings, offset);
       const slot = hashAt(table.bytes, offset - table.start) & mask;
       this.#next[i] = this.#heads[slot] ?? 0;
       this.#heads[slot] = i + 1;
