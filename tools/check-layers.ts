@@ -46,7 +46,7 @@ export const allowlist: Readonly<Record<Layer, Allowed>> = {
   'diagnosis/facts': { values: ['base', 'model', 'program', 'kernel'] },
   'diagnosis/detectors': { values: ['base', 'model', 'kernel', 'diagnosis/facts'] },
   'diagnosis/detectors/registry': { values: ['diagnosis/detectors'] },
-  'diagnosis/engine': { values: ['model', 'diagnosis/facts', 'diagnosis/detectors/registry'] },
+  'diagnosis/engine': { values: ['base', 'model', 'diagnosis/facts', 'diagnosis/detectors/registry'], types: ['program'] },
   commands: { values: ['base', 'model', 'program', 'kernel', 'diagnosis/facts'] },
   'commands/registry': { values: ['commands'] },
   render: { values: ['base', 'model'] },

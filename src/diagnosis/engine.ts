@@ -1,0 +1,157 @@
+/**
+ * Runs the detectors and makes the report of what they say. Each is isolated: one that fails is reported as failed and
+ * the others go on; the time limit or an interrupt ends the run with what is known so far. A generator, so that whoever
+ * drives it gets control between steps.
+ */
+import type { Budget } from '../base/budget.ts';
+import { CancelledError, isDataError, KwhyError } from '../base/errors.ts';
+import type { AnyDetector, Coverage, Fact, FactContext } from '../model/diagnosis.ts';
+import type { Confidence, Finding, Role } from '../model/finding.ts';
+import type { Check, KeyValue, Report } from '../model/report.ts';
+import { plural, prose, type Prose } from '../model/value.ts';
+import type { Program } from '../program/program.ts';
+import { detectors as registered } from './detectors/registry.gen.ts';
+import { systemFact } from './facts/system.ts';
+
+export interface Step {
+  readonly step: string;
+  /** The report of what is known so far, for whoever ends the run at or after this step. Reads nothing. */
+  partial(stopped: 'time-limit' | 'interrupt'): Report;
+}
+
+/** @param detectors - all registered ones unless a test gives its own */
+export function* diagnose(
+  program: Program,
+  budget: Budget,
+  detectors: readonly AnyDetector[] = registered,
+): Generator<Step, Report> {
+  const coverage: Coverage[] = [];
+  const context = makeContext(program, budget, coverage);
+  const checks: Check[] = [];
+  const findings: Finding[] = [];
+  let system: readonly KeyValue[] = [];
+  const finish = (stopped: Report['stopped']): Report =>
+    makeReport(program, { system, findings, checks, coverage, stopped, detectors });
+  const at = (step: string): Step => ({ step, partial: finish });
+  try {
+    yield at('reading the system');
+    system = readSystem(context, checks);
+    for (const detector of detectors) {
+      yield at(detector.title);
+      budget.check();
+      checks.push(runDetector(detector, context, findings));
+    }
+  } catch (error) {
+    if (!(error instanceof CancelledError)) throw error;
+    return finish(error.reason);
+  }
+  return finish(undefined);
+}
+
+interface Known extends Pick<Report, 'system' | 'findings' | 'checks' | 'coverage' | 'stopped'> {
+  readonly detectors: readonly AnyDetector[];
+}
+
+/** Reads nothing of the dump: it is also called when reading was cut off. */
+function makeReport(program: Program, known: Known): Report {
+  const { system, coverage, stopped } = known;
+  const checks = [...known.checks];
+  const done = new Set(checks.map((check) => check.detector));
+  if (stopped !== undefined) {
+    const reason = stopped === 'time-limit' ? 'the time limit was reached' : 'interrupted';
+    for (const { id, title } of known.detectors) {
+      if (!done.has(id)) checks.push({ detector: id, title, status: 'out-of-time', reason });
+    }
+  }
+  const findings = [...known.findings].sort(byRank);
+  const problems = [...program.dump.problems, ...program.problems];
+  const complete =
+    stopped === undefined &&
+    problems.length === 0 &&
+    checks.every((check) => check.status !== 'failed' && check.status !== 'out-of-time') &&
+    coverage.every((c) => c.total !== undefined && c.read >= c.total);
+  return {
+    system,
+    findings,
+    summary: summaryOf(findings, checks),
+    checks,
+    coverage: [...coverage],
+    problems,
+    stopped,
+    complete,
+  };
+}
+
+function makeContext(program: Program, budget: Budget, coverage: Coverage[]): FactContext {
+  const known = new Map<Fact<unknown>, { readonly value: unknown } | { readonly error: unknown }>();
+  const context: FactContext = {
+    program,
+    budget,
+    use<T>(fact: Fact<T>): T {
+      let result = known.get(fact);
+      if (result === undefined) {
+        try {
+          result = { value: fact.derive(context) };
+        } catch (error) {
+          // Cancelled is not an answer to remember.
+          if (error instanceof CancelledError) throw error;
+          result = { error };
+        }
+        known.set(fact, result);
+      }
+      if ('error' in result) throw result.error;
+      return result.value as T;
+    },
+    cover: (entry) => coverage.push(entry),
+  };
+  return context;
+}
+
+function readSystem(context: FactContext, checks: Check[]): readonly KeyValue[] {
+  try {
+    return context.use(systemFact);
+  } catch (error) {
+    if (error instanceof CancelledError) throw error;
+    checks.push({ detector: 'system', title: 'The system', status: 'failed', reason: reasonOf(error) });
+    return [];
+  }
+}
+
+function runDetector(detector: AnyDetector, context: FactContext, findings: Finding[]): Check {
+  const { id, title } = detector;
+  try {
+    const applies = detector.appliesTo(context.program);
+    if (applies !== true) return { detector: id, title, status: 'skipped', reason: applies };
+    const found = detector.runWith(context);
+    findings.push(...found);
+    return { detector: id, title, status: found.length > 0 ? 'spoke' : 'silent' };
+  } catch (error) {
+    if (error instanceof CancelledError) throw error;
+    return { detector: id, title, status: 'failed', reason: reasonOf(error) };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (isDataError(error) || error instanceof KwhyError) return error.message;
+  return `internal error: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+const ROLES: readonly Role[] = ['cause', 'symptom', 'context', 'trigger'];
+const CONFIDENCES: readonly Confidence[] = ['certain', 'probable', 'possible'];
+
+function byRank(a: Finding, b: Finding): number {
+  return (
+    ROLES.indexOf(a.role) - ROLES.indexOf(b.role) ||
+    CONFIDENCES.indexOf(a.confidence) - CONFIDENCES.indexOf(b.confidence) ||
+    b.weight - a.weight
+  );
+}
+
+function summaryOf(findings: readonly Finding[], checks: readonly Check[]): Prose {
+  const cause = findings.find((finding) => finding.role === 'cause');
+  if (cause !== undefined) return cause.title;
+  const ran = checks.filter((check) => check.status === 'silent' || check.status === 'spoke').length;
+  const not = checks.length - ran;
+  const rest = not === 0 ? '' : prose`; ${plural(not, 'check')} could not run`;
+  return prose`No cause of a hang or of a memory shortage was found by ${plural(ran, 'check')}${rest}.`;
+}

@@ -1,0 +1,42 @@
+/**
+ * The moment of the crash on the run queues' clock, and how long a task has been off the CPU. The clock of an idle CPU
+ * lags, so the highest of all online CPUs is 'now'.
+ */
+import { attempt } from '../../base/errors.ts';
+import { nanoseconds, type Nanoseconds } from '../../base/units.ts';
+import { cpus } from '../../kernel/cpus.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact } from '../../model/diagnosis.ts';
+
+export interface Clock {
+  /** `max(rq.clock)`; undefined when no run queue can be read. */
+  readonly now: Nanoseconds | undefined;
+  /**
+   * Time since the task last got a CPU (`sched_info.last_arrival`): how long it sleeps, its last slice included. Undefined
+   * for a task that runs, one that never ran, and where the kernel does not keep it.
+   */
+  offCpu(task: Task): Nanoseconds | undefined;
+}
+
+export const clockFact = defineFact<Clock>({
+  id: 'clock',
+  derive({ program }) {
+    const field = program.field('struct rq', 'clock');
+    const base = program.symbol('runqueues').address;
+    let now: bigint | undefined;
+    for (const cpu of cpus(program, 'online')) {
+      const clock = attempt(() => field.u64(program.perCpuAddress(base, cpu)));
+      if (clock !== undefined && (now === undefined || clock > now)) now = clock;
+    }
+    const end = now;
+    return {
+      now: end === undefined ? undefined : nanoseconds(end),
+      offCpu(task) {
+        const arrival = task.schedInfo?.lastArrival;
+        if (end === undefined || task.running || arrival === undefined || arrival === 0n || arrival > end)
+          return undefined;
+        return nanoseconds(end - arrival);
+      },
+    };
+  },
+});

@@ -1,0 +1,164 @@
+/**
+ * Who really holds each contended lock, how sure that is, and what the holder does instead of letting go. A writer and a
+ * mutex owner are exact. A reader is a hint of the lock until its own stack confirms it: the lock (or the object around
+ * it) lies saved in a frame of a function that works under the lock.
+ */
+import { add, type VirtAddr } from '../../base/address.ts';
+import { attempt } from '../../base/errors.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { frameAt, stackArea, stackWords, type NamedFrame } from '../../kernel/stack.ts';
+import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { lockNamesFact } from './lock-names.ts';
+import { locksFact, type ContendedLock } from './locks.ts';
+import { stacksFact } from './stacks.ts';
+import { tasksFact } from './tasks.ts';
+
+/** What keeps a holder from going on. */
+export type Stall =
+  /** It waits for an answer to its own page fault from a userfaultfd. */
+  | { readonly kind: 'userfault'; readonly userfault: Userfault }
+  /** It waits for another lock. */
+  | { readonly kind: 'lock'; readonly lock: ContendedLock }
+  | { readonly kind: 'running' }
+  /** Runnable, but on no CPU. */
+  | { readonly kind: 'runnable' }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'exited' }
+  /** It sleeps for something that is not known here. */
+  | { readonly kind: 'sleeping' };
+
+/** Where a reader's stack shows that it works under the lock. */
+export interface ReaderProof {
+  /** Address on the stack. */
+  readonly at: VirtAddr;
+  /** What lies there: the lock itself or the object that holds it. */
+  readonly points: 'lock' | 'container';
+  /** Function in whose frame it was saved. */
+  readonly func: string | undefined;
+  /** Function further out that takes this kind of lock and keeps it while it calls; undefined when none is known. */
+  readonly taker: string | undefined;
+}
+
+export interface Holder {
+  readonly task: Task;
+  /** `exact`, `confirmed` (a reader, by its stack), `hint` (a reader that may have let go). */
+  readonly certainty: 'exact' | 'confirmed' | 'hint';
+  readonly proof: ReaderProof | undefined;
+  readonly stall: Stall;
+  /** First function below the scheduler: what it waits in. */
+  readonly waitsIn: string | undefined;
+  /** System call that it is in: 'getdents64'. */
+  readonly syscall: string | undefined;
+  /** True when an exception (a page fault) interrupted the work under the lock. */
+  readonly inFault: boolean;
+}
+
+export interface Holders {
+  of(lock: ContendedLock): Holder | undefined;
+}
+
+export const holdersFact = defineFact<Holders>({
+  id: 'holders',
+  derive(context) {
+    const known = new Map<ContendedLock, Holder | undefined>();
+    return {
+      of(lock) {
+        if (!known.has(lock)) known.set(lock, holderOf(context, lock));
+        return known.get(lock);
+      },
+    };
+  },
+});
+
+/**
+ * Functions that take a lock of an object and hold it while they call into the file system, by the lock's member.
+ * `iterate_dir` (fs/readdir.c) takes the directory's i_rwsem, shared since 4.7 (commit 6192269444eb), around
+ * iterate/iterate_shared; `lookup_slow` and `walk_component` the parent's around ->lookup; `path_openat` around ->create.
+ */
+const TAKERS: { readonly [member: string]: readonly string[] } = {
+  i_rwsem: ['iterate_dir', 'lookup_slow', 'open_last_lookups', 'path_openat', 'do_last', 'vfs_rename', 'do_unlinkat'],
+  i_mutex: ['iterate_dir', 'vfs_readdir', 'lookup_slow', 'do_last', 'do_unlinkat'],
+};
+
+function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined {
+  const task = lock.owner;
+  if (task === undefined || lock.ownerIs === undefined) return undefined;
+  const { frames } = context.use(stacksFact).of(task);
+  const proof = lock.ownerIs === 'hint' ? readerProof(context, lock, task, frames) : undefined;
+  return {
+    task,
+    certainty: lock.ownerIs === 'exact' ? 'exact' : proof === undefined ? 'hint' : 'confirmed',
+    proof,
+    stall: stallOf(context, lock, task, frames),
+    waitsIn: frames.find((frame) => !isScheduler(frame.func))?.func,
+    syscall: syscallOf(frames),
+    inFault: frames.some((frame) => frame.registersAt !== undefined),
+  };
+}
+
+/**
+ * A reader that waits for the lock has it on its stack as well, so a waiter proves nothing; neither does a word in a
+ * frame further out than the function that takes the lock.
+ */
+function readerProof(
+  context: FactContext,
+  lock: ContendedLock,
+  task: Task,
+  frames: readonly NamedFrame[],
+): ReaderProof | undefined {
+  if (task.running || lock.waiters.some((waiter) => waiter.task === task)) return undefined;
+  const { program } = context;
+  const name = context.use(lockNamesFact).of(lock.address, lock.kind);
+  const takers = name.member === undefined ? [] : (TAKERS[name.member] ?? []);
+  const takerIndex = frames.findIndex((frame) => frame.func !== undefined && takers.includes(frame.func));
+  const taker = frames[takerIndex];
+  const area = attempt(() => stackArea(program, task.address));
+  const sp = frames[0]?.sp;
+  if (area === undefined || sp === undefined) return undefined;
+  const stack = attempt(() => stackWords(program, area, sp));
+  if (stack === undefined) return undefined;
+  const found: ReaderProof[] = [];
+  for (let i = 0; i < stack.words.length; i++) {
+    const word = stack.words[i];
+    if (word !== lock.address && word !== name.container?.address) continue;
+    const at = add(stack.start, 8 * i);
+    const frame = frameAt(frames, at);
+    if (frame === undefined) continue;
+    if (taker !== undefined && frames.indexOf(frame) > takerIndex) continue;
+    found.push({ at, points: word === lock.address ? 'lock' : 'container', func: frame.func, taker: taker?.func });
+  }
+  return found.find((proof) => proof.points === 'lock') ?? found[0];
+}
+
+function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: readonly NamedFrame[]): Stall {
+  const { letter, exitState, sleeping } = task.state;
+  if (exitState !== 0n) return { kind: 'exited' };
+  if (task.running) return { kind: 'running' };
+  if (letter === 'T' || letter === 't') return { kind: 'stopped' };
+  if (!sleeping) return { kind: 'runnable' };
+  const other = context.use(locksFact).waitOf(task);
+  if (other !== undefined && other !== lock) return { kind: 'lock', lock: other };
+  if (frames.some((frame) => frame.func === 'handle_userfault')) {
+    const userfault = attempt(() => userfaultOf(context.program, task, frames, context.use(tasksFact).tasks));
+    if (userfault !== undefined) return { kind: 'userfault', userfault };
+  }
+  return { kind: 'sleeping' };
+}
+
+/** Functions of the scheduler itself, which say nothing about what a task waits for. */
+function isScheduler(func: string | undefined): boolean {
+  return (
+    func === undefined ||
+    /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule)/.test(func)
+  );
+}
+
+/** `__x64_sys_getdents64` (4.17 on, commit d5a00528b58c), `SyS_x`, `sys_x` before, `__do_sys_x` ... -> 'getdents64'. */
+function syscallOf(frames: readonly NamedFrame[]): string | undefined {
+  for (const frame of frames) {
+    const match = /^(?:__(?:x64|ia32|arm64|se|do)_(?:compat_)?sys_|SyS_|sys_)(\w+)$/.exec(frame.func ?? '');
+    if (match?.[1] !== undefined) return match[1];
+  }
+  return undefined;
+}

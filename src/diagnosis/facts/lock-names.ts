@@ -1,0 +1,141 @@
+/**
+ * What a lock is: `i_rwsem` of the directory inode of /data, `mmap_lock` of a process, `s_umount` of a file system, a
+ * global variable, or at least the slab cache or module that it lies in. Nothing is guessed: each answer has witnesses.
+ */
+import type { VirtAddr } from '../../base/address.ts';
+import { attempt } from '../../base/errors.ts';
+import { inodeOfLock } from '../../kernel/inode.ts';
+import type { LockKind } from '../../kernel/lock-wait.ts';
+import { slabObjectAt } from '../../kernel/slab.ts';
+import { fsTypeName, superBlocks } from '../../kernel/super-block.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { name, prose, symbol, task as taskValue, type Prose } from '../../model/value.ts';
+import { tasksFact } from './tasks.ts';
+
+export interface LockName {
+  readonly what: 'inode' | 'mm' | 'super_block' | 'symbol' | 'slab' | 'unknown';
+  /** 'the i_rwsem of the directory /data'; fits after 'wait for'. */
+  readonly text: Prose;
+  /** The member or variable that is the lock: 'i_rwsem', 'rtnl_mutex'. */
+  readonly member: string | undefined;
+  /** The object that holds the lock. */
+  readonly container: { readonly address: VirtAddr; readonly ctype: string } | undefined;
+  /** For an inode. */
+  readonly path: string | undefined;
+  readonly inodeKind: string | undefined;
+  readonly fsType: string | undefined;
+  /** What says so, one phrase each. */
+  readonly witnesses: readonly string[];
+}
+
+export interface LockNames {
+  of(lock: VirtAddr, kind: LockKind): LockName;
+}
+
+export const lockNamesFact = defineFact<LockNames>({
+  id: 'lock-names',
+  derive(context) {
+    const known = new Map<VirtAddr, LockName>();
+    return {
+      of(lock, kind) {
+        let found = known.get(lock);
+        if (found === undefined) known.set(lock, (found = nameOf(context, lock, kind)));
+        return found;
+      },
+    };
+  },
+});
+
+const NOTHING = { container: undefined, path: undefined, inodeKind: undefined, fsType: undefined, member: undefined };
+
+function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName {
+  return (
+    globalName(context, lock) ??
+    attempt(() => mmName(context, lock)) ??
+    attempt(() => inodeName(context, lock)) ??
+    attempt(() => superBlockName(context, lock)) ??
+    attempt(() => slabName(context, lock, kind)) ?? {
+      ...NOTHING,
+      what: 'unknown',
+      text: [`a ${kind} that nothing names`],
+      witnesses: [],
+    }
+  );
+}
+
+function globalName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
+  const at = program.symbols.at(lock);
+  if (at === undefined) return undefined;
+  const spelled = at.offset === 0 ? at.name : `${at.name}+${at.offset}`;
+  const where = at.module === undefined ? '' : prose` of module ${name(at.module)}`;
+  return {
+    ...NOTHING,
+    what: 'symbol',
+    text: prose`the global ${symbol(spelled)}${where}`,
+    member: spelled,
+    witnesses: [`symbol ${spelled} covers it`],
+  };
+}
+
+function mmName({ program, use }: FactContext, lock: VirtAddr): LockName | undefined {
+  // mmap_lock since 5.8 (commit da1c55f1b272), mmap_sem before.
+  const member = program.tryField('struct mm_struct', 'mmap_lock') === undefined ? 'mmap_sem' : 'mmap_lock';
+  const mm = program.field('struct mm_struct', member).container(lock);
+  const user = use(tasksFact).tasks.find((task) => task.mm === mm && !task.kthread);
+  if (user === undefined) return undefined;
+  const leader = use(tasksFact).byAddress.get(user.groupLeader ?? user.address) ?? user;
+  return {
+    ...NOTHING,
+    what: 'mm',
+    text: prose`the ${symbol(member)} of ${taskValue(leader)}`,
+    member,
+    container: { address: mm, ctype: 'struct mm_struct' },
+    witnesses: [`it lies in the mm_struct that pid ${leader.pid} uses`],
+  };
+}
+
+function inodeName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
+  const inode = inodeOfLock(program, lock);
+  if (inode === undefined) return undefined;
+  const member = program.tryField('struct inode', 'i_rwsem') === undefined ? 'i_mutex' : 'i_rwsem';
+  const path = inode.path?.text;
+  const named = path === undefined ? prose`inode ${String(inode.number)}` : name(path);
+  return {
+    what: 'inode',
+    text: prose`the ${symbol(member)} of the ${inode.kind} ${named} (${name(inode.fsType)})`,
+    member,
+    container: { address: inode.inode, ctype: 'struct inode' },
+    path,
+    inodeKind: inode.kind,
+    fsType: inode.fsType,
+    witnesses: inode.evidence,
+  };
+}
+
+function superBlockName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
+  const superBlock = program.field('struct super_block', 's_umount').container(lock);
+  if (!superBlocks(program).some((known) => known === superBlock)) return undefined;
+  const fsType = fsTypeName(program, superBlock);
+  const id = program.field('struct super_block', 's_id').text(superBlock);
+  return {
+    ...NOTHING,
+    what: 'super_block',
+    text: prose`the ${symbol('s_umount')} of the ${name(fsType)} file system ${name(id)}`,
+    member: 's_umount',
+    container: { address: superBlock, ctype: 'struct super_block' },
+    fsType,
+    witnesses: ['it lies in a super block on the list super_blocks'],
+  };
+}
+
+function slabName({ program }: FactContext, lock: VirtAddr, kind: LockKind): LockName | undefined {
+  const object = slabObjectAt(program, lock);
+  if (object === undefined) return undefined;
+  return {
+    ...NOTHING,
+    what: 'slab',
+    text: prose`a ${kind} in a ${name(object.cacheName)} object`,
+    container: { address: object.start, ctype: `slab object of ${object.cacheName}` },
+    witnesses: [`its page belongs to the slab cache ${object.cacheName}`],
+  };
+}

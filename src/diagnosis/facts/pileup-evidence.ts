@@ -1,0 +1,215 @@
+/**
+ * The evidence of a pile-up and its details for machines: each claim with its address, C type, confidence, and the
+ * command of crash that shows the same.
+ */
+import { hex } from '../../base/address.ts';
+import type { Evidence } from '../../model/finding.ts';
+import { address, count, type Data, duration, plural, prose, symbol, task as taskValue } from '../../model/value.ts';
+import type { Holder } from './holders.ts';
+import type { Launch } from './launchers.ts';
+import type { PileUp, Victim } from './pileups.ts';
+import type { Standstill } from './standstill.ts';
+
+const MAX_LISTED = 5;
+
+export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly Evidence[] {
+  const { lock, name, holder, longest } = pileUp;
+  const ctype = `struct ${lock.kind}`;
+  const out: Evidence[] = [
+    {
+      claim: prose`It is ${name.text}${name.witnesses.length === 0 ? '' : `: ${name.witnesses.join('; ')}`}.`,
+      address: lock.address,
+      ctype,
+      confidence: name.what === 'unknown' ? 'possible' : 'certain',
+      show:
+        name.container === undefined
+          ? `sym ${hex(lock.address)}`
+          : `${showStruct(name.container.ctype)} ${hex(name.container.address)}`,
+    },
+    {
+      claim: prose`${plural(lock.waiters.length, 'waiter')} on its list, each found on the stack of the task that it names.`,
+      address: lock.address,
+      ctype,
+      confidence: lock.problems.length === 0 ? 'certain' : 'probable',
+      ...(lock.problems.length === 0 ? {} : { because: [lock.problems.join('; ')] }),
+      show: `${ctype} ${hex(lock.address)}`,
+    },
+  ];
+  const { rwsem } = lock;
+  if (rwsem !== undefined) {
+    const who =
+      rwsem.heldBy === 'readers' ? prose`held by ${plural(rwsem.readers ?? 0, 'reader')}` : `held by ${rwsem.heldBy}`;
+    out.push({
+      claim: prose`Its count 0x${rwsem.count.toString(16)} says: ${who}.`,
+      address: lock.address,
+      ctype,
+      confidence: rwsem.heldBy === 'unknown' ? 'possible' : 'certain',
+      show: `struct rw_semaphore.count,owner ${hex(lock.address)}`,
+    });
+  }
+  if (holder !== undefined) out.push(...holderEvidence(holder));
+  if (holder?.stall.kind === 'userfault') out.push(...userfaultEvidence(holder, standstill));
+  if (longest?.wait !== undefined) {
+    out.push({
+      claim: prose`The longest wait: ${taskValue(longest.task)}, ${duration(longest.wait)} since it last got a CPU.`,
+      address: longest.task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: `ps -m ${longest.task.pid}`,
+    });
+  }
+  return out;
+}
+
+function showStruct(ctype: string): string {
+  return ctype.startsWith('struct ') ? ctype : 'kmem';
+}
+
+function holderEvidence({ task, certainty, proof }: Holder): Evidence[] {
+  const out: Evidence[] = [
+    {
+      claim:
+        certainty === 'exact'
+          ? prose`The owner word names ${taskValue(task)}.`
+          : prose`The owner word names ${taskValue(task)} as the reader that took it last.`,
+      address: task.address,
+      ctype: 'struct task_struct',
+      confidence: certainty === 'exact' ? 'certain' : 'possible',
+      ...(certainty === 'exact' ? {} : { because: ['a reader may have let go since; only its stack can confirm it'] }),
+      show: `bt ${task.pid}`,
+    },
+  ];
+  if (proof === undefined) return out;
+  const what = proof.points === 'lock' ? 'the address of the lock' : 'the address of the object around the lock';
+  const under = proof.taker === undefined ? '' : prose`, called by ${symbol(proof.taker)}, which works under this lock`;
+  out.push({
+    claim: prose`Its stack holds ${what}, saved by ${symbol(proof.func ?? '?')}${under}.`,
+    address: proof.at,
+    ctype: 'unsigned long',
+    confidence: proof.taker === undefined ? 'probable' : 'certain',
+    ...(proof.taker === undefined ? { because: ['no function is known on this stack that takes such a lock'] } : {}),
+    show: `bt -f ${task.pid}`,
+  });
+  return out;
+}
+
+function userfaultEvidence({ task, stall }: Holder, standstill: Standstill): Evidence[] {
+  if (stall.kind !== 'userfault') return [];
+  const { fault, context, mapping } = stall.userfault;
+  const registered = mapping?.registered === true ? ', in a mapping registered with that userfaultfd' : '';
+  const out: Evidence[] = [
+    {
+      claim: prose`${taskValue(task)} waits for an answer to its ${fault.access} at ${address(fault.address)} (${fault.wants} page)${registered}.`,
+      address: fault.waiter,
+      ctype: 'struct userfaultfd_wait_queue',
+      confidence: 'certain',
+      show: `struct userfaultfd_wait_queue ${hex(fault.waiter)}`,
+    },
+  ];
+  if (standstill.kind === 'own-userfault' || standstill.kind === 'userfault') {
+    const { all, complete } = standstill.answerers;
+    const listed = all
+      .slice(0, MAX_LISTED)
+      .map((a, i) => prose`${i === 0 ? '' : ', '}fd ${String(a.fd)} of ${taskValue(a.task)}`);
+    const rest = all.length > MAX_LISTED ? prose` and ${count(all.length - MAX_LISTED)} more` : '';
+    out.push({
+      claim: prose`Open descriptors of it: ${listed.length === 0 ? 'none found' : listed.flat()}${rest}${complete ? '; its file and its context have no further references' : ''}.`,
+      address: context.ctx,
+      ctype: 'struct userfaultfd_ctx',
+      confidence: complete ? 'certain' : 'probable',
+      ...(complete
+        ? {}
+        : { because: ['it has references that no descriptor explains, or some descriptors could not be read'] }),
+      show: `foreach files -R userfaultfd`,
+    });
+  }
+  return out;
+}
+
+/** Keys: docs/json-schema.md, lock-pileup. */
+export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonly [key: string]: Data } {
+  const { lock, name, holder, victims, groups, longest, behind, cycle } = pileUp;
+  const writers = lock.waiters.filter((waiter) => waiter.mode === 'write').length;
+  const readers = lock.waiters.filter((waiter) => waiter.mode === 'read').length;
+  return {
+    lock: {
+      address: address(lock.address),
+      ctype: `struct ${lock.kind}`,
+      member: name.member,
+      containerAddress: name.container === undefined ? undefined : address(name.container.address),
+      containerType: name.container?.ctype,
+      path: name.path,
+      inodeKind: name.inodeKind,
+      fsType: name.fsType,
+      count: lock.rwsem === undefined ? undefined : `0x${lock.rwsem.count.toString(16)}`,
+      heldBy: lock.rwsem?.heldBy,
+      readersHolding: lock.rwsem?.readers,
+    },
+    holder: holder === undefined ? undefined : holderDetails(pileUp, holder),
+    standstill: standstill.kind,
+    provedByStructure: standstill.kind !== 'open' && standstill.kind !== 'old' && standstill.kind !== 'userfault',
+    cycle: cycle.map((link) => ({ lock: address(link.lock.address), holder: taskValue(link.holder.task) })),
+    waiters: {
+      total: lock.waiters.length,
+      writers: lock.kind === 'rw_semaphore' ? writers : undefined,
+      readers: lock.kind === 'rw_semaphore' ? readers : undefined,
+      first:
+        lock.waiters[0] === undefined
+          ? undefined
+          : victimDetails(victims.find((v) => v.task === lock.waiters[0]?.task)),
+      longest: victimDetails(longest),
+    },
+    victims: victims.length,
+    locksBehind: behind.map((other) => address(other.address)),
+    groups: groups.map((group) => ({
+      comm: group.comm,
+      count: group.victims.length,
+      longest: victimDetails(group.victims[0]),
+      launchers: launchDetails(group.launch),
+    })),
+    killingHolderHelps: holder === undefined ? undefined : holder.task.state.killable && !holder.task.kthread,
+  };
+}
+
+function holderDetails(pileUp: PileUp, holder: Holder): Data {
+  return {
+    task: taskValue(holder.task),
+    state: holder.task.state.letter,
+    certainty: holder.certainty,
+    offCpu: pileUp.holderOffCpu === undefined ? undefined : duration(pileUp.holderOffCpu),
+    stall: holder.stall.kind,
+    inPageFault: holder.inFault,
+    syscall: holder.syscall,
+    waitsIn: holder.waitsIn,
+    userfault:
+      holder.stall.kind === 'userfault'
+        ? {
+            address: address(holder.stall.userfault.fault.address),
+            context: address(holder.stall.userfault.context.ctx),
+            access: holder.stall.userfault.fault.access,
+          }
+        : undefined,
+  };
+}
+
+function victimDetails(victim: Victim | undefined): Data {
+  if (victim === undefined) return undefined;
+  return {
+    task: taskValue(victim.task),
+    mode: victim.mode,
+    wait: victim.wait === undefined ? undefined : duration(victim.wait),
+  };
+}
+
+function launchDetails({ levels, orphans }: Launch): Data {
+  return {
+    levels: levels.map((level) => ({
+      comm: level.comm,
+      processes: level.tasks.length,
+      started: level.started,
+      first: level.tasks[0]?.pid,
+    })),
+    orphans: orphans?.count,
+    orphansShare: orphans?.shared === undefined ? undefined : `${orphans.shared.kind} ${orphans.shared.id}`,
+  };
+}

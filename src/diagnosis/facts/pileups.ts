@@ -1,0 +1,134 @@
+/**
+ * Queues behind locks, put together: each pile-up is one root lock, whose holder waits for no other lock (or a cycle of
+ * locks), with everybody who waits for it directly or behind another lock that leads to it.
+ */
+import type { Nanoseconds } from '../../base/units.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { clockFact } from './clock.ts';
+import { holdersFact, type Holder } from './holders.ts';
+import { launchersFact, type Launch } from './launchers.ts';
+import { lockNamesFact, type LockName } from './lock-names.ts';
+import { locksFact, type ContendedLock } from './locks.ts';
+
+export interface Victim {
+  readonly task: Task;
+  readonly lock: ContendedLock;
+  readonly mode: 'read' | 'write' | undefined;
+  /** Since it last got a CPU. */
+  readonly wait: Nanoseconds | undefined;
+}
+
+/** Victims of one command name. */
+export interface VictimGroup {
+  readonly comm: string;
+  /** Longest wait first. */
+  readonly victims: readonly Victim[];
+  readonly launch: Launch;
+}
+
+export interface PileUp {
+  readonly lock: ContendedLock;
+  readonly name: LockName;
+  readonly holder: Holder | undefined;
+  /** How long the holder has been off the CPU. */
+  readonly holderOffCpu: Nanoseconds | undefined;
+  /** Locks in a circle, each held by a task that waits for the next; empty when there is none. */
+  readonly cycle: readonly { readonly lock: ContendedLock; readonly holder: Holder }[];
+  /** Further locks whose holders wait, in the end, for this one. */
+  readonly behind: readonly ContendedLock[];
+  /** In queue order of the root lock first; holders of `behind` are victims as well. */
+  readonly victims: readonly Victim[];
+  /** Largest first. */
+  readonly groups: readonly VictimGroup[];
+  /** Longest wait of all. */
+  readonly longest: Victim | undefined;
+}
+
+const MAX_CHAIN = 64;
+
+export const pileUpsFact = defineFact<readonly PileUp[]>({
+  id: 'pile-ups',
+  derive(context) {
+    const { locks } = context.use(locksFact);
+    const holders = context.use(holdersFact);
+    const ends = new Map(locks.map((lock) => [lock, follow(holders.of, lock)]));
+    const roots = new Map<ContendedLock, { cycle: readonly ContendedLock[]; members: ContendedLock[] }>();
+    for (const [lock, end] of ends) {
+      const root = roots.get(end.root) ?? { cycle: end.cycle, members: [] };
+      root.members.push(lock);
+      roots.set(end.root, root);
+    }
+    const out = [...roots].map(([root, { cycle, members }]) => pileUpOf(context, root, cycle, members));
+    return out.sort((a, b) => b.victims.length - a.victims.length);
+  },
+});
+
+interface ChainEnd {
+  readonly root: ContendedLock;
+  readonly cycle: readonly ContendedLock[];
+}
+
+/** From a lock to its holder to the lock that the holder waits for, until one whose holder waits for none. */
+function follow(holderOf: (lock: ContendedLock) => Holder | undefined, start: ContendedLock): ChainEnd {
+  const seen: ContendedLock[] = [];
+  let at = start;
+  while (seen.length < MAX_CHAIN) {
+    seen.push(at);
+    const holder = holderOf(at);
+    // A reader's bare hint is no edge: it may have let go long ago.
+    if (holder === undefined || holder.certainty === 'hint' || holder.stall.kind !== 'lock')
+      return { root: at, cycle: [] };
+    at = holder.stall.lock;
+    const entry = seen.indexOf(at);
+    if (entry >= 0) {
+      const cycle = seen.slice(entry);
+      // One name for the circle, from wherever it was entered: its lock with the lowest address.
+      const root = cycle.reduce((low, lock) => (lock.address < low.address ? lock : low));
+      return { root, cycle };
+    }
+  }
+  return { root: at, cycle: [] };
+}
+
+function pileUpOf(
+  context: FactContext,
+  lock: ContendedLock,
+  cycle: readonly ContendedLock[],
+  members: readonly ContendedLock[],
+): PileUp {
+  const clock = context.use(clockFact);
+  const holders = context.use(holdersFact);
+  const launchers = context.use(launchersFact);
+  const holder = holders.of(lock);
+  const behind = members.filter((member) => member !== lock);
+  const victims = [lock, ...behind].flatMap((member) =>
+    member.waiters.map(({ task, mode }): Victim => ({ task, mode, lock: member, wait: clock.offCpu(task) })),
+  );
+  const groups = [...Map.groupBy(victims, (victim) => victim.task.comm)]
+    .map(([comm, group]): VictimGroup => {
+      const sorted = [...group].sort((a, b) => compareWaits(b, a));
+      return { comm, victims: sorted, launch: launchers.of(group.map((victim) => victim.task)) };
+    })
+    .sort((a, b) => b.victims.length - a.victims.length);
+  return {
+    lock,
+    name: context.use(lockNamesFact).of(lock.address, lock.kind),
+    holder,
+    holderOffCpu: holder === undefined ? undefined : clock.offCpu(holder.task),
+    cycle: cycle.flatMap((member) => {
+      const of = holders.of(member);
+      return of === undefined ? [] : [{ lock: member, holder: of }];
+    }),
+    behind,
+    victims,
+    groups,
+    longest: [...victims].sort((a, b) => compareWaits(b, a))[0],
+  };
+}
+
+function compareWaits(a: Victim, b: Victim): number {
+  const left = a.wait ?? -1n;
+  const right = b.wait ?? -1n;
+  return left < right ? -1 : left > right ? 1 : 0;
+}

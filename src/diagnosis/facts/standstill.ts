@@ -1,0 +1,89 @@
+/**
+ * Slow or dead: whether the one at the head of a pile-up can still go on. Proved by structure where it can be (a circle
+ * of locks, a page fault that nobody is left to answer, an owner that exited), else argued from the oldest wait, else
+ * left open.
+ */
+import { type Nanoseconds } from '../../base/units.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import type { Confidence } from '../../model/finding.ts';
+import { pileUpsFact, type PileUp } from './pileups.ts';
+import { tasksFact } from './tasks.ts';
+import { STUCK_BY_AGE } from './thresholds.ts';
+
+export interface Answerer {
+  readonly task: Task;
+  readonly fd: number;
+}
+
+/** Who could answer a page fault through a userfaultfd. */
+export interface Answerers {
+  /** Everybody with a descriptor. */
+  readonly all: readonly Answerer[];
+  /** Those that are neither the faulting task nor stuck behind it. */
+  readonly able: readonly Answerer[];
+  /** True when no reference to the userfaultfd is left that was not found. */
+  readonly complete: boolean;
+}
+
+export type Standstill =
+  | { readonly kind: 'lock-cycle'; readonly confidence: Confidence }
+  | { readonly kind: 'own-userfault'; readonly confidence: Confidence; readonly answerers: Answerers }
+  | { readonly kind: 'userfault'; readonly confidence: Confidence; readonly answerers: Answerers }
+  | { readonly kind: 'owner-exited'; readonly confidence: Confidence }
+  /** Nothing in the structures proves it; the oldest wait is beyond the threshold. */
+  | { readonly kind: 'old'; readonly confidence: Confidence; readonly oldest: Nanoseconds }
+  /** Neither structure nor age says that it stands still. */
+  | { readonly kind: 'open' };
+
+export interface Standstills {
+  of(pileUp: PileUp): Standstill;
+}
+
+export const standstillFact = defineFact<Standstills>({
+  id: 'standstill',
+  derive(context) {
+    const known = new Map(context.use(pileUpsFact).map((pileUp) => [pileUp, judge(context, pileUp)]));
+    return { of: (pileUp) => known.get(pileUp) ?? judge(context, pileUp) };
+  },
+});
+
+function judge(context: FactContext, pileUp: PileUp): Standstill {
+  const { holder, cycle } = pileUp;
+  if (cycle.length > 0) {
+    const exact = cycle.every((link) => link.holder.certainty !== 'hint');
+    return { kind: 'lock-cycle', confidence: exact ? 'certain' : 'possible' };
+  }
+  if (holder?.stall.kind === 'exited') return { kind: 'owner-exited', confidence: 'probable' };
+  if (holder?.stall.kind === 'userfault') {
+    const answerers = answerersOf(context, pileUp);
+    const sure = holder.certainty !== 'hint' && answerers.complete;
+    if (answerers.able.length === 0)
+      return { kind: 'own-userfault', confidence: sure ? 'certain' : 'probable', answerers };
+    const oldest = pileUp.longest?.wait;
+    if (oldest !== undefined && oldest >= STUCK_BY_AGE) return { kind: 'userfault', confidence: 'probable', answerers };
+    return { kind: 'open' };
+  }
+  const oldest = pileUp.longest?.wait;
+  if (oldest !== undefined && oldest >= STUCK_BY_AGE) return { kind: 'old', confidence: 'probable', oldest };
+  return { kind: 'open' };
+}
+
+function answerersOf(context: FactContext, { holder, victims }: PileUp): Answerers {
+  if (holder?.stall.kind !== 'userfault') return { all: [], able: [], complete: false };
+  const { files, referencesAccounted, unread } = holder.stall.userfault;
+  const { byAddress } = context.use(tasksFact);
+  const stuck = new Set(victims.map((victim) => victim.task));
+  const all: Answerer[] = [];
+  for (const { holders } of files) {
+    for (const { fd, tasks } of holders) {
+      for (const address of tasks) {
+        const task = byAddress.get(address);
+        if (task !== undefined) all.push({ task, fd });
+      }
+    }
+  }
+  const able = all.filter(({ task }) => task !== holder.task && !stuck.has(task) && task.state.exitState === 0n);
+  const counted = files.length > 0 && files.every((file) => file.complete === true);
+  return { all, able, complete: counted && referencesAccounted === true && unread.length === 0 };
+}

@@ -1,0 +1,19 @@
+/**
+ * Every threshold that a verdict rests on, in one place, each with its reason.
+ */
+import { nanoseconds } from '../../base/units.ts';
+
+/**
+ * A lock held this long while others sleep on it is called stuck by age alone, as 'probable': khungtaskd's default
+ * (CONFIG_DEFAULT_HUNG_TASK_TIMEOUT, 120 s), the kernel's own idea of a hung task. Below it, only structure proves.
+ */
+export const STUCK_BY_AGE = nanoseconds(120n * 1_000_000_000n);
+
+/** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
+export const PILE_UP = 3;
+
+/**
+ * Memory is called short when MemAvailable is below this share of MemTotal, or a zone that matters is below its min
+ * watermark. 3 %: the kernel's low watermarks sum up to 1-2 % of a machine, so kswapd is at work all the time by then.
+ */
+export const SHORT_AVAILABLE = 0.03;
