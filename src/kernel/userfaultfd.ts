@@ -210,9 +210,9 @@ export interface Userfault {
  */
 export function userfaultOf(
   program: Program,
-  task: Task,
-  frames: readonly NamedFrame[],
-  tasks: readonly Task[],
+  task: Pick<Task, 'address'>,
+  frames: readonly Pick<NamedFrame, 'sp'>[],
+  tasks: readonly Pick<Task, 'address'>[],
 ): Userfault | undefined {
   const area = stackArea(program, task.address);
   const sp = frames[0]?.sp;

@@ -106,6 +106,7 @@ function declareVfs(image: KernelImage, era: VfsEra): void {
   image.struct('task_struct', {
     pid: 'pid_t',
     comm: 'char[16]',
+    stack: 'void *',
     mm: 'struct mm_struct *',
     fs: 'struct fs_struct *',
     files: 'struct files_struct *',
