@@ -1,0 +1,39 @@
+/**
+ * kwhy as a library: open a dump as a Program, read typed objects, use the kernel helpers, or ask for the whole report.
+ *
+ *     import { openProgram, readTasks } from 'kwhy';
+ *     const program = openProgram('vmcore');
+ *     for (const task of readTasks(program).tasks) console.log(task.pid, task.comm, task.state.letter);
+ *     console.log(program.global('init_task').member('comm').text());
+ *
+ * Synchronous throughout. Addresses are branded bigints; arithmetic on them is in `address`.
+ */
+export * as address from './base/address.ts';
+export type { PhysAddr, VirtAddr } from './base/address.ts';
+export { type Budget, limitedBudget, unlimited } from './base/budget.ts';
+export * from './base/errors.ts';
+export type { Bytes, Jiffies, Nanoseconds, Pages } from './base/units.ts';
+export type { DumpFile, PageStatus } from './dump/dump-file.ts';
+export type { CType, TypeSource } from './debuginfo/type.ts';
+export type { SymbolEntry, SymbolTable } from './debuginfo/symbol.ts';
+export type { Frame, StackTrace } from './program/arch/arch.ts';
+export { Field } from './program/field.ts';
+export { Obj } from './program/object.ts';
+export { openProgram, type OpenOptions } from './program/open.ts';
+export { Program } from './program/program.ts';
+export { typeName } from './program/types.ts';
+export { cpus } from './kernel/cpus.ts';
+export { inodeOfLock, pathOfInode, readInode } from './kernel/inode.ts';
+export { hlistEntries, listEntries, listNodes } from './kernel/list.ts';
+export { findLockWait, type LockKind, type LockWait, lockWaiters } from './kernel/lock-wait.ts';
+export { mutexState } from './kernel/mutex.ts';
+export { type KernelLog, logLines, type LogRecord, readLog } from './kernel/printk.ts';
+export { rwsemState } from './kernel/rwsem.ts';
+export { readTasks, type Task, type TaskList } from './kernel/sched.ts';
+export { slabObjectAt } from './kernel/slab.ts';
+export { taskStack, type TaskStack } from './kernel/stack.ts';
+export { diagnose } from './diagnosis/engine.ts';
+export type { Report } from './model/report.ts';
+export type { Finding } from './model/finding.ts';
+export { reportJson } from './render/report-json.ts';
+export { reportText } from './render/report-text.ts';
