@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { KernelImage, struct } from '../../test/builders/image.ts';
+import { KernelImage, ref, struct } from '../../test/builders/image.ts';
 import { OpenFilesBuilder } from '../../test/builders/open-files.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { Vfs } from '../../test/builders/vfs.ts';
-import { ref } from '../../test/builders/image.ts';
 import type { Members } from '../../test/builders/types.ts';
-import { LookupError } from '../base/errors.ts';
+import { LookupError, ValidationError } from '../base/errors.ts';
 import { percpuCounter, readMm, rssOf } from './mm.ts';
 
 const COUNTERS = ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SWAPENTS', 'MM_SHMEMPAGES'];
@@ -89,6 +88,13 @@ describe('resident pages', () => {
       total: 150,
       swap: 7,
     });
+  });
+
+  it('that no address space could have are a contradiction', () => {
+    const image = withMm({ _file_rss: 'atomic_long_t', _anon_rss: 'atomic_long_t', _swap_usage: 'atomic_long_t' }, []);
+    image.place('mm', 'struct mm_struct', { _file_rss: -(1n << 62n) });
+    const program = programOfImage(image);
+    expect(() => rssOf(program, image.address('mm'), [])).toThrow(ValidationError);
   });
 
   it('of an unknown form are an error and not zero', () => {

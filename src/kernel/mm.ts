@@ -3,7 +3,7 @@
  * program it runs. Resident pages are kept in several ways since 2.6.32; each is recognised by its members.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
-import { attempt, LookupError } from '../base/errors.ts';
+import { attempt, LookupError, ValidationError } from '../base/errors.ts';
 import { bytes, type Bytes, pages, type Pages } from '../base/units.ts';
 import type { Field } from '../program/field.ts';
 import type { Program } from '../program/program.ts';
@@ -19,6 +19,8 @@ const COUNTERS = {
   swap: 'MM_SWAPENTS',
 } as const;
 type Counter = keyof typeof COUNTERS;
+/** More pages than an address space of 57 bits has. */
+const MOST_PAGES = 1n << 45n;
 
 export interface Rss {
   /** Pages of mapped files. */
@@ -36,13 +38,16 @@ export interface Rss {
  * Resident pages of an address space, with what CPUs and threads have not added to the common counters yet.
  * @param mm - `struct mm_struct *`
  * @param tasks - `struct task_struct *` of all tasks that use it; up to 6.1 each keeps up to 64 pages to itself
- * @throws FaultError, LookupError when no known form of the counters is there
+ * @throws FaultError, LookupError when no known form of the counters is there, ValidationError when one is absurd
  */
 export function rssOf(program: Program, mm: VirtAddr, tasks: readonly VirtAddr[]): Rss {
   const read = counterReader(program, mm, tasks);
   // As the kernel does: a counter may be below zero for a moment.
-  const positive = (value: bigint | undefined): Pages | undefined =>
-    value === undefined ? undefined : pages(value > 0n ? Number(value) : 0);
+  const positive = (value: bigint | undefined): Pages | undefined => {
+    if (value !== undefined && (value > MOST_PAGES || value < -MOST_PAGES))
+      throw new ValidationError('struct mm_struct', mm, `counts ${value} resident pages`);
+    return value === undefined ? undefined : pages(value > 0n ? Number(value) : 0);
+  };
   const file = positive(read('file'));
   const anon = positive(read('anon'));
   if (file === undefined || anon === undefined) throw new LookupError('enumerator', 'MM_FILEPAGES');
