@@ -79,6 +79,22 @@ describe('FileSource', () => {
     source.close();
   });
 
+  it('does not remember a last block whose memory it has used for one that cannot be read', () => {
+    const block = 16_384;
+    const path = join(folder, 'blocks');
+    const big = Uint8Array.from({ length: 300 * block }, (_, i) => Math.floor(i / block) & 0xff);
+    writeFileSync(path, big);
+    const source = new FileSource(openSync(path, 'r'));
+    // 256 blocks are held. The second round protects all; 256 then takes the first slot, and 257 the second.
+    const all = Array.from({ length: 256 }, (_, i) => i);
+    for (const number of [...all, ...all, 256, ...all.slice(2), 256, 257]) source.peek(number * block, 1);
+    truncateSync(path, 290 * block + 5);
+    // Fills five bytes of the only slot left unprotected, that of block 257, the last one.
+    expect(() => source.peek(290 * block, 10)).toThrow(FormatError);
+    expect(source.peek(257 * block, 6)).toEqual(new Uint8Array(6).fill(257 & 0xff));
+    source.close();
+  });
+
   it('gives FormatError for I/O errors', () => {
     // A directory can be opened, but not read.
     const source = new FileSource(openSync(folder, 'r'));

@@ -115,6 +115,34 @@ describe('kdump-compressed', () => {
     expect(newer.problems.join()).toMatch(/version 7 is newer/);
   });
 
+  it('reads no field that the header version does not have', () => {
+    const { bytes } = kdumpLayout({ ...spec, split: 1 });
+    const seen = [1, 2, 3, 4, 5].map((version) => {
+      const older = Uint8Array.from(bytes);
+      new DataView(older.buffer).setInt32(8, version, true);
+      // Split files are refused, and only version 2 and later know of them.
+      if (version > 1) new DataView(older.buffer).setInt32(4096 + 12, 0, true);
+      const dump = open(older);
+      return [dump.vmcoreinfo?.length, dump.notes.length];
+    });
+    expect(seen).toEqual([
+      [undefined, 0],
+      [undefined, 0],
+      [30, 0],
+      [30, 2],
+      [30, 2],
+    ]);
+  });
+
+  it('does not start on an index of more memory than a machine can have', () => {
+    const { bytes, subHeader } = kdumpLayout(spec);
+    const header = new DataView(bytes.buffer, bytes.byteOffset);
+    header.setUint32(436, 2 * (2 ** 35 / 8 / 4096), true);
+    header.setBigUint64(subHeader + 96, 2n ** 35n, true);
+    const source = { ...memorySource(bytes), size: 2 ** 45, read: () => expect.unreachable('the index was begun') };
+    expect(() => openSource(source, 'test.vmcore')).toThrow(FormatError);
+  });
+
   it('finds VMCOREINFO among the notes when the header does not point to it', () => {
     const { bytes, subHeader } = kdumpLayout(spec);
     bytes.fill(0, subHeader + 32, subHeader + 48);
@@ -129,6 +157,9 @@ describe('kdump-compressed', () => {
       'absent absent',
     ]);
     expect(dump.counts.excluded).toBeUndefined();
+    // A bitmap of one block cannot be two, even where half of it would do.
+    const small = open(kdumpFile({ ...spec, singleBitmap: true, maxPfn: 10_000, pages: new Map([[1, words(100)]]) }));
+    expect([look(small, 1), look(small, 9999)]).toEqual(['data data', 'excluded excluded']);
   });
 
   it('reads 64 KiB pages', () => {
@@ -146,13 +177,15 @@ describe('kdump-compressed', () => {
 
   it('calls pages lost whose descriptor points nowhere', () => {
     const bad = new Map<number, { offset: number | bigint; size: number; flags: number }>([
-      [1, { offset: 0, size: 0, flags: 0 }],
+      // What makedumpfile leaves when there is no space left; the size alone would be possible.
+      [1, { offset: 0, size: 4096, flags: 0 }],
       [2, { offset: 2n ** 62n, size: 4096, flags: 0 }],
       [3, { offset: -1n, size: 4096, flags: 0 }],
-      [4095, { offset: 100_000, size: 4097, flags: 1 }],
-      [4096, { offset: 100_000, size: 0, flags: 1 }],
+      [4095, { offset: 30_000, size: 4097, flags: 1 }],
+      [4096, { offset: 30_000, size: 0, flags: 1 }],
     ]);
     const bytes = kdumpFile({ ...spec, descriptor: (frame, made) => bad.get(frame) ?? made });
+    expect(bytes.length).toBeGreaterThan(40_000);
     const dump = open(bytes);
     expect([1, 2, 3, 4095, 4096, 39_999].map((frame) => look(dump, frame))).toEqual([
       'lost lost',
@@ -181,6 +214,11 @@ describe('kdump-compressed', () => {
       const dump = open(kdumpFile({ ...spec, compression: 'zlib', pages: new Map([[1, filledPage(3, size)]]) }));
       expect(look(dump, 1)).toBe('data lost');
     }
+  });
+
+  it('calls an uncompressed page lost that is not of the size of a page', () => {
+    const dump = open(kdumpFile({ ...spec, descriptor: (_, made) => ({ ...made, size: 100 }) }));
+    expect([look(dump, 1), look(dump, 3)]).toEqual(['data lost', 'data lost']);
   });
 
   it('calls pages of an unknown compression lost and says so', () => {

@@ -128,6 +128,16 @@ describe('PageCache', () => {
     expect(reads.size).toBeLessThanOrEqual(2);
   });
 
+  it('does not remember a last page whose memory it has used for a page that is not there', () => {
+    const cache = new PageCache(numbered(new Map()), 16 * 4096);
+    const all = Array.from({ length: 16 }, (_, i) => i * 10);
+    // The second round protects all; 160 then takes the first slot, and 170 the second, all others protected.
+    for (const frame of [...all, ...all, 160, ...all.slice(2), 160, 170]) cache.page(pfn(frame));
+    // Is tried in the only slot left unprotected: that of 170, the last page.
+    expect(cache.tryPage(pfn(19))).toBeUndefined();
+    expect(cache.view(pfn(170)).getUint32(0, true)).toBe(170);
+  });
+
   it('does not take the senseless frame for the last page', () => {
     const cache = new PageCache(numbered(new Map()));
     expect(() => cache.page(pfn(-1))).not.toThrow(TypeError);
