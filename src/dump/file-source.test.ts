@@ -2,16 +2,13 @@ import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { FormatError } from '../base/errors.ts';
 import { type ByteSource, memorySource } from './byte-source.ts';
 import { FileSource } from './file-source.ts';
 
 const content = Uint8Array.from({ length: 300_001 }, (_, i) => (i * 7 + (i >> 9)) & 0xff);
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kwhy-source-'));
-});
+const folder = mkdtempSync(join(tmpdir(), 'kwhy-source-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function fileSource(bytes: Uint8Array): ByteSource {

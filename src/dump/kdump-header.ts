@@ -50,7 +50,6 @@ export const SUB_HEADER = {
 } as const;
 /** `struct new_utsname`: six strings of 65 bytes; machine is the fifth. */
 export const UTSNAME_FIELD = 65;
-export const UTSNAME_SIZE = 6 * UTSNAME_FIELD;
 
 export const DESCRIPTOR_SIZE = 24;
 export const STATUS_INCOMPLETE = 0x8;

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { filledPage } from '../../test/builders/elf-file.ts';
 import { kdumpLayout } from '../../test/builders/kdump-file.ts';
 import { type Pfn, pfn } from '../base/address.ts';
@@ -10,11 +10,12 @@ import { FaultError, UsageError } from '../base/errors.ts';
 import { type KdumpContent, writeKdump } from './kdump-writer.ts';
 import { openDump } from './open.ts';
 
-let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kwhy-writer-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+const root = mkdtempSync(join(tmpdir(), 'kwhy-writer-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function newFolder(): string {
+  return mkdtempSync(join(root, 'case-'));
+}
 
 function content(pages: ReadonlyMap<number, Uint8Array>, changes: Partial<KdumpContent> = {}): KdumpContent {
   const frames = [...pages.keys()].sort((a, b) => a - b);
@@ -57,6 +58,7 @@ const sample = new Map([
 describe('writeKdump', () => {
   for (const compression of ['zstd', 'zlib'] as const) {
     it(`writes what the reader reads (${compression})`, () => {
+      const folder = newFolder();
       const path = join(folder, 'out');
       const written = writeKdump(path, content(sample), { compression });
       const dump = openDump(path);
@@ -83,6 +85,7 @@ describe('writeKdump', () => {
   }
 
   it('lays the file out as makedumpfile does, byte for byte up to the page data', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     // A page that no codec shrinks is stored as it is, so both files hold the same data.
     let seed = 7;
@@ -106,6 +109,7 @@ describe('writeKdump', () => {
   });
 
   it('keeps lost pages lost, and says that the file is incomplete', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     const read: KdumpContent['read'] = (frame, into) => {
       if (frame === 2 || frame === 69_999) return 'lost';
@@ -128,6 +132,7 @@ describe('writeKdump', () => {
   });
 
   it('round-trips any pages', () => {
+    const folder = newFolder();
     const pages = fc.uniqueArray(fc.tuple(fc.nat(69_999), fc.nat(3)), { selector: ([frame]) => frame, maxLength: 30 });
     let round = 0;
     fc.assert(
@@ -150,6 +155,7 @@ describe('writeKdump', () => {
   });
 
   it('adds VMCOREINFO to the notes only when it is not among them', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     const desc = Buffer.from('OSRELEASE=5.10.0\n');
     const last = { name: 'QEMU', type: 0, desc: new Uint8Array(5) };
@@ -166,6 +172,7 @@ describe('writeKdump', () => {
   });
 
   it('never overwrites its input, however it is named', () => {
+    const folder = newFolder();
     const input = join(folder, 'input');
     const alias = join(folder, 'alias');
     writeFileSync(input, 'precious');
@@ -178,6 +185,7 @@ describe('writeKdump', () => {
   });
 
   it('replaces a file only when asked to', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     writeFileSync(path, 'old');
     expect(() => writeKdump(path, content(sample))).toThrow(UsageError);
@@ -189,6 +197,7 @@ describe('writeKdump', () => {
   });
 
   it('keeps a file that appears while it writes', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     const racing = content(sample, {
       read: (_, into) => {
@@ -202,6 +211,7 @@ describe('writeKdump', () => {
   });
 
   it('leaves nothing behind when a page cannot be read, and passes the error on', () => {
+    const folder = newFolder();
     const path = join(folder, 'out');
     const failing = content(sample, {
       read: () => {
@@ -213,12 +223,14 @@ describe('writeKdump', () => {
   });
 
   it('says in one line why it cannot write', () => {
+    const folder = newFolder();
     expect(() => writeKdump(join(folder, 'no', 'such', 'place'), content(sample))).toThrow(/no such directory$/);
     expect(existsSync(join(folder, 'no'))).toBe(false);
     expect(() => writeKdump('/dev/full', content(sample), { replace: true })).toThrow(UsageError);
   });
 
   it('refuses frames that do not ascend or that change between the walks', () => {
+    const folder = newFolder();
     const unordered = content(sample, { frames: () => [5, 4].map(pfn) });
     expect(() => writeKdump(join(folder, 'a'), unordered)).toThrow(/ascend/);
     const beyond = content(sample, { frames: () => [10_000_000].map(pfn) });

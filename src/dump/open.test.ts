@@ -3,17 +3,14 @@ import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { elfFile, filledPage } from '../../test/builders/elf-file.ts';
 import { kdumpFile } from '../../test/builders/kdump-file.ts';
 import { pfn } from '../base/address.ts';
 import { UsageError } from '../base/errors.ts';
 import { openDump } from './open.ts';
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kwhy-open-'));
-});
+const folder = mkdtempSync(join(tmpdir(), 'kwhy-open-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function file(name: string, bytes: Uint8Array | string): string {
@@ -82,7 +79,7 @@ describe('openDump', () => {
 
   it('does not wait for a pipe', () => {
     const pipe = join(folder, 'pipe');
-    execFileSync('mkfifo', [pipe]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
     expect(refusal(pipe)).toMatch(/not a regular file/);
   });
 

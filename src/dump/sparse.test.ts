@@ -5,7 +5,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { elfFile, filledPage, vmcoreinfoSpec } from '../../test/builders/elf-file.ts';
 import { kdumpLayout } from '../../test/builders/kdump-file.ts';
 import { pfn } from '../base/address.ts';
@@ -19,10 +19,7 @@ const MIB = 2 ** 20;
 /** The file's block cache, the index, one chunk of pages, and a buffer for passes. */
 const ALLOWED = 8 * MIB;
 
-let folder = '';
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kwhy-sparse-'));
-});
+const folder = mkdtempSync(join(tmpdir(), 'kwhy-sparse-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A sparse file: zero stretches of `head` are not written, `parts` are put at their offsets. */
