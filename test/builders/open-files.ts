@@ -5,6 +5,7 @@
  *   const files = new OpenFilesBuilder(vfs);
  *   files.file('log', { entry: 'report', count: 2 });    // labels: log; its operations are a symbol
  *   files.table('ps', { 0: 'log', 5: 'log', 7: 0 });     // labels: ps (task), ps_files, ps_fdt, ps_fd; 7 is reserved
+ *   files.descriptors('ps', { 0: 'log' });               // the same without the task
  */
 import { ref, struct, type Value } from './image.ts';
 import type { Members } from './types.ts';
@@ -63,6 +64,12 @@ export class OpenFilesBuilder {
 
   /** A task and its table: label of a file by descriptor; 0 reserves the descriptor. */
   table(task: string, descriptors: { readonly [fd: number]: string | 0 }, maxFds = 64): void {
+    this.descriptors(task, descriptors, maxFds);
+    this.#vfs.image.place(task, 'struct task_struct', { files: ref(`${task}_files`), comm: task });
+  }
+
+  /** A table for a task that is placed elsewhere. */
+  descriptors(task: string, descriptors: { readonly [fd: number]: string | 0 }, maxFds = 64): void {
     const { image } = this.#vfs;
     let bits = 0n;
     for (const fd of Object.keys(descriptors)) bits |= 1n << BigInt(fd);
@@ -82,6 +89,5 @@ export class OpenFilesBuilder {
       open_fds: ref(`${task}_open`),
     });
     image.place(`${task}_files`, 'struct files_struct', { fdt: ref(`${task}_fdt`) });
-    image.place(task, 'struct task_struct', { files: ref(`${task}_files`), comm: task });
   }
 }

@@ -22,7 +22,7 @@ export const VFS_ERAS: readonly VfsEra[] = ['2.6.32', '3.10', '6.1', '6.12', '6.
 
 const at = (era: VfsEra, since: VfsEra): boolean => VFS_ERAS.indexOf(era) >= VFS_ERAS.indexOf(since);
 
-function declareVfs(image: KernelImage, era: VfsEra): void {
+function declareVfs(image: KernelImage, era: VfsEra, task: Members): void {
   const since = (first: VfsEra): boolean => at(era, first);
   const alias = since('3.10') ? 'struct hlist_node' : 'struct list_head';
   image.struct('rb_root', { rb_node: 'struct rb_node *' });
@@ -31,13 +31,24 @@ function declareVfs(image: KernelImage, era: VfsEra): void {
     rb_right: 'struct rb_node *',
     rb_left: 'struct rb_node *',
   });
-  image.struct('rw_semaphore', { count: 'atomic_long_t', owner: 'atomic_long_t', wait_list: 'struct list_head' });
-  image.struct('mutex', { count: 'atomic_t', wait_list: 'struct list_head', owner: 'struct task_struct *' });
+  // The layouts of today since 5.3 and 4.10.
+  const queue: Members = { wait_lock: 'raw_spinlock_t', wait_list: 'struct list_head' };
+  image.struct(
+    'rw_semaphore',
+    since('6.1') ? { count: 'atomic_long_t', owner: 'atomic_long_t', ...queue } : { count: 'long', ...queue },
+  );
+  image.struct(
+    'mutex',
+    since('6.1')
+      ? { owner: 'atomic_long_t', ...queue }
+      : { count: 'atomic_t', ...queue, owner: 'struct task_struct *' },
+  );
   image.struct('file_system_type', { name: 'const char *' });
   image.struct('super_block', {
     s_list: 'struct list_head',
     s_type: 'struct file_system_type *',
     s_subtype: 'const char *',
+    s_umount: 'struct rw_semaphore',
     s_root: 'struct dentry *',
     s_id: 'char[32]',
     ...(since('6.19')
@@ -111,6 +122,7 @@ function declareVfs(image: KernelImage, era: VfsEra): void {
     fs: 'struct fs_struct *',
     files: 'struct files_struct *',
     nsproxy: 'struct nsproxy *',
+    ...task,
   });
 }
 
@@ -118,9 +130,10 @@ export class Vfs {
   readonly image = new KernelImage();
   readonly era: VfsEra;
 
-  constructor(era: VfsEra) {
+  /** @param task - further members of task_struct, for tests of more than files */
+  constructor(era: VfsEra, task: Members = {}) {
     this.era = era;
-    declareVfs(this.image, era);
+    declareVfs(this.image, era, task);
     this.#fileSystems();
     this.#entries();
     this.#mounts();
