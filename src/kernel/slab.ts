@@ -4,10 +4,10 @@
  * object is allocated or free is not told; caches of equal size are merged, so the name may be that of another cache.
  */
 import { add, distance, isKernel, physOfPfn, sub, type VirtAddr } from '../base/address.ts';
-import { ValidationError } from '../base/errors.ts';
+import { LookupError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { listEntries } from './list.ts';
-import { compoundHead, frameOfPage, pageFlag, pageOfAddress } from './page.ts';
+import { compoundHead, frameOfPage, pageOfAddress } from './page.ts';
 
 const MAX_CACHES = 1 << 16;
 const PRINTABLE = /^[\x20-\x7e]+$/;
@@ -110,20 +110,36 @@ function objectsPerSlab(program: Program, type: string, head: VirtAddr, cache: V
   return program.field('struct kmem_cache', 'oo.x').number(cache) & 0xffff;
 }
 
+/** How a `struct page` says that it holds slab objects: in the u32 at `offset`, the bits of `mask` have this value. */
+export interface SlabMark {
+  readonly offset: number;
+  readonly mask: number;
+  readonly value: number;
+}
+
+/**
+ * How this kernel marks the head of a slab in its `struct page`.
+ * @throws LookupError for a layout that is not known
+ */
+export function slabMark(program: Program): SlabMark {
+  const pageType = (): number => program.firstField('struct page', ['page_type', '_mapcount']).offset;
+  // A type in the upper byte of page_type, enum pagetype, since 6.12 (commit 4ffca5a96678).
+  const type = program.enumerator('PGTY_slab');
+  if (type !== undefined) return { offset: pageType(), mask: 0xff000000, value: (Number(type) << 24) >>> 0 };
+  // A page type bit in 6.10 and 6.11 (commit 46df8e73a4a3); VMCOREINFO tells the value of the whole word.
+  const word = program.vmcoreinfo.number('PAGE_SLAB_MAPCOUNT_VALUE');
+  if (word !== undefined) return { offset: pageType(), mask: 0xffffffff, value: Number(BigInt.asUintN(32, word)) };
+  const bit = program.enumerator('PG_slab');
+  if (bit === undefined || bit < 0n || bit > 31n) throw new LookupError('enumerator', 'PG_slab');
+  const mask = (1 << Number(bit)) >>> 0;
+  return { offset: program.firstField('struct page', ['flags.f', 'flags']).offset, mask, value: mask };
+}
+
 /**
  * Whether a page holds slab objects.
  * @param head - `struct page *`, the head of a compound page
  */
 function isSlab(program: Program, head: VirtAddr): boolean {
-  // A type in the upper byte of page_type, enum pagetype, since 6.12 (commit 4ffca5a96678).
-  const type = program.enumerator('PGTY_slab');
-  if (type !== undefined) return pageType(program, head) >>> 24 === Number(type);
-  // A page type bit in 6.10 and 6.11 (commit 46df8e73a4a3); VMCOREINFO tells the value of the whole word.
-  const word = program.vmcoreinfo.number('PAGE_SLAB_MAPCOUNT_VALUE');
-  if (word !== undefined) return pageType(program, head) === Number(BigInt.asUintN(32, word));
-  return pageFlag(program, head, 'PG_slab') === true;
-}
-
-function pageType(program: Program, page: VirtAddr): number {
-  return program.memory.readU32(add(page, program.firstField('struct page', ['page_type', '_mapcount']).offset));
+  const { offset, mask, value } = slabMark(program);
+  return (program.memory.readU32(add(head, offset)) & mask) >>> 0 === value;
 }

@@ -2,6 +2,7 @@
  * Opens a dump as a Program with nothing but the dump: VMCOREINFO, then the kernel image by phys_base, its kallsyms, its
  * BTF and its ORC tables. What is missing is noted in `problems` and costs the answers that need it, not the rest.
  */
+import type { Pfn } from '../base/address.ts';
 import { FormatError, isDataError, UsageError } from '../base/errors.ts';
 import { parseBtf, type Btf } from '../debuginfo/btf.ts';
 import { openKallsyms } from '../debuginfo/kallsyms.ts';
@@ -20,6 +21,8 @@ import { VirtualMemory } from './virtual-memory.ts';
 export interface OpenOptions {
   /** Bound of the page cache in bytes. */
   readonly cacheBytes?: number;
+  /** Called with each page frame that is asked for, at least once, from the first look on: whoever wants to know what was read. */
+  readonly onPage?: (frame: Pfn) => void;
 }
 
 const MAX_BTF = 1 << 28;
@@ -44,7 +47,7 @@ export function programOf(dump: DumpFile, options: OpenOptions = {}): Program {
     throw new UsageError('the dump has no VMCOREINFO note, and finding the kernel without it is not supported yet');
   }
   const vmcoreinfo = parseVmcoreinfo(dump.vmcoreinfo);
-  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes));
+  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes, options.onPage));
   const arch = archOf(dump, vmcoreinfo, physical);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
   const problems: string[] = [];

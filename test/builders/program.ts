@@ -85,6 +85,7 @@ const identityArch: Arch = {
   },
   translateUser: (_pgd, address) => phys(address),
   imageRanges: () => [],
+  kernelTables: () => [],
   learn: () => {},
   switchedOutRegisters: () => refuse('registers'),
   prstatusRegisters: () => refuse('registers'),

@@ -52,6 +52,12 @@ export interface Arch {
   translate(address: VirtAddr): PhysAddr;
   /** Ranges of the kernel image that hold constants but no code, as its page tables say; for scans. */
   imageRanges(): readonly VirtRange[];
+  /**
+   * Where the page tables of the kernel's half lie, each once, the root first, then level by level; one that cannot be
+   * read leads to none below it.
+   * @param limit - stops after so many
+   */
+  kernelTables(limit: number): readonly PhysAddr[];
   /** Walks the page tables at `pgd` (`pgd_t *`, virtual) for a user address. @throws FaultError */
   translateUser(pgd: VirtAddr, address: VirtAddr): PhysAddr;
   /** Called once symbols are there: what the image must tell before everything can be translated. */

@@ -10,6 +10,7 @@ import type { PhysicalMemory } from '../physical-memory.ts';
 import type { Program } from '../program.ts';
 import type { Arch, Registers, StackTrace } from './arch.ts';
 import { prstatusRegisters, switchedOutRegisters } from './x86-64-registers.ts';
+import { kernelTables } from './x86-64-tables.ts';
 import { unwind } from './x86-64-unwind.ts';
 
 const START_KERNEL_MAP = virt(0xffffffff80000000n);
@@ -113,6 +114,11 @@ export class X86_64 implements Arch {
   /** True when a page table (and not nothing) stands behind a 2 MiB step whose first page is not mapped. */
   #hasTable(address: VirtAddr): boolean {
     return this.#tryWalk(add(address, 1 << 12)) !== undefined;
+  }
+
+  kernelTables(limit: number): readonly PhysAddr[] {
+    const root = { root: this.#root, levels: this.#levels, addressMask: this.#addressMask };
+    return kernelTables(this.#physical, root, limit);
   }
 
   learn(program: Program): void {

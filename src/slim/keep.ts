@@ -1,0 +1,82 @@
+/**
+ * The decision about one page: kept when a class wants it, unless it is memory of a program or of the page cache. What
+ * the dump does not have is counted, so that the result can say what was wanted in vain.
+ */
+import { add, type Pfn, pageOffset, sub, type VirtAddr } from '../base/address.ts';
+import type { Budget } from '../base/budget.ts';
+import { attempt } from '../base/errors.ts';
+import type { DumpFile } from '../dump/dump-file.ts';
+import { frameOfAddress } from '../kernel/page.ts';
+import type { Program } from '../program/program.ts';
+import { FrameSet } from './frame-set.ts';
+import type { Memmap } from './memmap.ts';
+import type { PageClass } from './policy.ts';
+
+/** Pages between two questions to the budget. */
+const CHECK_EVERY = 1024;
+
+export class Keep {
+  readonly frames = new FrameSet();
+  readonly counts = new Map<PageClass, number>();
+  readonly #refused = new FrameSet();
+  readonly #missing = new FrameSet();
+  readonly #dump: DumpFile;
+  readonly #memmap: Memmap;
+  readonly #budget: Budget;
+  #steps = 0;
+
+  constructor(dump: DumpFile, memmap: Memmap, budget: Budget) {
+    this.#dump = dump;
+    this.#memmap = memmap;
+    this.#budget = budget;
+  }
+
+  /** Pages that were wanted but are memory of programs or page cache. */
+  get refused(): number {
+    return this.#refused.size;
+  }
+
+  /** Pages that were wanted but are not in the dump. */
+  get missing(): number {
+    return this.#missing.size;
+  }
+
+  /** @throws CancelledError */
+  page(frame: Pfn, wanted: PageClass): void {
+    if (++this.#steps % CHECK_EVERY === 0) this.#budget.check();
+    if (this.frames.has(frame)) return;
+    const status = this.#dump.status(frame);
+    if (status !== 'data' && status !== 'zero' && status !== 'lost') {
+      if (status !== 'absent') this.#missing.add(frame);
+    } else {
+      const use = this.#memmap.use(frame);
+      // Parts of the image that were only needed at boot were freed, and may be anything now.
+      if (wanted === 'image' && use !== 'reserved' && use !== 'unknown') return;
+      if (use === 'user' || (use === 'unknown' && onlyTouched(wanted))) {
+        this.#refused.add(frame);
+      } else {
+        this.frames.add(frame);
+        this.counts.set(wanted, (this.counts.get(wanted) ?? 0) + 1);
+      }
+    }
+  }
+
+  /**
+   * The pages of a range of kernel memory, as far as it is mapped.
+   * @throws CancelledError
+   */
+  range(program: Program, start: VirtAddr, length: number, wanted: PageClass): void {
+    const offset = pageOffset(start, program.pageSize);
+    const first = sub(start, offset);
+    for (let done = 0; done < offset + length; done += program.pageSize) {
+      const frame = attempt(() => frameOfAddress(program, add(first, done)));
+      if (frame === undefined) this.#budget.check();
+      else this.page(frame, wanted);
+    }
+  }
+}
+
+/** Pages that no structure of the kernel vouches for. */
+function onlyTouched(wanted: PageClass): boolean {
+  return wanted === 'reached' || wanted === 'report';
+}
