@@ -68,8 +68,9 @@ export function stackArea(program: Program, task: VirtAddr): StackArea | undefin
 }
 
 /**
- * The stack of a task, innermost function first. Never throws for what the dump holds: an empty or broken stack says why.
+ * The stack of a task, innermost function first. An empty or broken stack says why it is.
  * @param task - a `struct task_struct`
+ * @throws nothing for what the dump holds
  */
 export function taskStack(program: Program, task: Task): TaskStack {
   let source: TaskStack['registers'] = 'none';
@@ -84,11 +85,8 @@ export function taskStack(program: Program, task: Task): TaskStack {
       start = program.arch.switchedOutRegisters(program, task.address);
       source = 'switched-out';
     }
-    if (!program.isText(start.pc)) {
-      return task.running
-        ? { frames: [], end: 'user', problem: undefined, registers: source }
-        : empty('its saved registers do not point to code');
-    }
+    if (task.running && start.user) return { frames: [], end: 'user', problem: undefined, registers: source };
+    if (!task.running && !program.isText(start.pc)) return empty('its saved registers do not point to code');
     const trace = program.arch.unwind(program, start);
     const frames = trace.frames.map((frame) => nameFrame(program, frame));
     return { frames, end: trace.end, problem: trace.problem, registers: source };
@@ -103,8 +101,7 @@ function empty(problem: string): TaskStack {
 }
 
 function nameFrame(program: Program, frame: Frame): NamedFrame {
-  // A return address may lie behind the last instruction of a function that does not return.
-  const symbol = program.symbols.at(frame.exact ? frame.pc : add(frame.pc, -1));
+  const symbol = frame.exact ? program.symbols.at(frame.pc) : program.symbols.atReturn(frame.pc);
   return { ...frame, symbol, func: symbol === undefined ? undefined : plainName(symbol.name) };
 }
 

@@ -46,7 +46,8 @@ export class Program {
   readonly pageSize: number;
   readonly #btf: Btf | undefined;
   readonly #orc: OrcTable | undefined;
-  readonly #fields = new Map<string, Field | undefined>();
+  /** By type, then by path: found without making a key of both. */
+  readonly #fields = new Map<string, Map<string, Field | undefined>>();
   readonly #enumerators = new Map<string, bigint | undefined>();
   #modules: ModuleList | undefined;
   #moduleTypesAdded = false;
@@ -85,6 +86,7 @@ export class Program {
     if (this.#btf === undefined) return;
     for (const btf of readModuleBtf(this, this.#btf)) this.types.add(btf);
     this.#fields.clear();
+    this.#enumerators.clear();
   }
 
   /** A symbol of the kernel. @throws LookupError */
@@ -145,12 +147,14 @@ export class Program {
 
   /** Like `field`; undefined when the type or the member does not exist: for probing layouts. */
   tryField(type: string, path: string): Field | undefined {
-    const key = `${type}.${path}`;
-    if (this.#fields.has(key)) return this.#fields.get(key);
+    const fields = this.#fields.get(type) ?? new Map<string, Field | undefined>();
+    if (fields.size === 0) this.#fields.set(type, fields);
+    const known = fields.get(path);
+    if (known !== undefined || fields.has(path)) return known;
     const outer = this.types.tryFind(type);
     const place = outer === undefined ? undefined : this.types.tryMember(outer, path);
-    const field = place === undefined ? undefined : new Field(this.memory, key, place);
-    this.#fields.set(key, field);
+    const field = place === undefined ? undefined : new Field(this.memory, `${type}.${path}`, place);
+    fields.set(path, field);
     return field;
   }
 
@@ -178,10 +182,14 @@ export class Program {
     return this.symbols.isText(address);
   }
 
-  /** The unwind rule for an instruction, from the kernel's table or its module's. */
+  /**
+   * The unwind rule for an instruction, from the kernel's table or its module's; undefined for code that neither
+   * covers. A table has a rule for whatever follows its last entry too, so it is asked for its own code only.
+   */
   orcAt(pc: VirtAddr): OrcEntry | undefined {
+    if (this.symbols.isKernelText(pc)) return this.#orc?.lookup(pc);
     const module = this.moduleAt(pc);
-    return module === undefined ? this.#orc?.lookup(pc) : module.orc?.lookup(pc);
+    return module?.isText(pc) === true ? module.orc?.lookup(pc) : undefined;
   }
 
   close(): void {

@@ -15,10 +15,16 @@ export interface Registers {
   readonly others: ReadonlyMap<string, bigint>;
   /** True when `pc` is where execution stands (interrupt, register dump); false when it is a return address. */
   readonly exact: boolean;
+  /** True when the CPU was in user mode. */
+  readonly user: boolean;
 }
 
-/** How a frame was found. */
-export type FrameSource = 'registers' | 'orc' | 'exception' | 'frame-pointer';
+/**
+ * How a frame was found. `orc` and `exception` follow the kernel's unwind tables. Where these have no rule:
+ * `frame-pointer` the saved frame pointer led to it; `call` the frame below was passed over by looking for the return
+ * address of a call of that very function.
+ */
+export type FrameSource = 'registers' | 'orc' | 'exception' | 'frame-pointer' | 'call';
 
 export interface Frame {
   /** Address of the next instruction of this function: a return address unless `exact`. */

@@ -35,7 +35,18 @@ const USER_REGS = [
 const PR_REG = 112;
 
 /** Offsets in `struct pt_regs`, fixed by the ABI. */
-export const PT_REGS = { r13: 16, bp: 32, r10: 56, ip: 128, cs: 136, sp: 152, size: 168 } as const;
+export const PT_REGS = {
+  r13: 16,
+  bp: 32,
+  r10: 56,
+  ax: 80,
+  dx: 96,
+  di: 112,
+  ip: 128,
+  cs: 136,
+  sp: 152,
+  size: 168,
+} as const;
 
 export function prstatusRegisters(desc: Uint8Array): Registers {
   const view = new ByteView(desc, 'NT_PRSTATUS');
@@ -52,6 +63,8 @@ function fromMap(all: ReadonlyMap<string, bigint>): Registers {
     fp: bp === undefined ? undefined : virt(bp),
     others: all,
     exact: true,
+    // The requested privilege level of the code segment.
+    user: ((all.get('cs') ?? 0n) & 3n) !== 0n,
   };
 }
 
@@ -72,5 +85,6 @@ export function switchedOutRegisters(program: Program, task: VirtAddr): Register
     fp: virt(bp),
     others,
     exact: program.symbols.at(pc)?.name.startsWith('ret_from_fork') ?? false,
+    user: false,
   };
 }

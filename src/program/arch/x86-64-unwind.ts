@@ -1,10 +1,13 @@
 /**
  * x86-64 stack unwinding by ORC, as arch/x86/kernel/unwind_orc.c does it: call frames, exception and interrupt frames
- * (`struct pt_regs`, whole or only the IRET part), and switches to and from the interrupt stacks. Code without ORC
- * (BPF, trampolines) is stepped over by its frame pointer, and the frame says so. Bounded: hostile stacks end.
+ * (`struct pt_regs`, whole or only the IRET part), and switches to and from the interrupt stacks. Where the tables have
+ * no rule, a frame is passed over by its frame pointer (BPF, trampolines) or by the return address of a call of that
+ * very function (`__crash_kexec`, which STACK_FRAME_NON_STANDARD exempts and on which every panicking CPU stands), and
+ * the next frame says so. Bounded: hostile stacks end. Not handled: return addresses replaced by kretprobes and the
+ * function graph tracer.
  */
-import { add, isAligned, isKernel, sub, virt, type VirtAddr } from '../../base/address.ts';
-import { FaultError } from '../../base/errors.ts';
+import { add, distance, isAligned, isKernel, sub, virt, type VirtAddr } from '../../base/address.ts';
+import { attempt, isDataError } from '../../base/errors.ts';
 import type { OrcEntry, OrcRegister } from '../../debuginfo/orc.ts';
 import type { Program } from '../program.ts';
 import type { Frame, FrameSource, Registers, StackEnd, StackTrace } from './arch.ts';
@@ -14,6 +17,8 @@ const MAX_FRAMES = 512;
 /** A task's path crosses at most: task, softirq/irq, exception stacks; more is a loop. */
 const MAX_STACK_SWITCHES = 8;
 const STACK_GAP = 1n << 16n;
+/** Words of one frame that are searched for a return address. */
+const MAX_FRAME_WORDS = 512;
 
 interface State {
   pc: VirtAddr;
@@ -28,7 +33,13 @@ interface State {
 
 type Step = { readonly next: State; readonly cfa: VirtAddr } | { readonly end: StackEnd; readonly problem?: string };
 
-export function unwind(program: Program, start: Registers): StackTrace {
+/** @param isExecutable - true where the page tables allow code: return addresses into BPF and trampolines */
+export function unwind(
+  program: Program,
+  start: Registers,
+  isExecutable: (address: VirtAddr) => boolean = () => false,
+): StackTrace {
+  const isCode = (address: VirtAddr): boolean => program.isText(address) || isExecutable(address);
   const frames: Frame[] = [];
   let state: State = {
     pc: start.pc,
@@ -41,7 +52,7 @@ export function unwind(program: Program, start: Registers): StackTrace {
   };
   let switches = 0;
   while (frames.length < MAX_FRAMES) {
-    const step = tryStep(program, state);
+    const step = tryStep(program, state, isCode);
     const next = 'next' in step ? step.next : undefined;
     frames.push({
       pc: state.pc,
@@ -61,26 +72,29 @@ export function unwind(program: Program, start: Registers): StackTrace {
   return { frames, end: 'broken', problem: `more than ${MAX_FRAMES} frames` };
 }
 
-function tryStep(program: Program, state: State): Step {
+type IsCode = (address: VirtAddr) => boolean;
+
+function tryStep(program: Program, state: State, isCode: IsCode): Step {
   try {
-    return step(program, state);
+    return step(program, state, isCode);
   } catch (error) {
-    if (error instanceof FaultError) return { end: 'broken', problem: error.message };
+    if (isDataError(error)) return { end: 'broken', problem: error.message };
     throw error;
   }
 }
 
-function step(program: Program, state: State): Step {
+function step(program: Program, state: State, isCode: IsCode): Step {
   const lookup = state.exact ? state.pc : sub(state.pc, 1);
   const found = program.orcAt(lookup);
-  if (found !== undefined) return stepByOrc(program, state, found);
-  return stepByFramePointer(program, state);
+  if (found !== undefined) return stepByOrc(program, state, found, isCode);
+  if (state.exact && !isCode(state.pc)) return stepFromNowhere(program, state);
+  return stepByFramePointer(program, state, isCode);
 }
 
-function stepByOrc(program: Program, state: State, orc: OrcEntry): Step {
+function stepByOrc(program: Program, state: State, orc: OrcEntry, isCode: IsCode): Step {
   const { memory } = program;
   if (orc.kind === 'end') return { end: 'end' };
-  if (orc.kind === 'undefined') return { end: 'broken', problem: 'the unwind table has no rule here' };
+  if (orc.kind === 'undefined') return stepByCall(program, state);
   let cfa: VirtAddr | undefined;
   switch (orc.cfaReg) {
     case 'sp-indirect':
@@ -133,43 +147,85 @@ function stepByOrc(program: Program, state: State, orc: OrcEntry): Step {
     default:
       if (next.regs?.full === true) next.bp = memory.readPointer(add(next.regs.at, PT_REGS.bp));
   }
-  if (next.pc === 0n) return { end: 'end' };
-  if (!program.isText(next.pc)) return { end: 'broken', problem: `return address ${next.pc.toString(16)} is not code` };
+  // Where an exception cut, any pc may stand: a call through a wild pointer is why the machine died.
+  if (!next.exact && !isCode(next.pc)) return notCode(next.pc);
   return { next, cfa };
 }
 
-const NAMES: { readonly [R in OrcRegister]?: string } = { r10: 'r10', r13: 'r13', di: 'rdi', dx: 'rdx', ax: 'rax' };
+function notCode(pc: VirtAddr): Step {
+  return { end: 'broken', problem: `return address ${pc.toString(16)} is not code` };
+}
 
-/** A register that ORC uses at a few places: from the pt_regs in force, or from the registers the walk started with. */
+/** Registers that ORC uses at a few places. */
+const PLAIN = {
+  r10: { name: 'r10', offset: PT_REGS.r10 },
+  r13: { name: 'r13', offset: PT_REGS.r13 },
+  di: { name: 'rdi', offset: PT_REGS.di },
+  dx: { name: 'rdx', offset: PT_REGS.dx },
+  ax: { name: 'rax', offset: PT_REGS.ax },
+} as const;
+
+/** Such a register, from the pt_regs in force, or from the registers the walk started with. */
 function plainRegister(program: Program, state: State, register: OrcRegister): VirtAddr | undefined {
-  if (state.regs?.full === true) {
-    if (register === 'r10') return program.memory.readPointer(add(state.regs.at, PT_REGS.r10));
-    if (register === 'r13') return program.memory.readPointer(add(state.regs.at, PT_REGS.r13));
-  }
-  const name = NAMES[register];
-  const value = name === undefined ? undefined : state.others.get(name);
+  const plain = Object.hasOwn(PLAIN, register) ? PLAIN[register as keyof typeof PLAIN] : undefined;
+  if (plain === undefined) return undefined;
+  if (state.regs?.full === true) return program.memory.readPointer(add(state.regs.at, plain.offset));
+  const value = state.others.get(plain.name);
   return value === undefined ? undefined : virt(value);
 }
 
 /** Code without unwind tables (BPF programs, ftrace trampolines) keeps the frame pointer. */
-function stepByFramePointer(program: Program, state: State): Step {
+function stepByFramePointer(program: Program, state: State, isCode: IsCode): Step {
   const bp = state.bp;
   if (bp === undefined || bp < state.sp || bp - state.sp > STACK_GAP || !isAligned(bp, 8)) {
     return { end: 'broken', problem: 'no unwind table covers this code, and no frame pointer helps' };
   }
   const pc = program.memory.readPointer(add(bp, 8));
-  if (!program.isText(pc)) return { end: 'broken', problem: 'no unwind table covers this code' };
-  const cfa = add(bp, 16);
-  return {
-    next: {
-      pc,
-      sp: cfa,
-      bp: program.memory.readPointer(bp),
-      exact: false,
-      regs: undefined,
-      others: new Map(),
-      source: 'frame-pointer',
-    },
-    cfa,
-  };
+  if (!isCode(pc)) return notCode(pc);
+  return { next: called(pc, add(bp, 16), program.memory.readPointer(bp), 'frame-pointer'), cfa: add(bp, 16) };
+}
+
+/** A frame that was found without a rule. */
+function called(pc: VirtAddr, sp: VirtAddr, bp: VirtAddr | undefined, source: FrameSource): State {
+  return { pc, sp, bp, exact: false, regs: undefined, others: new Map(), source };
+}
+
+/** The pc is no code at all: something called or jumped through a wild pointer, and the return address is on top. */
+function stepFromNowhere(program: Program, state: State): Step {
+  const pc = program.memory.readPointer(state.sp);
+  if (!program.isText(pc))
+    return { end: 'broken', problem: `the instruction pointer ${state.pc.toString(16)} is not code` };
+  return { next: called(pc, add(state.sp, 8), state.bp, 'call'), cfa: add(state.sp, 8) };
+}
+
+/**
+ * Passes over a frame for whose code there is no rule: upwards from the stack pointer, the first word that is the
+ * return address of a direct call of this very function. That such a function left rbp alone is only likely: if it did
+ * not, the next frame that needs it ends the walk.
+ */
+function stepByCall(program: Program, state: State): Step {
+  const start = (state.exact ? program.symbols.at(state.pc) : program.symbols.atReturn(state.pc))?.address;
+  for (let i = 0; start !== undefined && i < MAX_FRAME_WORDS; i++) {
+    const at = add(state.sp, 8 * i);
+    const word = attempt(() => program.memory.readPointer(at));
+    if (word === undefined) break;
+    if (program.isText(word) && attempt(() => isCallOf(program, word, start)) === true) {
+      return { next: called(word, add(at, 8), state.bp, 'call'), cfa: add(at, 8) };
+    }
+  }
+  return { end: 'broken', problem: 'the unwind table has no rule here' };
+}
+
+const CALL = 0xe8;
+const CALL_SIZE = 5;
+/** A call may aim behind the function's ENDBR64, or, with call depth tracking, into the padding before it. */
+const ENDBR_SIZE = 4;
+const PADDING = 16;
+
+/** True when the instruction before `returnAddress` is a direct call of the function at `start`. */
+function isCallOf(program: Program, returnAddress: VirtAddr, start: VirtAddr): boolean {
+  const { memory } = program;
+  if (memory.readU8(sub(returnAddress, CALL_SIZE)) !== CALL) return false;
+  const aim = distance(add(returnAddress, memory.readS32(sub(returnAddress, 4))), start);
+  return aim >= -PADDING && aim <= ENDBR_SIZE;
 }

@@ -2,7 +2,7 @@
  * x86-64: address translation (4- and 5-level page tables, 2 MiB and 1 GiB pages, AMD SME mask) and the entry points to
  * registers and unwinding. Follows arch/x86/include/asm/pgtable_64_types.h and page_64.h.
  */
-import { add, isAligned, phys, virt, within, type PhysAddr, type VirtAddr } from '../../base/address.ts';
+import { add, isAligned, isKernel, phys, virt, within, type PhysAddr, type VirtAddr } from '../../base/address.ts';
 import { FaultError } from '../../base/errors.ts';
 import type { VirtRange } from '../../base/memory.ts';
 import type { Vmcoreinfo } from '../../debuginfo/vmcoreinfo.ts';
@@ -14,16 +14,20 @@ import { kernelTables } from './x86-64-tables.ts';
 import { unwind } from './x86-64-unwind.ts';
 
 const START_KERNEL_MAP = virt(0xffffffff80000000n);
-const DEFAULT_IMAGE_SIZE = 1 << 30;
+/** KERNEL_IMAGE_SIZE with KASLR; half of it without. */
+const MAX_IMAGE_SIZE = 1n << 30n;
 
 const PRESENT = 1n;
 const PAGE_SIZE_BIT = 1n << 7n;
+/** In an entry that is not present: the page is there, but access is refused (mprotect, NUMA balancing). */
 const PROTNONE = 1n << 8n;
 const NO_EXECUTE = 1n << 63n;
 const ADDRESS_MASK = 0x000ffffffffff000n;
 
-interface Leaf {
-  readonly entry: bigint;
+/** Where the walk for an address ended. Level 0 is one 4 KiB page, 1 2 MiB, 2 1 GiB, 3 512 GiB, 4 256 TiB. */
+interface Place {
+  /** The entry that maps the address; undefined when nothing of this size is mapped here. */
+  readonly entry: bigint | undefined;
   readonly level: number;
 }
 
@@ -33,6 +37,8 @@ export class X86_64 implements Arch {
   readonly #physBase: bigint;
   readonly #root: PhysAddr;
   readonly #levels: number;
+  /** Bits of a virtual address that its bit above must repeat: 48 or 57. */
+  readonly #addressBits: number;
   readonly #addressMask: bigint;
   /** The kernel image: mapped once, contiguously, at phys_base. */
   #image: VirtRange;
@@ -44,10 +50,12 @@ export class X86_64 implements Arch {
     this.#physBase = physBase;
     // NUMBER(pgtable_l5_enabled) is there since 4.17/4.18; before, 5-level paging did not exist at run time.
     this.#levels = vmcoreinfo.number('pgtable_l5_enabled') === 1n ? 5 : 4;
+    this.#addressBits = 12 + 9 * this.#levels;
     // NUMBER(sme_mask) since 5.2: AMD's encryption bit is part of each entry and not of the address.
     this.#addressMask = ADDRESS_MASK & ~(vmcoreinfo.number('sme_mask') ?? 0n);
-    const size = vmcoreinfo.number('KERNEL_IMAGE_SIZE') ?? BigInt(DEFAULT_IMAGE_SIZE);
-    this.#image = { start: START_KERNEL_MAP, end: add(START_KERNEL_MAP, size > 0n ? size : DEFAULT_IMAGE_SIZE) };
+    const told = vmcoreinfo.number('KERNEL_IMAGE_SIZE') ?? 0n;
+    const size = told > 0n && told <= MAX_IMAGE_SIZE ? told : MAX_IMAGE_SIZE;
+    this.#image = { start: START_KERNEL_MAP, end: add(START_KERNEL_MAP, size) };
     this.#root = this.#imagePhys(root);
   }
 
@@ -66,54 +74,72 @@ export class X86_64 implements Arch {
     return this.#resolve(address, this.#walk(this.translate(pgd), address));
   }
 
-  #resolve(address: VirtAddr, leaf: Leaf | undefined): PhysAddr {
-    if (leaf === undefined) throw new FaultError('virtual', address, 'unmapped');
-    const within = (1n << BigInt(12 + 9 * leaf.level)) - 1n;
-    return phys((leaf.entry & this.#addressMask & ~within) | (address & within));
+  #resolve(address: VirtAddr, { entry, level }: Place): PhysAddr {
+    if (entry === undefined) throw new FaultError('virtual', address, 'unmapped');
+    const within = (1n << BigInt(12 + 9 * level)) - 1n;
+    let page = entry & this.#addressMask;
+    if ((entry & PRESENT) === 0n) {
+      // The bits of an address that is not present are inverted since 4.19 and in stable kernels of August 2018 (L1TF,
+      // commit 6b28baca9b1f). No machine has memory in the upper half of what they can name: the smaller one is true.
+      const inverted = ~entry & this.#addressMask;
+      if (inverted < page) page = inverted;
+    }
+    return phys((page & ~within) | (address & within));
   }
 
-  /** The entry that maps `address` (level 0: 4 KiB, 1: 2 MiB, 2: 1 GiB), or undefined when none does. */
-  #walk(root: PhysAddr, address: VirtAddr): Leaf | undefined {
+  /** @throws FaultError when a page table cannot be read */
+  #walk(root: PhysAddr, address: VirtAddr): Place {
+    if (BigInt.asUintN(64, BigInt.asIntN(this.#addressBits, address)) !== address) {
+      return { entry: undefined, level: this.#levels - 1 };
+    }
     let table: PhysAddr = root;
-    for (let level = this.#levels - 1; level >= 0; level--) {
+    for (let level = this.#levels - 1; ; level--) {
       const index = (address >> BigInt(12 + 9 * level)) & 0x1ffn;
       const entry = this.#physical.readU64(add(table, index * 8n));
-      if ((entry & (PRESENT | PROTNONE)) === 0n || (level > 0 && (entry & PRESENT) === 0n)) return undefined;
-      if (level === 0 || (level <= 2 && (entry & PAGE_SIZE_BIT) !== 0n)) return { entry, level };
+      if (level === 0) return { entry: (entry & (PRESENT | PROTNONE)) === 0n ? undefined : entry, level };
+      // A huge page keeps its size bit while it is not present (pmd_present()); swap entries have it clear.
+      if (level <= 2 && (entry & PAGE_SIZE_BIT) !== 0n) return { entry, level };
+      if ((entry & PRESENT) === 0n) return { entry: undefined, level };
       table = phys(entry & this.#addressMask);
     }
-    return undefined;
   }
 
-  imageRanges(): readonly VirtRange[] {
-    const ranges: { start: VirtAddr; end: VirtAddr }[] = [];
-    for (let at = START_KERNEL_MAP; at < this.#image.end; ) {
-      const leaf = this.#tryWalk(at);
-      const size = leaf === undefined || leaf.level === 1 ? 1 << 21 : leaf.level === 2 ? 1 << 30 : 1 << 12;
-      // Without an entry at a 4 KiB step the next one may exist: only whole 2 MiB steps are skipped when aligned.
-      const step = leaf === undefined && !isAligned(at, 1 << 21) ? 1 << 12 : size;
-      if (leaf !== undefined && (leaf.entry & NO_EXECUTE) !== 0n) {
-        const last = ranges.at(-1);
-        if (last !== undefined && last.end === at) last.end = add(at, step);
-        else ranges.push({ start: at, end: add(at, step) });
-      }
-      at = add(at, leaf === undefined && isAligned(at, 1 << 21) && this.#hasTable(at) ? 1 << 12 : step);
-    }
-    return ranges;
-  }
-
-  #tryWalk(address: VirtAddr): Leaf | undefined {
+  /** As `#walk`; behind a table that cannot be read nothing is mapped. */
+  #tryWalk(address: VirtAddr): Place {
     try {
       return this.#walk(this.#root, address);
     } catch (error) {
-      if (error instanceof FaultError) return undefined;
+      // Which table it was is not told: the smallest step that a table stands for.
+      if (error instanceof FaultError) return { entry: undefined, level: 1 };
       throw error;
     }
   }
 
-  /** True when a page table (and not nothing) stands behind a 2 MiB step whose first page is not mapped. */
-  #hasTable(address: VirtAddr): boolean {
-    return this.#tryWalk(add(address, 1 << 12)) !== undefined;
+  imageRanges(): readonly VirtRange[] {
+    const constants: { start: VirtAddr; end: VirtAddr }[] = [];
+    const mapped: { start: VirtAddr; end: VirtAddr }[] = [];
+    const { end } = this.#image;
+    // At most 2^18 steps, and that only when every single page is mapped by itself.
+    for (let at = this.#image.start; at < end; ) {
+      const { entry, level } = this.#tryWalk(at);
+      const size = 1n << BigInt(12 + 9 * level);
+      const behind = virt((at & ~(size - 1n)) + size);
+      // The image may begin or end inside of what is not mapped, or at the end of the address space.
+      const next = behind > at && behind < end ? behind : end;
+      if (entry !== undefined) {
+        extend(mapped, at, next);
+        if ((entry & NO_EXECUTE) !== 0n) extend(constants, at, next);
+      }
+      at = next;
+    }
+    // A kernel that runs without the no-execute bit maps all of its image alike.
+    return constants.length > 0 ? constants : mapped;
+  }
+
+  /** True when the kernel's page tables allow to execute code at an address of the kernel. */
+  #isExecutable(address: VirtAddr): boolean {
+    const { entry } = this.#tryWalk(address);
+    return isKernel(address) && entry !== undefined && (entry & (PRESENT | NO_EXECUTE)) === PRESENT;
   }
 
   kernelTables(limit: number): readonly PhysAddr[] {
@@ -143,6 +169,13 @@ export class X86_64 implements Arch {
   }
 
   unwind(program: Program, start: Registers): StackTrace {
-    return unwind(program, start);
+    return unwind(program, start, (address) => this.#isExecutable(address));
   }
+}
+
+/** Appends a range, to the last one when it begins where that ends. */
+function extend(ranges: { start: VirtAddr; end: VirtAddr }[], start: VirtAddr, end: VirtAddr): void {
+  const last = ranges.at(-1);
+  if (last !== undefined && last.end === start) last.end = end;
+  else ranges.push({ start, end });
 }
