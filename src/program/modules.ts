@@ -3,7 +3,7 @@
  * ranges, its kallsyms, ORC tables and split BTF. Each part is read on first use; a broken module is left out and named.
  */
 import { add, contains, isKernel, type VirtAddr } from '../base/address.ts';
-import { isDataError, ValidationError } from '../base/errors.ts';
+import { attempt, isDataError, ValidationError } from '../base/errors.ts';
 import { parseBtf, type Btf } from '../debuginfo/btf.ts';
 import { openModuleSymbols } from '../debuginfo/module-symbols.ts';
 import { OrcTable } from '../debuginfo/orc.ts';
@@ -74,25 +74,46 @@ export interface ModuleList {
   readonly problem: string | undefined;
 }
 
-/** Walks the list `modules`. Never throws for what the dump holds: what was found before a fault is returned. */
+/**
+ * Walks the list `modules`. Never throws for what the dump holds: a module that cannot be read is left out, and where
+ * the list breaks off, what was found before is returned; `problem` says so.
+ */
 export function readModules(program: Program): ModuleList {
   const modules: KernelModule[] = [];
+  const problems: string[] = [];
   try {
     const list = program.field('struct module', 'list');
-    const name = program.field('struct module', 'name');
     const head = program.symbol('modules').address;
-    const next = program.field('struct list_head', 'next');
-    for (let at = next.pointer(head); at !== head; at = next.pointer(at)) {
-      if (modules.length >= MAX_MODULES || !isKernel(at))
-        throw new ValidationError('modules', at, 'the list does not end');
-      const address = list.container(at);
-      modules.push(new KernelModule(program, name.text(address), address, readRanges(program, address)));
+    for (const at of nodes(program, head)) {
+      try {
+        modules.push(readModule(program, list.container(at)));
+      } catch (error) {
+        if (!isDataError(error)) throw error;
+        problems.push(`a module: ${error.message}`);
+      }
     }
-    return { modules, problem: undefined };
   } catch (error) {
     if (!isDataError(error)) throw error;
-    return { modules, problem: error.message };
+    problems.push(error.message);
   }
+  return { modules, problem: problems.length === 0 ? undefined : problems.join('; ') };
+}
+
+/** Nodes of a list of modules; a list that runs into itself ends. @throws FaultError, ValidationError */
+function* nodes(program: Program, head: VirtAddr): Generator<VirtAddr> {
+  const next = program.field('struct list_head', 'next');
+  const seen = new Set<VirtAddr>();
+  for (let at = next.pointer(head); at !== head; at = next.pointer(at)) {
+    if (!isKernel(at)) throw new ValidationError('list of modules', at, 'next is no kernel pointer');
+    if (seen.has(at) || seen.size >= MAX_MODULES) throw new ValidationError('list of modules', at, 'does not end');
+    seen.add(at);
+    yield at;
+  }
+}
+
+function readModule(program: Program, address: VirtAddr): KernelModule {
+  const name = program.field('struct module', 'name').text(address);
+  return new KernelModule(program, name, address, readRanges(program, address));
 }
 
 function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] {
@@ -104,15 +125,12 @@ function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] 
   // proven on 5.10 and 6.1. module_core before; never seen on a real dump.
   const memory = program.tryField('struct module', 'mem[0].base');
   if (memory !== undefined) {
+    const text = [program.enumerator('MOD_TEXT') ?? 0n, program.enumerator('MOD_INIT_TEXT') ?? 4n].map(Number);
     const count = Math.min(16, Number(program.enumerator('MOD_MEM_NUM_TYPES') ?? 7n));
     for (let i = 0; i < count; i++) {
       const base = program.field('struct module', `mem[${i}].base`).pointer(module);
       const size = program.field('struct module', `mem[${i}].size`).number(module);
-      push(
-        base,
-        size,
-        i === Number(program.enumerator('MOD_TEXT') ?? 0n) || i === Number(program.enumerator('MOD_INIT_TEXT') ?? 4n),
-      );
+      push(base, size, text.includes(i));
     }
     return ranges;
   }
@@ -194,21 +212,22 @@ export function readModuleBtf(program: Program, base: Btf): readonly Btf[] {
   try {
     const head = program.symbol('btf_modules').address;
     const list = program.field('struct btf_module', 'list');
-    const next = program.field('struct list_head', 'next');
-    for (
-      let at = next.pointer(head), n = 0;
-      at !== head && n < MAX_MODULES && isKernel(at);
-      at = next.pointer(at), n++
-    ) {
-      const btf = program.field('struct btf_module', 'btf').pointer(list.container(at));
-      const data = program.field('struct btf', 'data').pointer(btf);
-      const size = program.field('struct btf', 'data_size').number(btf);
-      const name = program.field('struct btf', 'name').text(btf);
-      if (size > MAX_BTF) continue;
-      out.push(parseBtf(program.memory.readBytes(data, size), { base, name: `BTF of ${name}` }));
+    for (const at of nodes(program, head)) {
+      const parsed = attempt(() => readSplitBtf(program, base, list.container(at)));
+      if (parsed !== undefined) out.push(parsed);
     }
   } catch (error) {
     if (!isDataError(error)) throw error;
   }
   return out;
+}
+
+/** @param module - `struct btf_module *` */
+function readSplitBtf(program: Program, base: Btf, module: VirtAddr): Btf {
+  const btf = program.field('struct btf_module', 'btf').pointer(module);
+  const data = program.field('struct btf', 'data').pointer(btf);
+  const size = program.field('struct btf', 'data_size').number(btf);
+  const name = program.field('struct btf', 'name').text(btf);
+  if (size > MAX_BTF) throw new ValidationError('struct btf', btf, `${size} bytes`);
+  return parseBtf(program.memory.readBytes(data, size), { base, name: `BTF of ${name}` });
 }

@@ -55,8 +55,11 @@ export function typeName(type: CType, depth = 0): string {
       const inner = typeName(type.target, depth + 1);
       return inner.endsWith('*') ? `${inner}*` : `${inner} *`;
     }
-    case 'array':
-      return `${typeName(type.element, depth + 1)}[${type.length === 0 ? '' : type.length}]`;
+    case 'array': {
+      // The outermost dimension comes first: int[2][3] is 2 times int[3].
+      const [, element = '', inner = ''] = /^(.*?)((?:\[\d*\])*)$/.exec(typeName(type.element, depth + 1)) ?? [];
+      return `${element}[${type.length === 0 ? '' : type.length}]${inner}`;
+    }
     case 'function':
       return `${typeName(type.result, depth + 1)} (...)`;
     case 'const':
@@ -67,8 +70,15 @@ export function typeName(type: CType, depth = 0): string {
   }
 }
 
-/** Bytes; 0 for void, functions and forward declarations. */
+/**
+ * Bytes; 0 for void, functions and forward declarations.
+ * @throws LookupError for a type that no memory could hold
+ */
 export function sizeOf(type: CType): number {
+  return sizeWithin(type, 0);
+}
+
+function sizeWithin(type: CType, depth: number): number {
   const bare = strip(type);
   switch (bare.kind) {
     case 'int':
@@ -78,8 +88,12 @@ export function sizeOf(type: CType): number {
     case 'union':
     case 'pointer':
       return bare.size;
-    case 'array':
-      return bare.length * sizeOf(bare.element);
+    case 'array': {
+      if (depth > MAX_DEPTH) throw new LookupError('type', 'an array of arrays without end');
+      const size = bare.length * sizeWithin(bare.element, depth + 1);
+      if (!Number.isSafeInteger(size)) throw new LookupError('type', `${typeName(bare)}: too large for any memory`);
+      return size;
+    }
     default:
       return 0;
   }
@@ -128,12 +142,15 @@ export class Types {
     return this.#first('typedef', text) ?? this.#first('int', basic) ?? this.#first('int', text);
   }
 
+  /** The first complete type of that name, else a forward declaration: what vmlinux only declares, a module defines. */
   #first(kind: NamedKind, name: string): CType | undefined {
+    let declared: CType | undefined;
     for (const source of this.#sources) {
       const type = source.find(kind, name)[0];
-      if (type !== undefined) return type;
+      if (type !== undefined && isComplete(type)) return type;
+      declared ??= type;
     }
-    return undefined;
+    return declared;
   }
 
   enumerator(name: string): bigint | undefined {
@@ -157,8 +174,8 @@ export class Types {
   tryMember(type: CType, path: string): MemberPlace | undefined {
     const outer = strip(type);
     if (outer.kind !== 'struct' && outer.kind !== 'union') return undefined;
-    let known = this.#members.get(outer);
-    if (known === undefined) this.#members.set(outer, (known = new Map()));
+    const known = this.#members.get(outer) ?? new Map<string, MemberPlace | undefined>();
+    if (known.size === 0) this.#members.set(outer, known);
     if (known.has(path)) return known.get(path);
     const place = this.#resolve(outer, path);
     known.set(path, place);
@@ -178,12 +195,13 @@ export class Types {
       const bare = strip(place.type);
       const index = /^\[(\d+)\]$/.exec(part)?.[1];
       if (index !== undefined) {
-        if (bare.kind !== 'array') return undefined;
+        // Behind the end of an array lies another member; only that of a flexible array (length 0) is not known.
+        if (bare.kind !== 'array' || (bare.length > 0 && Number(index) >= bare.length)) return undefined;
         place = { type: bare.element, offset: place.offset + Number(index) * sizeOf(bare.element), bits: undefined };
         continue;
       }
       if (bare.kind !== 'struct' && bare.kind !== 'union') return undefined;
-      const found = findMember(bare, part, 0);
+      const found = findMember(bare, part, new Set());
       if (found === undefined) return undefined;
       place = placeOf(place.offset, found.bitOffset, found.member);
     }
@@ -191,18 +209,25 @@ export class Types {
   }
 }
 
+function isComplete(type: CType): boolean {
+  if (type.kind === 'struct' || type.kind === 'union') return type.members !== undefined;
+  return type.kind !== 'enum' || type.enumerators !== undefined;
+}
+
+/** @param seen - structs that were searched in vain: no type, however it nests, makes the search long or endless */
 function findMember(
   type: StructType,
   name: string,
-  depth: number,
+  seen: Set<StructType>,
 ): { readonly member: Member; readonly bitOffset: number } | undefined {
-  if (depth > MAX_DEPTH) return undefined;
+  if (seen.has(type)) return undefined;
+  seen.add(type);
   for (const member of type.members ?? []) {
     if (member.name === name) return { member, bitOffset: member.bitOffset };
     if (member.name !== undefined) continue;
     const inner = strip(member.type);
     if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
-    const found = findMember(inner, name, depth + 1);
+    const found = findMember(inner, name, seen);
     if (found !== undefined) return { member: found.member, bitOffset: member.bitOffset + found.bitOffset };
   }
   return undefined;
@@ -210,9 +235,11 @@ function findMember(
 
 function placeOf(base: number, bitOffset: number, member: Member): MemberPlace {
   if (member.bitSize === undefined) return { type: member.type, offset: base + bitOffset / 8, bits: undefined };
-  // A bit field is read from its storage unit, so that it never crosses the end of the unit's bytes.
+  // A bit field is read from its storage unit, so that it never crosses the end of the unit's bytes. In a packed struct
+  // it may cross the border of two units: then it is read from the byte that it begins in.
   const unit = Math.max(1, sizeOf(member.type)) * 8;
-  const start = Math.floor(bitOffset / unit) * unit;
+  const aligned = Math.floor(bitOffset / unit) * unit;
+  const start = bitOffset + member.bitSize > aligned + unit ? bitOffset & ~7 : aligned;
   return { type: member.type, offset: base + start / 8, bits: { shift: bitOffset - start, size: member.bitSize } };
 }
 

@@ -146,6 +146,11 @@ export class VirtualMemory implements MemoryReader {
   /** A copy of `length` bytes, across pages. @throws FaultError */
   readBytes(address: VirtAddr, length: number): Uint8Array {
     if (!(length >= 0 && length <= MAX_READ)) throw new FaultError('virtual', address, 'unmapped');
+    // Nothing large is allocated for a length that the dump has made up.
+    if (length > this.#pageSize) {
+      this.#viewOf(add(address, length - 1));
+      this.#viewOf(address);
+    }
     const out = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const at = done === 0 ? address : add(address, done);
