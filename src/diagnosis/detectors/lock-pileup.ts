@@ -6,11 +6,22 @@
 import type { Nanoseconds } from '../../base/units.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
-import { address, ctype, duration, name, plural, prose, symbol, task as taskValue, type Prose } from '../../model/value.ts';
-import { memoryFact, memoryText } from '../facts/memory.ts';
+import {
+  address,
+  ctype,
+  duration,
+  name,
+  plural,
+  prose,
+  symbol,
+  task as taskValue,
+  type Prose,
+} from '../../model/value.ts';
+import type { Holder } from '../facts/holders.ts';
+import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
 import { type PileUp, pileUpsFact, type Victim, type VictimGroup } from '../facts/pileups.ts';
-import { type Standstill, standstillFact } from '../facts/standstill.ts';
+import { type Answerers, type Standstill, standstillFact } from '../facts/standstill.ts';
 import { PILE_UP } from '../facts/thresholds.ts';
 
 export default defineDetector({
@@ -24,7 +35,7 @@ export default defineDetector({
     for (const pileUp of pileUps) {
       const standstill = standstills.of(pileUp);
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
-      findings.push(findingOf(pileUp, standstill, memoryText(memory)));
+      findings.push(findingOf(pileUp, standstill, memory));
     }
     return findings;
   },
@@ -39,9 +50,10 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   open: 'lock-queue',
 };
 
-function findingOf(pileUp: PileUp, standstill: Standstill, memory: Prose): Finding {
+function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState): Finding {
   const confidence: Confidence = standstill.kind === 'open' ? 'possible' : standstill.confidence;
   const because = becauseOf(pileUp, standstill);
+  const remedies = remediesOf(pileUp, standstill);
   const story: StoryLine[] = [
     { topic: 'what', text: whatText(pileUp) },
     { topic: 'why', text: whyText(pileUp, standstill) },
@@ -50,7 +62,8 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: Prose): Findi
     ...launchLines(pileUp),
     { topic: 'since', text: sinceText(pileUp) },
     { topic: 'clears', text: clearsText(standstill) },
-    { topic: 'memory', text: memory },
+    { topic: 'memory', text: memoryText(memory) },
+    ...remedies.slice(0, 1).map((remedy): StoryLine => ({ topic: 'remedy', text: remedy.action })),
   ];
   return {
     detector: 'lock-pileup',
@@ -62,8 +75,8 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: Prose): Findi
     weight: pileUp.victims.length,
     story,
     evidence: pileUpEvidence(pileUp, standstill),
-    remedies: remediesOf(pileUp, standstill),
-    details: pileUpDetails(pileUp, standstill),
+    remedies,
+    details: { ...pileUpDetails(pileUp, standstill), memory: memory.verdict },
   };
 }
 
@@ -92,13 +105,13 @@ function whatText({ lock, name: lockName, victims, behind }: PileUp): Prose {
     writers + readers === 0
       ? ''
       : writers === 0 || readers === 0
-        ? ` (${writers === 0 ? 'all to read' : 'all to write'})`
-        : prose` (${plural(writers, 'writer')}${first === 'write' ? ' first' : ''}, ${plural(readers, 'reader')})`;
+        ? `: all to ${writers === 0 ? 'read' : 'write'}`
+        : prose`: ${plural(writers, 'writer')}${first === 'write' ? ' first' : ''}, ${plural(readers, 'reader')}`;
   const more =
     behind.length === 0
       ? ''
       : prose`; ${plural(victims.length - direct, 'more')} behind ${plural(behind.length, 'lock')} that lead to it`;
-  return prose`${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}${modes}: ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${more}.`;
+  return prose`${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${modes}${more}.`;
 }
 
 function whyText(pileUp: PileUp, standstill: Standstill): Prose {
@@ -115,11 +128,13 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   const doing = holder.syscall === undefined ? '' : prose` in ${symbol(holder.syscall)}`;
   switch (holder.stall.kind) {
     case 'userfault': {
-      const fault = prose`${who} sleeps in a page fault${doing}, on memory registered with a userfaultfd`;
+      const fault = prose`${who} sleeps in a page fault${doing}`;
       if (standstill.kind === 'own-userfault')
-        return prose`${fault} whose only descriptor it holds itself: nobody else can answer, so it stands still by structure.`;
+        return prose`${fault} that only its own userfaultfd${descriptorsText(holder, standstill.answerers)} could answer: it stands still by structure.`;
       const server = standstill.kind === 'userfault' ? standstill.answerers.able[0]?.task : undefined;
-      return server === undefined ? prose`${fault}.` : prose`${fault}; ${taskValue(server)} could answer and has not.`;
+      return server === undefined
+        ? prose`${fault} that a userfaultfd is to answer.`
+        : prose`${fault}; ${taskValue(server)} could answer through its userfaultfd and has not.`;
     }
     case 'exited':
       return prose`${who} has exited without letting go.`;
@@ -136,15 +151,23 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   }
 }
 
+/** ' (its fd 3)'; others that hold a descriptor are stuck behind it. */
+function descriptorsText(holder: Holder, { all }: Answerers): Prose {
+  const own = all.find(({ task }) => task === holder.task);
+  const others = all.filter(({ task }) => task !== holder.task);
+  const fd = own === undefined ? [] : prose` (its fd ${String(own.fd)})`;
+  return others.length === 0 ? fd : prose`${fd}, also open in ${plural(others.length, 'task')} stuck behind it,`;
+}
+
 function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
   if (holder === undefined)
     return lock.kind === 'semaphore' ? ['not known: a semaphore has no owner'] : ['nobody that the lock names'];
-  const off = holderOffCpu === undefined ? '' : prose`, off the CPU for ${duration(holderOffCpu)}`;
+  const off = holderOffCpu === undefined ? '' : prose`, off the CPU ${duration(holderOffCpu)}`;
   const state = `state ${holder.task.state.letter}`;
   const how = {
-    exact: 'as the lock says exactly',
-    confirmed: 'the last reader by the lock, confirmed by its own stack',
-    hint: 'the last reader by the lock: only a hint, its stack does not confirm it',
+    exact: 'the owner, exactly',
+    confirmed: 'last reader by the lock, confirmed by its own stack',
+    hint: 'last reader by the lock: a hint that its stack does not confirm',
   }[holder.certainty];
   const readers =
     lock.rwsem?.heldBy === 'readers' && lock.rwsem.readers !== undefined && lock.rwsem.readers > 1
@@ -198,11 +221,9 @@ function launchLines({ groups }: PileUp): StoryLine[] {
 function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {
   const waits = victims.map((victim) => victim.wait).filter((wait): wait is Nanoseconds => wait !== undefined);
   const latest = waits.length === 0 ? undefined : waits.reduce((a, b) => (a < b ? a : b));
-  const stopped =
-    holderOffCpu === undefined ? '' : prose`the holder last ran ${duration(holderOffCpu)} before the crash; `;
-  if (longest?.wait === undefined || latest === undefined)
-    return prose`${stopped}how long the others wait is not known.`;
-  return prose`${stopped}the first waiter came ${duration(longest.wait)} before it, the last ${duration(latest)}.`;
+  const stopped = holderOffCpu === undefined ? '' : prose`holder: ${duration(holderOffCpu)} before the crash; `;
+  if (longest?.wait === undefined || latest === undefined) return prose`${stopped}waiters: not known.`;
+  return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} before it.`;
 }
 
 function clearsText(standstill: Standstill): Prose {
@@ -210,7 +231,7 @@ function clearsText(standstill: Standstill): Prose {
     case 'lock-cycle':
       return ['No: none of them can go on before another does.'];
     case 'own-userfault':
-      return ['No, whatever the waits: what could answer the page fault is the task that sleeps in it.'];
+      return ['No, whatever its age: who could answer sleeps in the fault or waits behind it.'];
     case 'userfault':
       return ['Only if the user-space server answers the page fault.'];
     case 'owner-exited':
@@ -234,36 +255,42 @@ function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefine
   return undefined;
 }
 
-function remediesOf({ holder, victims, groups }: PileUp, standstill: Standstill): Remedy[] {
+function remediesOf(pileUp: PileUp, standstill: Standstill): Remedy[] {
+  const { holder, groups } = pileUp;
+  if (standstill.kind === 'open') return [];
   const out: Remedy[] = [];
-  if (
-    holder !== undefined &&
-    standstill.kind !== 'open' &&
-    standstill.kind !== 'owner-exited' &&
-    standstill.kind !== 'lock-cycle'
-  ) {
-    if (holder.task.kthread)
-      out.push({ action: prose`The holder is a kernel thread and cannot be killed; only a reboot clears it.` });
-    else if (holder.task.state.killable) {
-      out.push({
-        action: prose`On a machine that hangs like this, kill ${taskValue(holder.task)} (SIGKILL): its sleep (state ${holder.task.state.letter}) ends on it, the lock is let go, and all ${plural(victims.length, 'waiter')} should go on.`,
-        caution: prose`whatever it was doing is lost; check that it is the same program.`,
-      });
-    } else
-      out.push({ action: prose`Killing ${taskValue(holder.task)} does not help: its sleep does not end on a signal.` });
+  if (holder !== undefined && standstill.kind !== 'owner-exited' && standstill.kind !== 'lock-cycle') {
+    const kill = killText(pileUp, holder);
+    if (kill !== undefined) out.push(kill);
   }
   if (standstill.kind === 'own-userfault' && holder !== undefined) {
     out.push({
-      action: prose`Find out why ${name(holder.task.comm)} passes memory that its own userfaultfd serves to ${symbol(holder.syscall ?? 'a system call')}: the fault must be served by another thread or process.`,
+      action: prose`Mend ${name(holder.task.comm)}: memory that it hands to ${symbol(holder.syscall ?? 'a system call')} must be served by a thread that cannot sleep in the same fault.`,
     });
   }
-  const launcher = groups[0]?.launch.levels.at(-1);
-  const [first] = launcher?.tasks ?? [];
   const [largest] = groups;
-  if (launcher !== undefined && first !== undefined && largest !== undefined && largest.victims.length >= PILE_UP) {
+  const launcher = largest?.launch.levels.at(-1);
+  const [first] = launcher?.tasks ?? [];
+  if (largest !== undefined && first !== undefined && largest.victims.length >= PILE_UP) {
     out.push({
-      action: prose`Keep ${taskValue(first)} from starting another ${name(largest.comm)} while earlier ones still wait (they pile up, they do not help).`,
+      action: prose`Keep ${taskValue(first)} from starting another ${name(largest.comm)} while earlier ones wait.`,
     });
   }
   return out;
+}
+
+/** Whether SIGKILL ends what the holder does; undefined when its state does not tell. */
+function killText({ victims }: PileUp, { task, stall }: Holder): Remedy | undefined {
+  const who = taskValue(task);
+  if (task.kthread) return { action: ['The holder is a kernel thread and cannot be killed: only a reboot clears it.'] };
+  if (stall.kind === 'running' || stall.kind === 'runnable' || stall.kind === 'exited') return undefined;
+  if (!task.state.killable && task.state.sleeping) {
+    return {
+      action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal.`,
+    };
+  }
+  return {
+    action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and all ${plural(victims.length, 'waiter')} should go on.`,
+    caution: ['check that it is the same program; what it was doing is lost.'],
+  };
 }

@@ -1,9 +1,69 @@
+/** Whether memory is short, by the kernel's own counters, with the numbers that say so. */
+import { attempt } from '../../base/errors.ts';
+import { type Meminfo, meminfo } from '../../kernel/meminfo.ts';
+import { type Zone, zones } from '../../kernel/zone.ts';
 import { defineFact } from '../../model/diagnosis.ts';
-import { prose, type Prose } from '../../model/value.ts';
+import { byteCount, type Data, prose, type Prose, ratio } from '../../model/value.ts';
+import { SHORT_AVAILABLE } from './thresholds.ts';
+
 export interface MemoryState {
-  readonly short: boolean | undefined;
+  readonly info: Meminfo;
+  /** Undefined when the zones cannot be read. */
+  readonly zones: readonly Zone[] | undefined;
+  /** Bytes: sum of the zones' min watermarks; below it only emergencies get memory. */
+  readonly minWatermark: number | undefined;
+  /** `unknown` when MemTotal or MemFree and MemAvailable cannot be read. */
+  readonly verdict: 'short' | 'enough' | 'unknown';
+  /** The share of MemTotal that is available. */
+  readonly available: number | undefined;
 }
-export const memoryFact = defineFact<MemoryState>({ id: 'memory', derive: () => ({ short: undefined }) });
-export function memoryText(_memory: MemoryState): Prose {
-  return prose`not read`;
+
+export const memoryFact = defineFact<MemoryState>({
+  id: 'memory',
+  derive({ program }) {
+    const info = meminfo(program);
+    const all = attempt(() => zones(program));
+    const pages = all?.reduce((sum, zone) => sum + zone.watermark.min, 0);
+    const minWatermark = pages === undefined ? undefined : pages * program.pageSize;
+    const total = info.memTotal.value;
+    const free = info.memFree.value;
+    const usable = info.memAvailable.value;
+    const available = total === undefined || usable === undefined || total === 0 ? undefined : usable / total;
+    const belowMin = free !== undefined && minWatermark !== undefined && free < minWatermark;
+    const verdict = belowMin
+      ? 'short'
+      : available === undefined
+        ? 'unknown'
+        : available < SHORT_AVAILABLE
+          ? 'short'
+          : 'enough';
+    return { info, zones: all, minWatermark, verdict, available };
+  },
+});
+
+/** One sentence: is memory short, and by which numbers. */
+export function memoryText({ info, verdict, available }: MemoryState): Prose {
+  const total = info.memTotal.value;
+  const free = info.memFree.value;
+  const usable = info.memAvailable.value;
+  const share = available === undefined ? '' : prose` (${ratio(available)})`;
+  const numbers: Prose =
+    usable === undefined || total === undefined
+      ? []
+      : prose`${byteCount(usable)} of ${byteCount(total)} available${share}${free === undefined ? '' : prose`, ${byteCount(free)} free`}`;
+  switch (verdict) {
+    case 'short':
+      return prose`Short: ${numbers}.`;
+    case 'enough':
+      return prose`Not short: ${numbers}.`;
+    case 'unknown':
+      return ['Not known: the counters cannot be read.'];
+  }
+}
+
+/** For machines: bytes by the names of /proc/meminfo; what is not known is left out. */
+export function memoryData({ info, verdict, available, minWatermark }: MemoryState): { readonly [key: string]: Data } {
+  const out: { [key: string]: Data } = { verdict, availableShare: available, minWatermark };
+  for (const [key, { value }] of Object.entries(info)) if (value !== undefined) out[key] = Number(value);
+  return out;
 }

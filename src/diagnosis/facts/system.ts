@@ -1,41 +1,94 @@
 /** The dump and the machine: what the report shows about them, in the order to show. */
 import { attempt } from '../../base/errors.ts';
 import { cpus } from '../../kernel/cpus.ts';
-import { defineFact } from '../../model/diagnosis.ts';
+import { loadAverages } from '../../kernel/loadavg.ts';
+import { taint } from '../../kernel/taint.ts';
+import { timekeeping } from '../../kernel/timekeeping.ts';
+import { utsName } from '../../kernel/uts.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { KeyValue } from '../../model/report.ts';
-import { count, name, plural, prose, type Data, type Prose } from '../../model/value.ts';
+import {
+  byteCount,
+  count,
+  type Data,
+  duration,
+  name,
+  plural,
+  prose,
+  type Prose,
+  wallClock,
+} from '../../model/value.ts';
+import { memoryData, memoryFact } from './memory.ts';
 import { tasksFact } from './tasks.ts';
+
+type Say = (key: string, label: string, value: Prose, data: Data) => void;
 
 export const systemFact = defineFact<readonly KeyValue[]>({
   id: 'system',
-  derive({ program, use, cover }) {
+  derive(context) {
     const out: KeyValue[] = [];
-    const say = (key: string, label: string, value: Prose, data: Data): void => {
-      out.push({ key, label, value, data });
-    };
-    const release = program.vmcoreinfo.osRelease;
-    if (release !== undefined) say('kernel', 'Kernel', [name(release)], release);
-    const online = attempt(() => cpus(program, 'online'));
-    if (online !== undefined) say('cpus', 'CPUs', prose`${plural(online.length, 'CPU')}`, online.length);
-    const { tasks } = use(tasksFact);
-    const real = tasks.filter((task) => !task.idle);
-    const blocked = real.filter((task) => task.state.uninterruptible).length;
-    say('tasks', 'Tasks', prose`${count(real.length)}, ${count(blocked)} in uninterruptible sleep`, {
-      total: real.length,
-      uninterruptible: blocked,
-    });
-    say('dump', 'Dump', [name(program.dump.description)], {
-      description: program.dump.description,
-      format: program.dump.format,
-      dumpLevel: program.dump.dumpLevel,
-    });
-    const { modules, problem } = program.modules;
-    cover({
+    const say: Say = (key, label, value, data) => void out.push({ key, label, value, data });
+    sayKernel(context, say);
+    sayTimes(context, say);
+    sayMachine(context, say);
+    const { dump } = context.program;
+    const { description, format, dumpLevel } = dump;
+    say('dump', 'Dump', [name(description)], { description, format, dumpLevel, fileSize: dump.fileSize });
+    const { modules, problem } = context.program.modules;
+    const missing = problem === undefined ? [] : [problem];
+    context.cover({
       what: 'modules',
       read: modules.length,
       total: problem === undefined ? modules.length : undefined,
-      missing: problem === undefined ? [] : [problem],
+      missing,
     });
     return out;
   },
 });
+
+function sayKernel({ program }: FactContext, say: Say): void {
+  const uts = attempt(() => utsName(program));
+  const release = uts?.release ?? program.vmcoreinfo.osRelease;
+  if (release !== undefined)
+    say('kernel', 'Kernel', [name(release)], { release, version: uts?.version, machine: uts?.machine });
+  if (uts !== undefined) say('host', 'Host', [name(uts.nodename)], uts.nodename);
+  const tainted = attempt(() => taint(program));
+  if (tainted !== undefined && tainted.mask !== 0n) {
+    say('taint', 'Tainted', [tainted.letters], { letters: tainted.letters, mask: `0x${tainted.mask.toString(16)}` });
+  }
+}
+
+function sayTimes({ program }: FactContext, say: Say): void {
+  const time = timekeeping(program);
+  const crash = time.crashTime.value;
+  const wall = time.realtime.value;
+  // VMCOREINFO's CRASHTIME is written at the crash itself; the kernel's clock stood still since its last tick.
+  const seconds = crash !== undefined ? Number(crash) : wall === undefined ? undefined : Number(wall / 1_000_000_000n);
+  if (seconds !== undefined) {
+    const source = crash === undefined ? time.realtime.source : time.crashTime.source;
+    say('time', 'At', [wallClock(seconds)], { time: wallClock(seconds), source });
+  }
+  const up = time.uptime.boottime.value ?? time.uptime.monotonic.value ?? time.uptime.jiffies.value;
+  if (up !== undefined) say('uptime', 'Up', [duration(up)], { uptime: duration(up), hz: time.hz.value });
+}
+
+function sayMachine({ program, use }: FactContext, say: Say): void {
+  const online = attempt(() => cpus(program, 'online'));
+  if (online !== undefined) say('cpus', 'CPUs', [count(online.length)], online.length);
+  const load = attempt(() => loadAverages(program));
+  if (load !== undefined) say('load', 'Load', [load.map((value) => value.toFixed(2)).join(', ')], load);
+  const memory = use(memoryFact);
+  const total = memory.info.memTotal.value;
+  if (total !== undefined) say('memory', 'Memory', [byteCount(total)], memoryData(memory));
+  const real = use(tasksFact).tasks.filter((task) => !task.idle);
+  const blocked = real.filter((task) => task.state.uninterruptible).length;
+  say(
+    'tasks',
+    'Tasks',
+    prose`${count(real.length)}, ${plural(blocked, 'of them', 'of them')} in uninterruptible sleep`,
+    {
+      total: real.length,
+      uninterruptible: blocked,
+    },
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * Memory is short: by the kernel's own estimate of what can still be had, or below the watermarks at which only
+ * emergencies get a page. Says who holds most of it by resident size, which counts shared memory once for each process
+ * that maps it, and says so. What held it up and whether the machine could have helped itself is not judged here.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
+import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { type RssGroup, rssFact, type RssTable } from '../facts/rss.ts';
+
+const MAX_GROUPS = 5;
+
+export default defineDetector({
+  id: 'memory-shortage',
+  title: 'Shortage of memory',
+  summary: 'A machine without free memory stands still in reclaim; who holds it is the first question.',
+  needs: { memory: memoryFact, rss: rssFact },
+  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  run: ({ memory, rss }) => (memory.verdict === 'short' ? [findingOf(memory, rss)] : []),
+});
+
+function findingOf(memory: MemoryState, rss: RssTable): Finding {
+  const groups = rss.groups.slice(0, MAX_GROUPS);
+  return {
+    detector: 'memory-shortage',
+    cause: 'memory-short',
+    role: 'symptom',
+    title: prose`Memory is short: ${memoryText(memory)}`,
+    confidence: 'certain',
+    weight: rss.groups.length,
+    story: [
+      { topic: 'memory', text: memoryText(memory) },
+      ...groups.map((group) => ({ topic: 'holder' as const, text: groupText(group) })),
+    ],
+    evidence: [...counterEvidence(memory), ...groups.map(groupEvidence)],
+    remedies: [],
+    details: {
+      memory: memoryData(memory),
+      groups: groups.map((group) => ({
+        comm: name(group.comm),
+        processes: group.processes,
+        rss: byteCount(group.bytes),
+      })),
+      residentSum: byteCount(rss.total),
+    },
+  };
+}
+
+function groupText({ comm, processes, bytes }: RssGroup): Prose {
+  return prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each).`;
+}
+
+function groupEvidence(group: RssGroup): Evidence {
+  return {
+    claim: groupText(group),
+    address: group.largest.address,
+    ctype: 'struct task_struct',
+    confidence: 'certain',
+    show: `ps -G ${group.largest.pid}`,
+  };
+}
+
+function counterEvidence({ info, available, minWatermark }: MemoryState): Evidence[] {
+  const free = info.memFree.value;
+  const out: Evidence[] = [];
+  if (available !== undefined) {
+    out.push({
+      claim: prose`MemAvailable is ${ratio(available)} of MemTotal.`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -i',
+    });
+  }
+  if (free !== undefined && minWatermark !== undefined) {
+    out.push({
+      claim: prose`${byteCount(free)} are free; the zones' min watermarks add up to ${byteCount(minWatermark)}.`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -z',
+    });
+  }
+  return out;
+}

@@ -1,0 +1,66 @@
+/**
+ * Resident memory of the processes, each address space once, summed by command name. Memory that several processes map
+ * counts in each of them: the sum is an upper bound, and is called that.
+ */
+import { attempt } from '../../base/errors.ts';
+import { rssOf } from '../../kernel/mm.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact } from '../../model/diagnosis.ts';
+import { tasksFact } from './tasks.ts';
+
+export interface RssGroup {
+  readonly comm: string;
+  /** Address spaces. */
+  readonly processes: number;
+  readonly bytes: number;
+  readonly largest: Task;
+}
+
+export interface RssTable {
+  /** Largest first. */
+  readonly groups: readonly RssGroup[];
+  /** Sum over all address spaces, shared memory counted in each. */
+  readonly total: number;
+}
+
+export const rssFact = defineFact<RssTable>({
+  id: 'rss',
+  derive({ program, use, budget, cover }) {
+    const byMm = new Map<bigint, Task[]>();
+    for (const task of use(tasksFact).tasks) {
+      if (task.mm === undefined || task.kthread) continue;
+      const users = byMm.get(task.mm);
+      if (users === undefined) byMm.set(task.mm, [task]);
+      else users.push(task);
+    }
+    const groups = new Map<string, { comm: string; processes: number; bytes: number; largest: Task; most: number }>();
+    let total = 0;
+    let read = 0;
+    for (const users of byMm.values()) {
+      budget.check();
+      const [first] = users;
+      const mm = first?.mm;
+      if (first === undefined || mm === undefined) continue;
+      const rss = attempt(() =>
+        rssOf(
+          program,
+          mm,
+          users.map((user) => user.address),
+        ),
+      );
+      if (rss === undefined) continue;
+      read++;
+      const bytes = rss.total * program.pageSize;
+      total += bytes;
+      const leader = users.find((user) => user.pid === user.tgid) ?? first;
+      const group = groups.get(leader.comm) ?? { comm: leader.comm, processes: 0, bytes: 0, largest: leader, most: -1 };
+      group.processes++;
+      group.bytes += bytes;
+      if (bytes > group.most) Object.assign(group, { most: bytes, largest: leader });
+      groups.set(leader.comm, group);
+    }
+    const missing = read < byMm.size ? ['rss_stat of an address space cannot be read'] : [];
+    cover({ what: 'address spaces', read, total: byMm.size, missing });
+    return { groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes), total };
+  },
+});
