@@ -10,9 +10,9 @@ export interface FactContext {
   readonly program: Program;
   readonly budget: Budget;
   /** The value of another fact, derived on first use. */
-  use<T>(fact: Fact<T>): T;
+  readonly use: <T>(fact: Fact<T>) => T;
   /** Notes how much of something could be read; shown in the report. */
-  cover(coverage: Coverage): void;
+  readonly cover: (coverage: Coverage) => void;
 }
 
 export interface Fact<T> {
@@ -60,7 +60,9 @@ export interface AnyDetector {
   runWith(context: FactContext): readonly Finding[];
 }
 
-export function defineDetector<N extends Needs>(detector: Detector<N>): AnyDetector & { readonly detector: Detector<N> } {
+export function defineDetector<N extends Needs>(
+  detector: Detector<N>,
+): AnyDetector & { readonly detector: Detector<N> } {
   return {
     id: detector.id,
     title: detector.title,

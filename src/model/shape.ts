@@ -37,7 +37,11 @@ export interface FrameView {
 
 export interface Stacks {
   readonly shape: 'stacks';
-  readonly stacks: readonly { readonly heading: Prose; readonly frames: readonly FrameView[]; readonly note?: string }[];
+  readonly stacks: readonly {
+    readonly heading: Prose;
+    readonly frames: readonly FrameView[];
+    readonly note?: string;
+  }[];
 }
 
 export interface TextLines {

@@ -39,7 +39,10 @@ export function task(ref: { readonly pid: number; readonly comm: string; readonl
 export type Prose = readonly (string | Value)[];
 
 /** Template tag: prose`${task(t)} holds ${address(lock)}`; nested prose is spliced in. Undefined parts are left out. */
-export function prose(strings: TemplateStringsArray, ...values: readonly (Value | Prose | string | undefined)[]): Prose {
+export function prose(
+  strings: TemplateStringsArray,
+  ...values: readonly (Value | Prose | string | undefined)[]
+): Prose {
   const out: (string | Value)[] = [];
   strings.forEach((text, i) => {
     if (text !== '') out.push(text);

@@ -55,7 +55,7 @@ export interface Holder {
 }
 
 export interface Holders {
-  of(lock: ContendedLock): Holder | undefined;
+  readonly of: (lock: ContendedLock) => Holder | undefined;
 }
 
 export const holdersFact = defineFact<Holders>({

@@ -7,9 +7,9 @@ export interface TaskTable {
   readonly tasks: readonly Task[];
   readonly byAddress: ReadonlyMap<VirtAddr, Task>;
   /** True when an address is a `struct task_struct *` of this dump. */
-  isTask(address: VirtAddr): boolean;
+  readonly isTask: (address: VirtAddr) => boolean;
   /** The process (thread group leader) that started a task's process; undefined when it is not in the table. */
-  parentOf(task: Task): Task | undefined;
+  readonly parentOf: (task: Task) => Task | undefined;
 }
 
 export const tasksFact = defineFact<TaskTable>({
