@@ -63,7 +63,7 @@ export function decodeText(bytes: Uint8Array): string {
 
 /**
  * Offset of a member, bytes: VMCOREINFO's `OFFSET(...)`, which the kernel writes for this purpose, else the type's.
- * @param type - without `struct `
+ * @param type - without `struct`: 'printk_info' for `struct printk_info`
  * @throws LookupError when neither knows it
  */
 export function logOffset(program: Program, type: string, member: string): number {
@@ -72,7 +72,7 @@ export function logOffset(program: Program, type: string, member: string): numbe
 
 /**
  * Size of a type, bytes: VMCOREINFO's `SIZE(...)`, else the type's.
- * @param type - without `struct `
+ * @param type - without `struct`: 'printk_info' for `struct printk_info`
  * @throws LookupError when neither knows it
  */
 export function logSize(program: Program, type: string): number {

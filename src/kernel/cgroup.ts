@@ -1,0 +1,73 @@
+/**
+ * Control groups: which one a task is in (`struct css_set`, include/linux/cgroup-defs.h) and a group's path, from its
+ * `struct kernfs_node` up to the root. Paths are those of the hierarchy and not of a cgroup namespace.
+ * Not handled: kernels until 3.14, whose cgroups have dentries and no kernfs nodes.
+ */
+import { isAligned, isKernel, NULL, type VirtAddr } from '../base/address.ts';
+import { ValidationError } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+
+/** A path may have 4096 bytes. */
+const MAX_DEPTH = 2048;
+const MAX_NAME = 256;
+
+/**
+ * The cgroup of a task, `struct cgroup *`.
+ * @param task - `struct task_struct *`
+ * @param controller - such as 'memory': the group that this controller accounts the task to, of whichever version.
+ *   Without it, the task's group in the version 2 hierarchy (since 4.2)
+ * @returns undefined when this kernel has no such controller, or no version 2 hierarchy
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function taskCgroup(program: Program, task: VirtAddr, controller?: string): VirtAddr | undefined {
+  const set = program.field('struct task_struct', 'cgroups').pointer(task);
+  check('struct css_set', set, task);
+  if (controller === undefined) {
+    const group = program.tryField('struct css_set', 'dfl_cgrp')?.pointer(set);
+    return group === NULL ? undefined : group;
+  }
+  // enum cgroup_subsys_id: memory_cgrp_id since 3.14 (commit 073219e995b4), mem_cgroup_subsys_id before.
+  const id = program.enumerator(`${controller}_cgrp_id`);
+  const css = id === undefined ? undefined : program.tryField('struct css_set', `subsys[${id}]`)?.pointer(set);
+  if (css === undefined || css === 0n) return undefined;
+  check('struct cgroup_subsys_state', css, set);
+  return program.field('struct cgroup_subsys_state', 'cgroup').pointer(css);
+}
+
+/**
+ * The path of a cgroup in its hierarchy: '/' for the root, '/system.slice/ssh.service'.
+ * @param cgroup - `struct cgroup *`
+ * @throws FaultError, LookupError, ValidationError when the way up does not end
+ */
+export function cgroupPath(program: Program, cgroup: VirtAddr): string {
+  check('struct cgroup', cgroup, cgroup);
+  return kernfsPath(program, program.field('struct cgroup', 'kn').pointer(cgroup));
+}
+
+/**
+ * The path of a kernfs node.
+ * @param node - `struct kernfs_node *`
+ * @throws FaultError, LookupError, ValidationError when the way up does not end
+ */
+export function kernfsPath(program: Program, node: VirtAddr): string {
+  // `__parent` since 6.15 (commit 633488947ef6), under RCU.
+  const parent = program.firstField('struct kernfs_node', ['parent', '__parent']);
+  const name = program.field('struct kernfs_node', 'name');
+  const parts: string[] = [];
+  let at = node;
+  for (;;) {
+    check('struct kernfs_node', at, node);
+    const up = parent.pointer(at);
+    // The root's name is empty.
+    if (up === 0n) break;
+    if (parts.length >= MAX_DEPTH) throw new ValidationError('struct kernfs_node', node, 'has too many parents');
+    parts.push(name.string(at, MAX_NAME) ?? '');
+    at = up;
+  }
+  return `/${parts.reverse().join('/')}`;
+}
+
+function check(structure: string, address: VirtAddr, from: VirtAddr): void {
+  if (!isKernel(address) || !isAligned(address, 8))
+    throw new ValidationError(structure, from, 'is not where the pointer to it says');
+}
