@@ -26,7 +26,7 @@ export function taskCgroup(program: Program, task: VirtAddr, controller?: string
     const group = program.tryField('struct css_set', 'dfl_cgrp')?.pointer(set);
     return group === NULL ? undefined : group;
   }
-  // enum cgroup_subsys_id: memory_cgrp_id since 3.14 (commit 073219e995b4), mem_cgroup_subsys_id before.
+  // enum cgroup_subsys_id: memory_cgrp_id since about 3.15, mem_cgroup_subsys_id before.
   const id = program.enumerator(`${controller}_cgrp_id`);
   const css = id === undefined ? undefined : program.tryField('struct css_set', `subsys[${id}]`)?.pointer(set);
   if (css === undefined || css === 0n) return undefined;

@@ -100,7 +100,7 @@ export function meminfo(program: Program): Meminfo {
     mlocked: read.counter('NR_MLOCK'),
     dirty: read.counter('NR_FILE_DIRTY'),
     writeback: read.counter('NR_WRITEBACK'),
-    // Renamed in 4.8 (commit 4b9d0fab7166).
+    // Renamed in 4.8.
     anonPages: read.counter('NR_ANON_MAPPED', 'NR_ANON_PAGES'),
     mapped: read.counter('NR_FILE_MAPPED'),
     shmem: read.counter('NR_SHMEM'),
@@ -182,7 +182,7 @@ class Reader {
   }
 
   kernelStack(): Known<Bytes> {
-    // KiB since 4.9 (commit d30dd8be06c7); threads before.
+    // KiB since 4.8; threads before.
     const inKiB = this.counter('NR_KERNEL_STACK_KB');
     const { pageSize } = this.#program;
     return firstKnown(

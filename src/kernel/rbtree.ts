@@ -23,7 +23,7 @@ const COLOUR = 3n;
 export function* rbNodes(program: Program, root: VirtAddr, max = MAX_LIST): Generator<VirtAddr> {
   const left = program.field('struct rb_node', 'rb_left');
   const right = program.field('struct rb_node', 'rb_right');
-  // `__rb_parent_color` since 3.6 (commit bf7ad8eeab99), `rb_parent_color` before.
+  // `__rb_parent_color` since 3.7, `rb_parent_color` before.
   const parentOf = program.firstField('struct rb_node', ['__rb_parent_color', 'rb_parent_color']);
   const check = (node: VirtAddr, parent: VirtAddr): void => {
     if (!isKernel(node) || !isAligned(node, 4))

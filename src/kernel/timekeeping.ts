@@ -90,7 +90,7 @@ function hzOf(program: Program, keeper: Keeper | undefined): Known<number> {
       keeper === undefined ? undefined : ofTick(keeper.tick()),
     ),
     () => known('tick_nsec', () => ofTick(program.memory.readU64(program.symbol('tick_nsec').address))),
-    // A member of struct ntp_data since 6.13 (commit ec93ec22aa10).
+    // A member of struct ntp_data since 6.13 (commit 68f66f97c568).
     () =>
       known('tk_ntp_data.tick_nsec', () =>
         ofTick(program.field('struct ntp_data', 'tick_nsec').u64(program.symbol('tk_ntp_data').address)),
@@ -119,7 +119,7 @@ class Keeper {
   }
 
   #shift(): bigint {
-    // tkr_mono since 4.0 (commit 876e78818def), tkr since 3.17; in the timekeeper itself before.
+    // tkr_mono since 4.1 (commit 876e78818def), tkr since 3.17; in the timekeeper itself before.
     const shift = this.#field('tkr_mono.shift', 'tkr.shift', 'shift').u64(this.#at);
     if (shift > 63n) throw new ValidationError('struct timekeeper', this.#at, `shift is ${shift}`);
     return shift;
@@ -142,7 +142,7 @@ class Keeper {
   }
 
   boottime(): bigint {
-    // ktime_t offs_boot since 3.6 (commit 5b9fe759a678), a union until 4.9; total_sleep_time before.
+    // ktime_t offs_boot since about 3.5, a union until 4.9; total_sleep_time before.
     const asleep = this.#has('offs_boot')
       ? this.#field('offs_boot.tv64', 'offs_boot').value(this.#at)
       : this.#timespec('total_sleep_time');
@@ -169,13 +169,13 @@ class Keeper {
 function locate(program: Program): { readonly at: VirtAddr; readonly source: string } {
   const kernel = program.symbols.kernel;
   // timekeeper_data[0] since 6.17 (commit 22c62b9a84b8), tk_core since 3.17 (commit 3fdb14fd1df7): a sequence counter
-  // and the timekeeper, in a struct with a name (tk_data) since 6.13 (commit 10f7c178a903).
+  // and the timekeeper, in a struct with a name (tk_data) since 6.13 (commit 10f7c178a9da).
   for (const name of ['timekeeper_data', 'tk_core']) {
     const symbol = kernel.lookup(name);
     if (symbol === undefined) continue;
     const member = program.tryField('struct tk_data', 'timekeeper');
     if (member !== undefined) return { at: member.address(symbol.address), source: name };
-    // seqcount_raw_spinlock_t since 5.10 (commit 025e82bcbc34), the same 4 bytes unless lockdep or PREEMPT_RT add to it.
+    // seqcount_raw_spinlock_t since 5.9 (commit 025e82bcbc34), the same 4 bytes unless lockdep or PREEMPT_RT add to it.
     const counter =
       program.types.tryFind('seqcount_raw_spinlock_t') === undefined ? 'seqcount_t' : 'seqcount_raw_spinlock_t';
     return { at: add(symbol.address, Math.ceil(program.sizeOf(counter) / 8) * 8), source: name };

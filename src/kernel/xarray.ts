@@ -35,7 +35,7 @@ interface Layout {
 }
 
 function layoutOf(program: Program): Layout {
-  // 4.20 (commit 02c02bf12c5d) made `radix_tree_node` another name of `xa_node`; BTF then has no such struct.
+  // Since 4.20 (commit f8d5d0cc145c) `radix_tree_node` is another name of `xa_node`, and no struct of its own.
   const type = program.types.tryFind('struct xa_node') === undefined ? 'struct radix_tree_node' : 'struct xa_node';
   const slots = program.field(type, 'slots');
   const array = strip(slots.type);
@@ -63,8 +63,8 @@ function layoutOf(program: Program): Layout {
   return {
     ...common,
     rootEntry: (root) => rnode.pointer(root),
-    // Until 4.6 the root counts the levels and only its own pointer is tagged; then every pointer to a node is
-    // (commit a4db4dcea1b3) and nodes have a shift (commit c12e51b07b3a).
+    // Until 4.6 the root counts the levels, and only its own pointer to a node is tagged; since 4.7 all are, and nodes
+    // have a shift.
     height: height === undefined ? undefined : (root) => height.number(root),
     isNode: tagged,
     nodeOf: (entry) => clearBits(entry, 3n),
@@ -113,7 +113,7 @@ class Tree {
       throw new ValidationError(type, address, `its shift is ${shift}`);
     if (expectedShift !== undefined && shift !== expectedShift)
       throw new ValidationError(type, address, `its shift is ${shift}, and not ${expectedShift}`);
-    // `parent` since 3.15 (commit 139e561660fe).
+    // `parent` since 3.15.
     const back = this.#program.tryField(type, 'parent')?.pointer(address);
     if (back !== undefined && back !== parent) throw new ValidationError(type, address, 'its parent is another node');
     return { address, shift, slots: add(address, slotsOffset) };

@@ -106,7 +106,7 @@ export function zones(program: Program): readonly Zone[] {
 function readZone(program: Program, node: number, at: VirtAddr): Zone {
   const field = (...paths: readonly [string, ...string[]]): Field => program.firstField('struct zone', paths);
   const count = (...paths: readonly [string, ...string[]]): Pages => pages(field(...paths).number(at));
-  // _watermark[] since 5.0 (commit a9214443056), when watermark_boost came; watermark[] before.
+  // _watermark[] since 5.0 (commit a921444382b4), when watermark_boost came; watermark[] before.
   const mark = (name: string, usual: number): Pages => {
     const i = Number(program.enumerator(name) ?? usual);
     return count(`_watermark[${i}]`, `watermark[${i}]`);
