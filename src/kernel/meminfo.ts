@@ -196,13 +196,13 @@ class Reader {
 
   /** si_mem_available(): half of what can be reclaimed, or all but a low watermark of it, counts. */
   available(
-    ...[free, activeFile, inactiveFile, slab]: readonly [Known<Bytes>, Known<Bytes>, Known<Bytes>, Known<Bytes>]
+    free: Known<Bytes>,
+    activeFile: Known<Bytes>,
+    inactiveFile: Known<Bytes>,
+    slab: Known<Bytes>,
   ): Known<Bytes> {
     const { pageSize } = this.#program;
-    const low = known('low watermarks', () => {
-      const pages = this.#zones.value?.reduce((sum, { watermark }) => sum + watermark.low + watermark.boost, 0);
-      return pages === undefined ? undefined : bytes(pages * pageSize);
-    });
+    const low = this.#lowWatermarks();
     // Its own function since 4.6 (commit d02bd27bd33d), which then took totalreserve_pages (commit 84ad5802a33a) and not
     // the low watermarks from what is free.
     const reserve = this.#program.hasSymbol('si_mem_available') ? this.pagesOf('totalreserve_pages') : low;
@@ -212,6 +212,13 @@ class Reader {
       const floor = (part: number): number => part - Math.min(Math.floor(part / pageSize / 2) * pageSize, at(n, 2));
       return Math.max(0, at(n, 0) - at(n, 1) + floor(at(n, 3) + at(n, 4)) + floor(at(n, 5) + misc));
     });
+  }
+
+  #lowWatermarks(): Known<Bytes> {
+    const zoneList = this.#zones.value;
+    if (zoneList === undefined) return unknown('low watermarks', this.#zones.problem ?? '');
+    const pages = zoneList.reduce((sum, { watermark }) => sum + watermark.low + watermark.boost, 0);
+    return known('low watermarks', () => bytes(pages * this.#program.pageSize));
   }
 
   /** Page cache of the block devices' own inodes, nr_blockdev_pages(). */
@@ -288,7 +295,7 @@ class Reader {
   }
 
   /** vm_commit_limit(). */
-  commitLimit(...[total, hugetlb, swap]: readonly [Known<Bytes>, Known<Bytes>, Known<Bytes>]): Known<Bytes> {
+  commitLimit(total: Known<Bytes>, hugetlb: Known<Bytes>, swap: Known<Bytes>): Known<Bytes> {
     const { pageSize } = this.#program;
     // Since 3.14 (commit 49f0ce5f9232).
     const fixed = attempt(() => this.#long('sysctl_overcommit_kbytes')) ?? 0;

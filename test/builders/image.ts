@@ -19,10 +19,10 @@
  *
  * Values: number, bigint, boolean; `ref('label')`, `ref('label.member.path')`, with an addend `ref('label', 1)`; text for
  * char arrays and, placed on its own, for `char *`; arrays; objects with member paths as keys. A scalar given for a struct
- * goes to its first member (`owner: 0` of an atomic_long_t). What is not given is zero. Addresses that were not placed
- * cannot be read. `place(..., { page: 'excluded' })` puts an object on pages of its own that the dump does not have;
- * `{ at: address }` puts it at a chosen place and `{ align: 256 }` on a boundary. `write('label.path', value)` changes
- * what was placed: how damage is made.
+ * goes to its first member (`owner: 0` of an atomic_long_t). What is not given, or given as undefined, is zero.
+ * Addresses that were not placed cannot be read. `place(..., { page: 'excluded' })` puts an object on pages of its own that
+ * the dump does not have; `{ at: address }` puts it at a chosen place and `{ align: 256 }` on a boundary.
+ * `write('label.path', value)` changes what was placed: how damage is made.
  *
  * Declared already: the C and kernel integers (u8 ... s64, bool, pid_t), atomic_t, atomic_long_t, atomic64_t, spinlock_t,
  * raw_spinlock_t, struct list_head, struct hlist_head, struct hlist_node; a test may declare another layout first.
@@ -66,7 +66,7 @@ export type Value =
   | Ref
   | Uint8Array
   | readonly Value[]
-  | { readonly [path: string]: Value };
+  | { readonly [path: string]: Value | undefined };
 
 export interface PlaceOptions {
   readonly at?: bigint;
@@ -312,8 +312,8 @@ export class KernelImage {
       this.#writeArray(at, bare.element, bare.length, value);
     } else if (bare.kind === 'struct' || bare.kind === 'union') {
       if (typeof value === 'object' && !(value instanceof Ref) && !Array.isArray(value)) {
-        for (const [path, part] of Object.entries(value))
-          this.#write(at, this.#lookup.member(bare, path), part as Value);
+        for (const [path, part] of Object.entries(value) as [string, Value | undefined][])
+          if (part !== undefined) this.#write(at, this.#lookup.member(bare, path), part);
       } else {
         const first = bare.members?.[0];
         if (first === undefined) throw new Error(`${typeName(bare)} has no members`);
