@@ -130,10 +130,14 @@ export class Vfs {
   readonly image = new KernelImage();
   readonly era: VfsEra;
 
-  /** @param task - further members of task_struct, for tests of more than files */
-  constructor(era: VfsEra, task: Members = {}) {
+  /**
+   * @param task - further members of task_struct, for tests of more than files
+   * @param declare - the types that these need
+   */
+  constructor(era: VfsEra, task: Members = {}, declare: (image: KernelImage) => void = () => {}) {
     this.era = era;
     declareVfs(this.image, era, task);
+    declare(this.image);
     this.#fileSystems();
     this.#entries();
     this.#mounts();
