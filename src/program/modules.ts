@@ -2,12 +2,12 @@
  * Loaded modules as far as symbols, types and unwind tables need them: the list `modules`, each `struct module`'s memory
  * ranges, its kallsyms, ORC tables and split BTF. Each part is read on first use; a broken module is left out and named.
  */
-import { add, contains, isKernel, type VirtAddr } from '../base/address.ts';
+import { add, contains, distance, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt, isDataError, ValidationError } from '../base/errors.ts';
 import { parseBtf, type Btf } from '../debuginfo/btf.ts';
 import { openModuleSymbols } from '../debuginfo/module-symbols.ts';
 import { OrcTable } from '../debuginfo/orc.ts';
-import type { SymbolTable } from '../debuginfo/symbol.ts';
+import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
 import type { Program } from './program.ts';
 
 const MAX_MODULES = 4096;
@@ -31,6 +31,8 @@ export class KernelModule {
   readonly #program: Program;
   #symbols: SymbolTable | undefined;
   #orc: OrcTable | undefined;
+  #last: SymbolEntry | undefined;
+  #triedLast = false;
   #triedSymbols = false;
   #triedOrc = false;
 
@@ -56,6 +58,25 @@ export class KernelModule {
       this.#symbols = readSymbols(this.#program, this);
     }
     return this.#symbols;
+  }
+
+  /** The symbol that covers an address. The last one of all, whose table knows no next, reaches to the end of its range. */
+  symbolAt(address: VirtAddr): SymbolEntry | undefined {
+    const found = this.symbols?.at(address);
+    if (found !== undefined && found.size > 0) return found;
+    const last = this.#lastSymbol();
+    const range = this.ranges.find(({ start, size }) => contains(start, size, address));
+    if (last === undefined || last.address > address || range === undefined) return found;
+    if (!contains(range.start, range.size, last.address)) return found;
+    return { ...last, size: range.size - distance(last.address, range.start) };
+  }
+
+  #lastSymbol(): SymbolEntry | undefined {
+    if (!this.#triedLast) {
+      this.#triedLast = true;
+      for (const symbol of this.symbols?.entries() ?? []) this.#last = symbol;
+    }
+    return this.#last;
   }
 
   /** The module's unwind table; undefined when there is none. */

@@ -60,7 +60,7 @@ export class Symbols {
   }
 
   #covering(covered: VirtAddr, address: VirtAddr): SymbolAt | undefined {
-    const symbol = this.kernel.at(covered) ?? this.moduleAt(covered)?.symbols?.at(covered);
+    const symbol = this.kernel.at(covered) ?? this.moduleAt(covered)?.symbolAt(covered);
     if (symbol === undefined) return undefined;
     const { name, size, type, module } = symbol;
     return { name, address: symbol.address, size, type, module, offset: distance(address, symbol.address) };

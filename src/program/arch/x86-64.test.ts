@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { programOfImage } from '../../../test/builders/program.ts';
+import { KernelImage } from '../../../test/builders/image.ts';
 import { HUGE, NX, PhysicalImage, PRESENT, PROTNONE } from '../../../test/builders/page-tables.ts';
 import { phys, virt } from '../../base/address.ts';
 import { FaultError } from '../../base/errors.ts';
 import { parseVmcoreinfo } from '../../debuginfo/vmcoreinfo.ts';
+import { Program } from '../program.ts';
+import { VirtualMemory } from '../virtual-memory.ts';
 import { X86_64 } from './x86-64.ts';
 
 const IMAGE = 0xffffffff80000000n;
@@ -220,5 +224,41 @@ describe('imageRanges', () => {
     }
     const limited = archOf(memory, [`NUMBER(KERNEL_IMAGE_SIZE)=${0x8000000}`]);
     expect(limited.imageRanges()).toEqual([range(0n, 0x8000000n)]);
+  });
+});
+
+describe('learning from symbols', () => {
+  /** The kernel image from 16 MiB to 32 MiB, `page_offset_base` in it, and one page far behind both. */
+  function learned(base: bigint, text = 0x1000000n): X86_64 {
+    const memory = imageOf(5);
+    memory.writeU64(PHYS_BASE + 0x1100000n, base);
+    memory.map(IMAGE + 0x3000000n, 0x5000n);
+    const arch = archOf(memory);
+    const image = new KernelImage();
+    image.symbol('_text', IMAGE + text);
+    image.symbol('_end', IMAGE + 0x2000000n);
+    image.symbol('page_offset_base', IMAGE + 0x1100000n);
+    const { dump, vmcoreinfo, symbols } = programOfImage(image, { dump: { maxPfn: 0x100 } });
+    const virtual = new VirtualMemory(memory.open(), (address) => arch.translate(address));
+    const none = { btf: undefined, orc: undefined, orcVersion: undefined, problems: [] };
+    const program = new Program({ dump, vmcoreinfo, memory: virtual, arch, kallsyms: symbols.kernel, ...none });
+    expect(program.arch).toBe(arch);
+    return arch;
+  }
+
+  it('limits the image to what it is, and maps the direct map by arithmetic', () => {
+    const arch = learned(0xff11000000000000n);
+    expect(arch.translate(virt(IMAGE + 0x1ffffffn))).toBe(PHYS_BASE + 0x1ffffffn);
+    expect(arch.translate(virt(IMAGE + 0x3000008n))).toBe(0x5008n);
+    expect(reasonOf(() => arch.translate(virt(IMAGE + 0x2000000n)))).toBe('unmapped');
+    expect(arch.translate(virt(0xff110000000fffffn))).toBe(0xfffffn);
+    expect(reasonOf(() => arch.translate(virt(0xff11000000100000n)))).toBe('unmapped');
+  });
+
+  it('does not believe a base that makes no sense, or an image that ends before it begins', () => {
+    for (const base of [0n, 0xff11000000001000n, 0x7f00000000000000n]) {
+      expect(reasonOf(() => learned(base).translate(virt(base)))).toBe('unmapped');
+    }
+    expect(learned(0n, 0x3000000n).translate(virt(IMAGE + 0x10n))).toBe(PHYS_BASE + 0x10n);
   });
 });
