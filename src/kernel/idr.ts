@@ -17,6 +17,8 @@ export interface IdrEntry {
 }
 
 const MAX_LAYERS = 8;
+/** Nodes of these layers do not name their parents: only their number bounds a walk. */
+const MAX_NODES = 1 << 18;
 
 /**
  * All entries in order of their ids.
@@ -62,19 +64,20 @@ function* layerEntries(program: Program, idr: VirtAddr): Generator<IdrEntry> {
   const count = array.kind === 'array' ? array.length : 0;
   const top = program.field('struct idr', 'top').pointer(idr);
   const level = program.field('struct idr_layer', 'layer');
-  if (top !== 0n) yield* below(program, { slots, level, count }, top, level.number(top), 0);
+  if (top !== 0n) yield* below(program, { slots, level, count, visited: 0 }, top, level.number(top), 0);
 }
 
-interface LayerFields {
+interface LayerWalk {
   readonly slots: Field;
   readonly level: Field;
   readonly count: number;
+  visited: number;
 }
 
 /** The entries below one layer; each layer's own number must be one less than that of the layer above. */
 function* below(
   program: Program,
-  fields: LayerFields,
+  fields: LayerWalk,
   layer: VirtAddr,
   expected: number,
   base: number,
@@ -83,6 +86,7 @@ function* below(
     throw new ValidationError('struct idr_layer', layer, 'is no kernel pointer');
   if (fields.level.number(layer) !== expected || expected < 0 || expected >= MAX_LAYERS)
     throw new ValidationError('struct idr_layer', layer, `is not of layer ${expected}`);
+  if (++fields.visited > MAX_NODES) throw new ValidationError('struct idr_layer', layer, `one of ${MAX_NODES} or more`);
   for (let i = 0; i < fields.count; i++) {
     const entry = program.memory.readPointer(add(fields.slots.address(layer), i * 8));
     if (entry === 0n) continue;

@@ -119,6 +119,7 @@ describe('mapleEntries', () => {
 
   it.each([
     ['a node that names another parent', 'high.parent', ref('low', 6)],
+    ['a node in another slot than it names', 'top.ma64.slot[1]', slotRef('low', LEAF)],
     ['a dead node, its own parent', 'high.parent', ref('high')],
     ['a node below itself', 'middle.mr64.slot[0]', slotRef('middle', RANGE)],
     ['pivots that fall', 'high.mr64.pivot[1]', 5],

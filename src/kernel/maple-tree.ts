@@ -1,7 +1,7 @@
 /**
  * Maple trees, include/linux/maple_tree.h (`struct maple_tree`, since 6.1: virtual memory areas; since 6.5 interrupts):
- * all ranges, and the one at an index. Walks are checked: a node must name its parent, its ranges must rise, and the
- * depth is bounded. Gaps are not read.
+ * all ranges, and the one at an index. Walks are checked: a node must name its parent and its place in it, so none comes
+ * twice; its ranges must rise, and the depth is bounded. Gaps are not read.
  */
 import { clearBits, hex, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { ValidationError } from '../base/errors.ts';
@@ -22,6 +22,7 @@ const MAX_DEPTH = 31;
 const ULONG_MAX = (1n << 64n) - 1n;
 /** Nodes are aligned to 256 bytes; the low byte of a pointer holds its type. */
 const NODE_MASK = 0xffn;
+const SLOT_MASK = 0xf8n;
 
 interface Slots {
   readonly slot: number;
@@ -94,8 +95,9 @@ class Walk {
     const bytes = this.#program.memory.readBytes(node, this.#size);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const back = view.getBigUint64(this.#parent, true);
-    // The root's parent is the tree with bit 0 set; elsewhere the low byte tells the slot in the parent.
-    if (depth === 0 ? back !== parent : clearBits(virt(back), NODE_MASK) !== parent)
+    // The root's parent is the tree with bit 0 set; elsewhere bits 3 to 7 tell the slot in the parent.
+    const place = depth === 0 ? back : back & ~(NODE_MASK ^ SLOT_MASK);
+    if (place !== parent)
       throw new ValidationError('struct maple_node', node, back === node ? 'is dead' : 'its parent is another node');
     let first = min;
     for (let i = 0; i < kind.slots && first <= max; i++) {
@@ -109,7 +111,7 @@ class Walk {
         if (kind.leaf) {
           if (isEntry(entry)) yield { first, last, value: entry };
         } else {
-          yield* this.#below(entry, node, first, last, from, to, depth + 1);
+          yield* this.#below(entry, virt(node | BigInt(i << 3)), first, last, from, to, depth + 1);
         }
       }
       if (last === max) return;

@@ -68,6 +68,7 @@ describe('rbEntries', () => {
     ['a loop back to the root', 'c.rb.rb_right', ref('d.rb'), 'abc'],
     ['a node that is its own child', 'e.rb.rb_left', ref('e.rb'), 'abcd'],
     ['a child that belongs elsewhere', 'f.rb.rb_right', ref('a.rb'), 'abcdef'],
+    ['one child on both sides', 'f.rb.rb_right', ref('e.rb'), 'abcde'],
     ['a pointer into user space', 'e.rb.rb_right', 0x1000, 'abcde'],
     ['a crooked pointer', 'e.rb.rb_right', ref('a.rb', 2), 'abcde'],
   ])('ends with ValidationError at %s, after what came before', (_what, member, value, names) => {

@@ -1,6 +1,7 @@
 /**
  * Red-black trees, include/linux/rbtree.h (`struct rb_root`, `struct rb_node`): all entries in the tree's order. A walk
- * is bounded and checked: every child must name its parent, so a damaged tree ends with ValidationError and not in a loop.
+ * is bounded and checked: every child must name its parent and stand on one side of it, so no node comes twice, and a
+ * damaged tree ends with ValidationError and not in a loop.
  * Searching by key is left to those who know the key.
  */
 import { clearBits, isAligned, isKernel, NULL, type VirtAddr } from '../base/address.ts';
@@ -44,10 +45,13 @@ export function* rbNodes(program: Program, root: VirtAddr, max = MAX_LIST): Gene
     }
     const node = ancestors.pop();
     if (node === undefined) return;
+    const next = right.pointer(node);
+    if (next !== 0n && next === left.pointer(node))
+      throw new ValidationError('struct rb_node', node, 'has one child on both sides');
     if (n >= max) throw new ValidationError('struct rb_root', root, `more than ${max} entries`);
     yield node;
     parent = node;
-    at = right.pointer(node);
+    at = next;
   }
 }
 

@@ -67,8 +67,9 @@ function twoLevels(era: Era): KernelImage {
       ...(era === 'radix 4.6' ? { height: 2 } : {}),
     });
   }
-  const child = (name: string, slots: { readonly [path: string]: Value }): void => {
-    image.place(name, type, { ...shift(0), parent: ref('top'), ...slots });
+  const offset = (n: number): { readonly [path: string]: Value } => (era === 'radix 4.6' ? {} : { offset: n });
+  const child = (name: string, at: number, slots: { readonly [path: string]: Value }): void => {
+    image.place(name, type, { ...shift(0), ...offset(at), parent: ref('top'), ...slots });
   };
   image.place('top', type, {
     ...shift(6),
@@ -76,9 +77,9 @@ function twoLevels(era: Era): KernelImage {
     'slots[1]': ref('middle', tag),
     'slots[63]': ref('high', tag),
   });
-  child('low', { 'slots[0]': 0xffff888000001000n, 'slots[5]': 0xffff888000001500n });
-  child('middle', { 'slots[3]': 0xffff888000002300n });
-  child('high', { 'slots[63]': 0xffff888000003f00n });
+  child('low', 0, { 'slots[0]': 0xffff888000001000n, 'slots[5]': 0xffff888000001500n });
+  child('middle', 1, { 'slots[3]': 0xffff888000002300n });
+  child('high', 63, { 'slots[63]': 0xffff888000003f00n });
   return image;
 }
 
@@ -132,6 +133,26 @@ describe.each(['xarray', 'radix 4.19', 'radix 4.6'] as const)('%s', (era) => {
     image.write('top.slots[1]', ref('top', nodeTag[era]));
     expect(() => [...xEntries(programOfImage(image), image.address('root'))]).toThrow(ValidationError);
     expect(() => xLoad(programOfImage(image), image.address('root'), 67n)).toThrow(ValidationError);
+  });
+});
+
+describe('a node in two slots', () => {
+  it.each(['xarray', 'radix 4.19'] as const)('is refused in %s', (era) => {
+    const image = twoLevels(era);
+    image.write('top.slots[2]', ref('middle', nodeTag[era]));
+    expect(() => [...xEntries(programOfImage(image), image.address('root'))]).toThrow(ValidationError);
+  });
+
+  it('comes twice in radix 4.6, whose nodes do not say where they are', () => {
+    const image = twoLevels('radix 4.6');
+    image.write('top.slots[2]', ref('middle'));
+    expect([...xEntries(programOfImage(image), image.address('root'))]).toHaveLength(5);
+  });
+
+  it('is fine at the root, which keeps its offset when the tree shrinks', () => {
+    const image = twoLevels('xarray');
+    image.write('top.offset', 5);
+    expect([...xEntries(programOfImage(image), image.address('root'))]).toEqual(expected);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * XArrays (`struct xarray`, include/linux/xarray.h, since 4.20) and the radix trees before them (`struct
  * radix_tree_root`): look-up by index and all entries. Decides by the types that exist which of the three layouts there
- * is. Walks are bounded and checked: a node must name its parent, its shift must fall with every level. Marks are not read.
+ * is. Walks are bounded and checked: a node must name its parent and its slot, its shift must fall with every level. Marks are not read.
  */
 import { add, clearBits, hasBits, isAligned, isKernel, NULL, within, type VirtAddr } from '../base/address.ts';
 import { ValidationError } from '../base/errors.ts';
@@ -16,6 +16,7 @@ export interface XEntry {
 }
 
 const MAX_ENTRIES = 1 << 28;
+const MAX_NODES = 1 << 20;
 const POINTER = 8;
 
 /** How the entries of this kernel's trees are tagged, and where the parts of a node are. */
@@ -87,6 +88,7 @@ class Tree {
   readonly #program: Program;
   readonly #layout: Layout;
   readonly #root: VirtAddr;
+  #visited = 0;
 
   constructor(program: Program, root: VirtAddr) {
     this.#program = program;
@@ -101,10 +103,10 @@ class Tree {
     if (!layout.isNode(entry)) return { entry };
     const levels = layout.height?.(this.#root);
     const shift = levels === undefined ? undefined : (levels - 1) * layout.chunkShift;
-    return { node: this.#node(entry, NULL, shift) };
+    return { node: this.#node(entry, NULL, 0, shift) };
   }
 
-  #node(entry: VirtAddr, parent: VirtAddr, expectedShift: number | undefined): Node {
+  #node(entry: VirtAddr, parent: VirtAddr, slot: number, expectedShift: number | undefined): Node {
     const { type, nodeOf, chunkShift, slotsOffset } = this.#layout;
     const address = nodeOf(entry);
     if (!isKernel(address) || !isAligned(address, 8)) throw new ValidationError(type, address, 'is no kernel pointer');
@@ -113,9 +115,15 @@ class Tree {
       throw new ValidationError(type, address, `its shift is ${shift}`);
     if (expectedShift !== undefined && shift !== expectedShift)
       throw new ValidationError(type, address, `its shift is ${shift}, and not ${expectedShift}`);
-    // `parent` since 3.15.
+    // `parent` since 3.15, `offset` since 4.7. Together they make sure that no node comes twice; without, the count does.
     const back = this.#program.tryField(type, 'parent')?.pointer(address);
     if (back !== undefined && back !== parent) throw new ValidationError(type, address, 'its parent is another node');
+    const offset = this.#program.tryField(type, 'offset')?.number(address);
+    // A node that became the root when the tree shrank keeps its offset.
+    if (offset !== undefined && parent !== 0n && offset !== slot)
+      throw new ValidationError(type, address, 'belongs into another slot');
+    if (offset === undefined && ++this.#visited > MAX_NODES)
+      throw new ValidationError(type, this.#root, `more than ${MAX_NODES} nodes`);
     return { address, shift, slots: add(address, slotsOffset) };
   }
 
@@ -128,7 +136,7 @@ class Tree {
     const below = layout.height === undefined ? layout.isNode(entry) : node.shift > 0;
     if (below && layout.sibling(entry, node.slots) === undefined) {
       if (node.shift === 0) throw new ValidationError(layout.type, node.address, 'a node below the lowest level');
-      return { node: this.#node(entry, node.address, node.shift - layout.chunkShift) };
+      return { node: this.#node(entry, node.address, i, node.shift - layout.chunkShift) };
     }
     return { entry };
   }
