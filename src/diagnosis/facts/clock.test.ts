@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { contextOf } from '../../../test/builders/facts.ts';
+import type { KernelImage } from '../../../test/builders/image.ts';
+import { Incident, type TestTask } from '../../../test/builders/incident.ts';
+import type { Nanoseconds } from '../../base/units.ts';
+import { type Clock, clockFact } from './clock.ts';
+import { tasksFact } from './tasks.ts';
+
+const SECOND = 1_000_000_000n;
+
+function clockOf(
+  incident: Incident,
+  damage?: (image: KernelImage) => void,
+): { readonly clock: Clock; readonly offCpu: (task: TestTask) => Nanoseconds | undefined } {
+  const context = contextOf(incident.program(damage));
+  const clock = context.use(clockFact);
+  const { byAddress } = context.use(tasksFact);
+  return {
+    clock,
+    offCpu(task) {
+      const found = byAddress.get(task.address);
+      if (found === undefined) throw new Error(`pid ${task.pid} is not in the table`);
+      return clock.offCpu(found);
+    },
+  };
+}
+
+describe('clock', () => {
+  it('takes the run queue that is ahead: the clock of an idle CPU lags', () => {
+    const { clock } = clockOf(new Incident());
+    expect(clock.now).toBe(200_000n * SECOND);
+    const other = clockOf(new Incident(), (image) => {
+      image.write('runqueues@0.clock', 5n * SECOND);
+      image.write('runqueues@1.clock', 7n * SECOND);
+    });
+    expect(other.clock.now).toBe(7n * SECOND);
+  });
+
+  it('measures from the last arrival on a CPU', () => {
+    const incident = new Incident();
+    const ps = incident.task('ps', { pid: 96, offCpu: 8.44 });
+    expect(clockOf(incident).offCpu(ps)).toBe(8_440_000_000n);
+  });
+
+  it('does not know it of a task that runs, one that never ran, and one that arrived after the end', () => {
+    const incident = new Incident();
+    const running = incident.task('busy', { pid: 20, running: 1, offCpu: 3 });
+    const fresh = incident.task('fresh', { pid: 21 });
+    const future = incident.task('future', { pid: 22, offCpu: -5 });
+    const { offCpu } = clockOf(incident, (image) => image.write('task21.sched_info.last_arrival', 0));
+    expect([offCpu(running), offCpu(fresh), offCpu(future)]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('does without a run queue that cannot be read, and knows nothing without any', () => {
+    const incident = new Incident();
+    const ps = incident.task('ps', { pid: 96, offCpu: 8 });
+    const lose = (image: KernelImage, cpu: number): void => {
+      image.states.set(Number(image.address(`runqueues@${cpu}`) >> 12n), 'lost');
+    };
+    expect(clockOf(incident, (image) => lose(image, 0)).clock.now).toBe(199_999_500_000_000n);
+    const blind = clockOf(incident, (image) => lose(image, 1));
+    expect(blind.clock.now).toBeUndefined();
+    expect(blind.offCpu(ps)).toBeUndefined();
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { contextOf } from '../../../test/builders/facts.ts';
+import { Incident } from '../../../test/builders/incident.ts';
+import { CancelledError } from '../../base/errors.ts';
+import { stacksFact } from './stacks.ts';
+import { tasksFact } from './tasks.ts';
+
+describe('stacks', () => {
+  it('holds the functions of every task, also of those that ran', () => {
+    const incident = new Incident();
+    const ps = incident.task('ps', { pid: 96, stack: ['__schedule', 'schedule', 'do_wait'] });
+    const busy = incident.task('busy', { pid: 97, running: 1, stack: ['copy_page.constprop.0', 'do_work'] });
+    const context = contextOf(incident.program());
+    const { byAddress } = context.use(tasksFact);
+    const stacks = context.use(stacksFact);
+    const functions = (address: bigint): readonly (string | undefined)[] => {
+      const task = [...byAddress.values()].find((each) => each.address === address);
+      return task === undefined ? [] : stacks.of(task).frames.map((frame) => frame.func);
+    };
+    expect(functions(ps.address)).toEqual(['__schedule', 'schedule', 'do_wait']);
+    expect(functions(busy.address)).toEqual(['copy_page', 'do_work']);
+    const all = { what: 'kernel stacks, unwound to their end', read: 5, total: 5, missing: [] };
+    expect(context.coverage).toContainEqual(all);
+  });
+
+  it('counts equal reasons once, whatever the addresses in them', () => {
+    const incident = new Incident();
+    incident.tasks(3, 'a', (i) => ({ pid: 10 + i, brokenStack: `no rule at 0xffffffff8100${i}000` }));
+    incident.task('b', { pid: 20, brokenStack: 'no rule for ffffffff81000000' });
+    const context = contextOf(incident.program());
+    context.use(stacksFact);
+    expect(context.coverage.at(-1)).toEqual({
+      what: 'kernel stacks, unwound to their end',
+      read: 3,
+      total: 7,
+      missing: ['3: no rule', '1: no rule for'],
+    });
+  });
+
+  it('says which stacks are freed, and goes on', () => {
+    const incident = new Incident();
+    incident.task('zombie', { pid: 10, state: 'Z' });
+    incident.task('sound', { pid: 11 });
+    const context = contextOf(incident.program((image) => image.write('task10.stack', 0)));
+    const stacks = context.use(stacksFact);
+    const zombie = context.use(tasksFact).tasks.find((task) => task.pid === 10);
+    expect(zombie === undefined ? undefined : stacks.of(zombie)).toMatchObject({
+      frames: [],
+      problem: 'its stack was freed',
+    });
+    expect(context.coverage.at(-1)).toMatchObject({ read: 4, total: 5, missing: ['1: its stack was freed'] });
+  });
+
+  it('ends when it is told to', () => {
+    const incident = new Incident();
+    let left = 2;
+    const budget = {
+      check(): void {
+        if (left-- === 0) throw new CancelledError('interrupt');
+      },
+    };
+    const context = contextOf(incident.program(), budget);
+    expect(() => context.use(stacksFact)).toThrow(CancelledError);
+    expect(context.coverage.map(({ what }) => what)).toEqual(['tasks']);
+  });
+});
