@@ -11,7 +11,7 @@ import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { lockNamesFact } from './lock-names.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
-import { stacksFact } from './stacks.ts';
+import { stacksFact, waitsIn } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
 /** What keeps a holder from going on. */
@@ -91,7 +91,7 @@ function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined
     certainty: lock.ownerIs === 'exact' ? 'exact' : proof === undefined ? 'hint' : 'confirmed',
     proof,
     stall: stallOf(context, lock, task, frames),
-    waitsIn: frames.find((frame) => !isScheduler(frame.func))?.func,
+    waitsIn: waitsIn(frames),
     syscall: syscallOf(frames),
     inFault: frames.some((frame) => frame.registersAt !== undefined),
   };
@@ -144,14 +144,6 @@ function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: 
     if (userfault !== undefined) return { kind: 'userfault', userfault };
   }
   return { kind: 'sleeping' };
-}
-
-/** Functions of the scheduler itself, which say nothing about what a task waits for. */
-function isScheduler(func: string | undefined): boolean {
-  return (
-    func === undefined ||
-    /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule)/.test(func)
-  );
 }
 
 /** `__x64_sys_getdents64` (4.17 on, commit d5a00528b58c), `SyS_x`, `sys_x` before, `__do_sys_x` ... -> 'getdents64'. */

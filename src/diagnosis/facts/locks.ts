@@ -5,11 +5,11 @@
 import type { VirtAddr } from '../../base/address.ts';
 import { isDataError } from '../../base/errors.ts';
 import { findLockWait, lockWaiters, type LockKind, type LockWait } from '../../kernel/lock-wait.ts';
-import { mutexState } from '../../kernel/mutex.ts';
+import { mutexState, type MutexState } from '../../kernel/mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { stacksFact } from './stacks.ts';
+import { stacksFact, waitsIn, withoutAddresses } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
 export interface WaitingTask {
@@ -24,13 +24,19 @@ export interface ContendedLock {
   readonly address: VirtAddr;
   /** In queue order. */
   readonly waiters: readonly WaitingTask[];
+  /** How many of them were found on the stacks of their tasks, too. */
+  readonly onStacks: number;
   /** The task that the lock names. */
   readonly owner: Task | undefined;
   /** `exact`: the lock names its holder; `hint`: it names the reader that took it last; undefined: it names nobody. */
   readonly ownerIs: 'exact' | 'hint' | undefined;
+  /** `struct task_struct *` that the lock names, and which is no task of this dump: it has exited. */
+  readonly ownerGone: VirtAddr | undefined;
   /** Only for rw_semaphores. */
   readonly rwsem: RwsemState | undefined;
-  /** What of it could not be read or does not fit. */
+  /** Only for mutexes. */
+  readonly mutex: MutexState | undefined;
+  /** What of its queue could not be read or does not fit. */
   readonly problems: readonly string[];
 }
 
@@ -41,37 +47,50 @@ export interface LockTable {
   waitOf(task: Task): ContendedLock | undefined;
 }
 
+/** Functions that queue on these locks and sleep; narrower than what the search looks at. */
+const SLEEPS_ON_LOCK =
+  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_interruptible|_killable|_timeout)?)$/;
+
 export const locksFact = defineFact<LockTable>({
   id: 'locks',
   derive(context) {
     const { tasks, isTask } = context.use(tasksFact);
     const stacks = context.use(stacksFact);
     const waits = new Map<Task, LockWait>();
-    const problems: string[] = [];
+    const unmatched = new Map<Task, string>();
     for (const task of tasks) {
       context.budget.check();
+      const { frames } = stacks.of(task);
       try {
-        const wait = findLockWait(context.program, task, stacks.of(task).frames, isTask);
+        const wait = findLockWait(context.program, task, frames, isTask);
+        const place = waitsIn(frames);
         if (wait !== undefined) waits.set(task, wait);
+        else if (task.state.sleeping && !task.running && place !== undefined && SLEEPS_ON_LOCK.test(place))
+          unmatched.set(task, `sleeps in ${place}, and no lock was found`);
       } catch (error) {
         if (!isDataError(error)) throw error;
-        problems.push(`pid ${task.pid}: ${error.message}`);
+        unmatched.set(task, error.message);
       }
     }
-    const byLock = Map.groupBy(waits, ([, wait]) => wait.lock);
-    const locks = [...byLock.values()].map((group) => readLock(context, group));
+    const locks = [...Map.groupBy(waits, ([, wait]) => wait.lock).values()].map((group) => readLock(context, group));
     locks.sort((a, b) => b.waiters.length - a.waiters.length || (a.address < b.address ? -1 : 1));
-    if (problems.length > 0) {
-      context.cover({ what: 'lock waits', read: waits.size, total: waits.size + problems.length, missing: problems });
-    }
     const lockAt = new Map(locks.map((lock) => [lock.address, lock]));
-    return {
-      locks,
-      waitOf(task) {
-        const wait = waits.get(task);
-        return wait === undefined ? undefined : lockAt.get(wait.lock);
-      },
-    };
+    const lockOf = new Map([...waits].map(([task, wait]) => [task, lockAt.get(wait.lock)]));
+    // Its own links are damaged, but the lock's list comes to it.
+    for (const lock of locks) {
+      for (const { task } of lock.waiters) if (unmatched.delete(task)) lockOf.set(task, lock);
+    }
+    if (unmatched.size > 0) {
+      context.cover({
+        what: 'lock waits',
+        read: lockOf.size,
+        total: lockOf.size + unmatched.size,
+        missing: [...Map.groupBy(unmatched, ([, reason]) => withoutAddresses(reason))].map(
+          ([reason, those]) => `${those.length}: ${reason} (first: pid ${those[0]?.[0].pid})`,
+        ),
+      });
+    }
+    return { locks, waitOf: (task) => lockOf.get(task) };
   },
 });
 
@@ -86,38 +105,41 @@ function readLock(context: FactContext, group: readonly (readonly [Task, LockWai
   const waiters: WaitingTask[] = [];
   for (const waiter of listed.waiters) {
     const task = byAddress.get(waiter.task);
-    if (task === undefined) problems.push('a waiter names a task that is on no list');
-    else waiters.push({ task, mode: waiter.mode, waiter: waiter.address });
+    if (task !== undefined) waiters.push({ task, mode: waiter.mode, waiter: waiter.address });
   }
+  const strangers = listed.waiters.length - waiters.length;
+  if (strangers > 0)
+    problems.push(
+      strangers === 1
+        ? 'a waiter names a task that is on no list'
+        : `${strangers} waiters name tasks that are on no list`,
+    );
   // Found on a stack but not on the lock's own list: it breaks off before them.
+  const known = new Set(waiters.map((waiting) => waiting.task));
   for (const [task, wait] of group) {
-    if (waiters.some((waiting) => waiting.task === task)) continue;
+    if (known.has(task)) continue;
     waiters.push({ task, mode: wait.waiter.mode, waiter: wait.waiter.address });
   }
-  return { kind, address, waiters, problems, ...ownerOf(context, kind, address, problems) };
+  return { kind, address, waiters, onStacks: group.length, problems, ...ownerOf(context, kind, address) };
 }
 
-function ownerOf(
-  context: FactContext,
-  kind: LockKind,
-  address: VirtAddr,
-  problems: string[],
-): Pick<ContendedLock, 'owner' | 'ownerIs' | 'rwsem'> {
+type Ownership = Pick<ContendedLock, 'owner' | 'ownerIs' | 'ownerGone' | 'rwsem' | 'mutex'>;
+
+function ownerOf(context: FactContext, kind: LockKind, address: VirtAddr): Ownership {
   const { byAddress } = context.use(tasksFact);
-  const taskAt = (owner: VirtAddr | undefined): Task | undefined => {
-    const task = owner === undefined ? undefined : byAddress.get(owner);
-    if (owner !== undefined && task === undefined)
-      problems.push('its owner is no task of this dump (it may have exited)');
-    return task;
+  const named = (at: VirtAddr | undefined, is: ContendedLock['ownerIs']): Omit<Ownership, 'rwsem' | 'mutex'> => {
+    const owner = at === undefined ? undefined : byAddress.get(at);
+    return owner === undefined
+      ? { owner, ownerIs: undefined, ownerGone: at }
+      : { owner, ownerIs: is, ownerGone: undefined };
   };
   if (kind === 'mutex') {
-    const owner = taskAt(mutexState(context.program, address).owner);
-    return { owner, ownerIs: owner === undefined ? undefined : 'exact', rwsem: undefined };
+    const mutex = mutexState(context.program, address);
+    return { ...named(mutex.owner, 'exact'), rwsem: undefined, mutex };
   }
   if (kind === 'rw_semaphore') {
     const rwsem = rwsemState(context.program, address);
-    const owner = taskAt(rwsem.owner);
-    return { owner, ownerIs: owner === undefined ? undefined : rwsem.ownerIs, rwsem };
+    return { ...named(rwsem.owner, rwsem.ownerIs), rwsem, mutex: undefined };
   }
-  return { owner: undefined, ownerIs: undefined, rwsem: undefined };
+  return { ...named(undefined, undefined), rwsem: undefined, mutex: undefined };
 }

@@ -1,6 +1,6 @@
 /** The kernel stack of every task, unwound once. */
 import type { Task } from '../../kernel/sched.ts';
-import { taskStack, type TaskStack } from '../../kernel/stack.ts';
+import { type NamedFrame, taskStack, type TaskStack } from '../../kernel/stack.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -20,9 +20,8 @@ export const stacksFact = defineFact<StackTable>({
       const stack = taskStack(program, task);
       stacks.set(task, stack);
       if (stack.problem === undefined) read++;
-      // Addresses differ from stack to stack: without them, equal reasons are one line.
       else {
-        const reason = stack.problem.replace(/ at 0x[0-9a-f]+/g, '').replace(/ [0-9a-f]{16}/g, '');
+        const reason = withoutAddresses(stack.problem);
         missing.set(reason, (missing.get(reason) ?? 0) + 1);
       }
     }
@@ -35,3 +34,21 @@ export const stacksFact = defineFact<StackTable>({
     return { of: (task) => stacks.get(task) ?? taskStack(program, task) };
   },
 });
+
+/** Addresses differ from task to task: without them, equal reasons are one line. */
+export function withoutAddresses(reason: string): string {
+  return reason.replace(/ at 0x[0-9a-f]+/g, '').replace(/ [0-9a-f]{16}/g, '');
+}
+
+/** The first function of a sleeping task's stack that is not the scheduler's own: what it waits in. */
+export function waitsIn(frames: readonly NamedFrame[]): string | undefined {
+  return frames.find((frame) => !isScheduler(frame.func))?.func;
+}
+
+/** Functions of the scheduler itself, which say nothing about what a task waits for. */
+function isScheduler(func: string | undefined): boolean {
+  return (
+    func === undefined ||
+    /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule)/.test(func)
+  );
+}
