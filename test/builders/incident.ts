@@ -12,7 +12,7 @@
  * There are always init (pid 1), two idle tasks and two CPUs; who is not `running` on one leaves it to the idle task.
  * Labels: `task96`, `task96 stack`, `waiter96`, `signal96`, `mm96`, `fault96`; `dir_inode.i_rwsem` or the lock's own.
  */
-import { add, type VirtAddr } from '../../src/base/address.ts';
+import type { VirtAddr } from '../../src/base/address.ts';
 import type { ElfNote } from '../../src/dump/dump-file.ts';
 import type { Program } from '../../src/program/program.ts';
 import { type KernelImage, ref, type Value } from './image.ts';
@@ -29,6 +29,7 @@ const CRASH = 200_000;
 const MS = 1_000_000n;
 const CPUS = 2;
 const PF_KTHREAD = 0x200000;
+const BIAS = 1n << 32n;
 export const FAULT_ADDRESS = 0x7f0000001000n;
 
 /** Letters of ps; `K` is a sleep that only a fatal signal ends, which ps shows as D. */
@@ -357,31 +358,40 @@ export class Incident {
       `${lock.label}.wait_list`,
       waiters.map(({ pid }) => `waiter${pid}.list`),
     );
-    const owner = this.#owners.get(lock);
     const waited = waiters.length > 0;
     if (lock.kind === 'semaphore') image.write(`${lock.label}.count`, 0);
-    else if (lock.kind === 'rw_semaphore') {
-      if (this.#era === '3.10') throw new Error('rw_semaphores of 3.10 are not built');
-      const held = owner === undefined ? 0n : owner.mode === 'write' ? 1n : BigInt(owner.readers) << 8n;
-      image.write(`${lock.label}.count`, held | (waited ? 2n : 0n));
-      image.write(
-        `${lock.label}.owner`,
-        owner === undefined ? 0 : ref(owner.task.label, owner.mode === 'read' ? 1 : 0),
-      );
-    } else if (this.#era === '6.1') {
-      image.write(`${lock.label}.owner`, owner === undefined ? Number(waited) : ref(owner.task.label, Number(waited)));
-    } else {
-      image.write(`${lock.label}.count`, owner === undefined ? (waited ? -1 : 1) : waited ? -2 : 0);
-      image.write(`${lock.label}.owner`, owner === undefined ? 0 : ref(owner.task.label));
+    else if (lock.kind === 'rw_semaphore') this.#linkRwsem(lock, waited);
+    else this.#linkMutex(lock, waited);
+  }
+
+  #linkRwsem(lock: TestLock, waited: boolean): void {
+    const { image } = this;
+    const { label } = lock;
+    const owner = this.#owners.get(lock);
+    const readers = BigInt(owner?.mode === 'read' ? owner.readers : 0);
+    const writer = owner?.mode === 'write';
+    if (this.#era === '3.10') {
+      // One active locker each; a writer and the fact that somebody waits take 2^32 off. Nobody is named.
+      return image.write(`${label}.count`, (writer ? 1n - BIAS : readers) - (waited ? BIAS : 0n));
     }
+    image.write(`${label}.count`, (readers << 8n) | (writer ? 1n : 0n) | (waited ? 2n : 0n));
+    image.write(`${label}.owner`, owner === undefined ? 0 : ref(owner.task.label, writer ? 0 : 1));
+  }
+
+  #linkMutex(lock: TestLock, waited: boolean): void {
+    const { image } = this;
+    const owner = this.#owners.get(lock)?.task;
+    const flags = Number(waited);
+    if (this.#era === '6.1') {
+      image.write(`${lock.label}.owner`, owner === undefined ? flags : ref(owner.label, flags));
+      return;
+    }
+    // 1 is free, 0 locked, below 0 locked and waited for.
+    image.write(`${lock.label}.count`, waited ? -2 : owner === undefined ? 1 : 0);
+    image.write(`${lock.label}.owner`, owner === undefined ? 0 : ref(owner.label));
   }
 }
 
 function nanoseconds(seconds: number): bigint {
   return BigInt(Math.round(seconds * 1000)) * MS;
-}
-
-/** `add` for tests that damage memory next to a label. */
-export function beside(image: KernelImage, label: string, bytes: number): VirtAddr {
-  return add(image.address(label), bytes);
 }
