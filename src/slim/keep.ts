@@ -20,6 +20,7 @@ export class Keep {
   readonly counts = new Map<PageClass, number>();
   readonly #refused = new FrameSet();
   readonly #missing = new FrameSet();
+  readonly #zeros = new FrameSet();
   readonly #dump: DumpFile;
   readonly #memmap: Memmap;
   readonly #budget: Budget;
@@ -31,7 +32,7 @@ export class Keep {
     this.#budget = budget;
   }
 
-  /** Pages that were wanted but are memory of programs or page cache. */
+  /** Pages of the dump that were wanted but are memory of programs or page cache. */
   get refused(): number {
     return this.#refused.size;
   }
@@ -46,19 +47,35 @@ export class Keep {
     if (++this.#steps % CHECK_EVERY === 0) this.#budget.check();
     if (this.frames.has(frame)) return;
     const status = this.#dump.status(frame);
-    if (status !== 'data' && status !== 'zero' && status !== 'lost') {
-      if (status !== 'absent') this.#missing.add(frame);
+    if (status === 'absent') return;
+    const use = this.#memmap.use(frame);
+    // Parts of the image that were only needed at boot were freed, and may be anything now.
+    if (wanted === 'image' && use !== 'reserved' && use !== 'unknown') return;
+    if (use === 'user' || (use === 'unknown' && onlyTouched(wanted))) {
+      if (status === 'data' || status === 'zero' || status === 'lost') this.#refused.add(frame);
+    } else if (status === 'excluded-or-zero') {
+      (use === 'unknown' || onlyTouched(wanted) ? this.#missing : this.#zeros).add(frame);
+    } else if (status === 'excluded') {
+      this.#missing.add(frame);
     } else {
-      const use = this.#memmap.use(frame);
-      // Parts of the image that were only needed at boot were freed, and may be anything now.
-      if (wanted === 'image' && use !== 'reserved' && use !== 'unknown') return;
-      if (use === 'user' || (use === 'unknown' && onlyTouched(wanted))) {
-        this.#refused.add(frame);
-      } else {
-        this.frames.add(frame);
-        this.counts.set(wanted, (this.counts.get(wanted) ?? 0) + 1);
-      }
+      this.#add(frame, wanted);
     }
+  }
+
+  /**
+   * Of the pages that an ELF file left out, those in use by the kernel can only be pages of zeros, as no filter takes
+   * others. Keeps them, but for those that were asked for: whoever was told that they cannot be read shall be told so
+   * again.
+   */
+  zeroPages(asked: FrameSet): void {
+    for (const frame of this.#zeros) {
+      if (asked.has(frame)) this.#missing.add(frame);
+      else this.#add(frame, 'zeros');
+    }
+  }
+
+  #add(frame: Pfn, wanted: PageClass): void {
+    if (this.frames.add(frame)) this.counts.set(wanted, (this.counts.get(wanted) ?? 0) + 1);
   }
 
   /**

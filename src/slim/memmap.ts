@@ -105,7 +105,7 @@ export class Memmap {
   }
 
   /** The frames of the slab that begins with `head`. */
-  *compound(head: Pfn): Generator<Pfn> {
+  *slabFrames(head: Pfn): Generator<Pfn> {
     for (let i = 0; i < MAX_SLAB && this.headOf(pfn(head + i)) === head; i++) yield pfn(head + i);
   }
 

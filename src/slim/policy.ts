@@ -10,6 +10,7 @@ const MIB = 2 ** 20;
 /** Why a page is kept; a page that several want counts for the first of them. */
 export const PAGE_CLASSES = {
   image: 'kernel image without its code',
+  code: 'code of functions on stacks, and what crash needs to start',
   'per-cpu': 'per-CPU areas',
   log: 'kernel log',
   stacks: 'kernel stacks of tasks',
@@ -20,6 +21,7 @@ export const PAGE_CLASSES = {
   reached: 'files, directories, mounts and address spaces of tasks',
   report: 'what the report read besides',
   memmap: 'page structures of kept pages',
+  zeros: 'pages of the above that the dump left out because they are all zero',
 } as const;
 
 export type PageClass = keyof typeof PAGE_CLASSES;
@@ -46,7 +48,7 @@ export const CORE_CACHES: readonly string[] = [
 ];
 
 /** Bytes of slabs up to which any other cache is kept whole. */
-export const CACHE_LIMIT = 8 * MIB;
+export const CACHE_LIMIT = 2 * MIB;
 /** The same for caches that can be shrunk: they hold what was once looked at, and grow until memory is short. */
 export const RECLAIMABLE_CACHE_LIMIT = 1 * MIB;
 /** Bytes of page structures up to which all of them are kept, and not only those of kept pages. */

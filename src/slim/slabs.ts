@@ -5,6 +5,7 @@
 import { type Pfn, pfn, type VirtAddr } from '../base/address.ts';
 import type { Budget } from '../base/budget.ts';
 import { attempt } from '../base/errors.ts';
+import type { DumpFile } from '../dump/dump-file.ts';
 import { slabCaches } from '../kernel/slab.ts';
 import type { Program } from '../program/program.ts';
 import type { Keep } from './keep.ts';
@@ -72,12 +73,24 @@ interface SlabPage {
 }
 
 function* slabPages(program: Program, memmap: Memmap, budget: Budget): Generator<SlabPage> {
-  const { dump } = program;
   let steps = 0;
-  for (let frame = dump.nextInFile(pfn(0)); frame !== undefined; frame = dump.nextInFile(pfn(frame + 1))) {
+  for (const frame of framesOf(program.dump)) {
     if (++steps % CHECK_EVERY === 0) budget.check();
     const cache = memmap.slabCache(frame);
     if (cache !== undefined) yield { frame, cache };
+  }
+}
+
+/** What is in the file or should be. */
+function* framesOf(dump: DumpFile): Generator<Pfn> {
+  if (dump.counts.lost === 0) {
+    for (let at = dump.nextInFile(pfn(0)); at !== undefined; at = dump.nextInFile(pfn(at + 1))) yield at;
+    return;
+  }
+  // Lost pages are on no index; their page structures still say what they were.
+  for (let at = 0; at < dump.maxPfn; at++) {
+    const status = dump.status(pfn(at));
+    if (status === 'data' || status === 'lost') yield pfn(at);
   }
 }
 
@@ -85,5 +98,5 @@ function* slabPages(program: Program, memmap: Memmap, budget: Budget): Generator
 export function keepWithSlab(frame: Pfn, wanted: 'reached' | 'report', memmap: Memmap, keep: Keep): void {
   const head = memmap.slabCache(frame) === undefined ? undefined : memmap.headOf(frame);
   if (head === undefined) keep.page(frame, wanted);
-  else for (const part of memmap.compound(head)) keep.page(part, wanted);
+  else for (const part of memmap.slabFrames(head)) keep.page(part, wanted);
 }

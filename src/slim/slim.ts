@@ -6,13 +6,14 @@
 import type { Pfn } from '../base/address.ts';
 import { type Budget, unlimited } from '../base/budget.ts';
 import { attempt, isDataError } from '../base/errors.ts';
-import type { ElfNote } from '../dump/dump-file.ts';
+import type { DumpFile, ElfNote } from '../dump/dump-file.ts';
 import { type KdumpContent, type KdumpWriteOptions, type Utsname, writeKdump } from '../dump/kdump-writer.ts';
 import { cpus } from '../kernel/cpus.ts';
 import { readTasks } from '../kernel/sched.ts';
 import { programOf } from '../program/open.ts';
 import type { Program } from '../program/program.ts';
 import { FrameSet } from './frame-set.ts';
+import { keepCode } from './code.ts';
 import { keepImage } from './image.ts';
 import { Keep } from './keep.ts';
 import { keepBoot, keepLog, keepMemmap, keepModules, keepPageTables, keepStacks } from './kernel-data.ts';
@@ -22,9 +23,11 @@ import { type PageClass, POLICY_VERSION, REMAINS } from './policy.ts';
 import { reach } from './reach.ts';
 import { type CacheInFile, keepSlabs, keepWithSlab } from './slabs.ts';
 
-/** makedumpfile's bits for page cache, memory of programs and free memory; 1 stands for pages of zeros. */
-const EXCLUDED_KINDS = 30;
-const ZERO_PAGES = 1;
+/**
+ * makedumpfile's bits for memory of programs, page cache and free memory, and for pages of zeros, which are stored once.
+ * That most memory of the kernel is left out too no bit can say.
+ */
+const DUMP_LEVEL = 31;
 /** The note that marks a slim file. A type that dump tools give no meaning to. */
 const SLIM_NOTE = { name: 'KWHY', type: 0x6b77 } as const;
 /** The best compression costs half a millisecond for each page: used up to this many pages. */
@@ -51,7 +54,7 @@ export interface SlimResult {
   readonly policyVersion: number;
   readonly pages: number;
   readonly zeroPages: number;
-  /** Wanted, and lost in the dump that was read: they read as lost in the new file too. */
+  /** Of `pages`, those that are wanted, and lost in the dump that was read: they read as lost in the new file too. */
   readonly lostPages: number;
   readonly bytes: number;
   readonly inputBytes: number;
@@ -90,9 +93,9 @@ export function* slim(program: Program, path: string, options: SlimOptions = {})
   };
 
   yield { step: 'reading what the kernel keeps for itself' };
-  let touched = new FrameSet();
+  const asked = new FrameSet();
   const reopen = options.reopen ?? ((onPage) => programOf(program.dump, { onPage }));
-  const probe = reopen((frame) => touched.add(frame));
+  const probe = reopen((frame) => asked.add(frame));
   part('kernel image', () => keepImage(probe, keep));
   part('per-CPU memory', () => keepPerCpu(probe, keep));
   part('log', () => keepLog(probe, keep));
@@ -105,13 +108,14 @@ export function* slim(program: Program, path: string, options: SlimOptions = {})
   yield { step: 'looking through the slab caches' };
   const caches = part('slab caches', () => keepSlabs(program, memmap, keep, budget)) ?? [];
   yield { step: 'reading tasks, files and mounts' };
+  part('code on stacks', () => keepCode(probe, keep, tasks.tasks, budget));
   part('tasks, files and mounts', () => reach(probe, tasks.tasks, budget));
-  for (const frame of touched) keepWithSlab(frame, 'reached', memmap, keep);
+  for (const frame of asked) keepWithSlab(frame, 'reached', memmap, keep);
   yield { step: 'running the report to see what it reads' };
-  touched = new FrameSet();
-  options.report?.(reopen((frame) => touched.add(frame)));
-  for (const frame of touched) keepWithSlab(frame, 'report', memmap, keep);
+  options.report?.(reopen((frame) => asked.add(frame)));
+  for (const frame of asked) keepWithSlab(frame, 'report', memmap, keep);
   part('page structures', () => keepMemmap(program, keep, (frame) => memmap.headOf(frame)));
+  keep.zeroPages(asked);
 
   yield { step: `writing ${keep.frames.size} pages` };
   const compression = options.compression ?? 'zstd';
@@ -130,19 +134,27 @@ export function* slim(program: Program, path: string, options: SlimOptions = {})
   };
 }
 
+/** Version of the policy by which a dump was made slim; undefined when it is no slim file. */
+export function slimPolicyOf(dump: DumpFile): number | undefined {
+  const note = dump.notes.find(isSlimNote);
+  const version = /^POLICY=(\d{1,6})$/m.exec(note === undefined ? '' : Buffer.from(note.desc).toString('latin1'))?.[1];
+  return version === undefined ? undefined : Number(version);
+}
+
+function isSlimNote(note: ElfNote): boolean {
+  return note.name === SLIM_NOTE.name && note.type === SLIM_NOTE.type;
+}
+
 function contentOf(program: Program, frames: FrameSet, budget: Budget): KdumpContent {
   const { dump, vmcoreinfo } = program;
-  const given = dump.dumpLevel;
-  // An ELF file that leaves out pages does not tell them from pages of zeros.
-  const zeros = given === undefined && dump.format === 'elf' ? ZERO_PAGES : (given ?? 0) & ZERO_PAGES;
   const slimNote: ElfNote = { ...SLIM_NOTE, desc: Buffer.from(`POLICY=${POLICY_VERSION}\n`) };
-  const others = dump.notes.filter((note) => note.name !== SLIM_NOTE.name || note.type !== SLIM_NOTE.type);
+  const others = dump.notes.filter((note) => !isSlimNote(note));
   return {
     utsname: utsnameOf(program),
     pageSize: dump.pageSize,
     maxPfn: dump.maxPfn,
     physBase: vmcoreinfo.number('phys_base') ?? dump.physBase ?? 0n,
-    dumpLevel: EXCLUDED_KINDS | zeros,
+    dumpLevel: DUMP_LEVEL,
     cpus: attempt(() => cpus(program, 'online').length) ?? 1,
     timestamp: vmcoreinfo.crashTime ?? 0n,
     notes: [...others, slimNote],
@@ -150,7 +162,11 @@ function contentOf(program: Program, frames: FrameSet, budget: Budget): KdumpCon
     frames: () => frames,
     read(frame, into) {
       budget.check();
-      return dump.readPage(frame, into) === 'lost' ? 'lost' : undefined;
+      const status = dump.readPage(frame, into);
+      if (status === 'lost') return 'lost';
+      // The others say nothing about `into`: pages that are known to be zero without being in the file.
+      if (status !== 'data') into.fill(0);
+      return undefined;
     },
     exists(frame) {
       if (frame % 4096 === 0) budget.check();

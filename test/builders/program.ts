@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly arch?: Partial<Arch>;
   /** Parts of the dump file that this test is about: its notes, its description. */
   readonly dump?: Partial<DumpFile>;
+  /** Told of each page frame that is asked for. */
+  readonly onPage?: (frame: Pfn) => void;
 }
 
 /** May be called again after the image was changed; a program keeps the pages that it has read. */
@@ -26,7 +28,9 @@ export function programOfImage(image: KernelImage, options: ProgramOptions = {})
   image.finish();
   const dump: DumpFile = { ...dumpOf(image), ...options.dump };
   const arch: Arch = { ...identityArch, ...options.arch };
-  const memory = new VirtualMemory(new PhysicalMemory(new PageCache(dump)), (address) => arch.translate(address));
+  const memory = new VirtualMemory(new PhysicalMemory(new PageCache(dump, undefined, options.onPage)), (address) =>
+    arch.translate(address),
+  );
   const program = new Program({
     dump,
     vmcoreinfo: parseVmcoreinfo(Buffer.from(`${image.vmcoreinfoLines.join('\n')}\n`)),
