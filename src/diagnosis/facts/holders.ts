@@ -18,7 +18,7 @@ import { tasksFact } from './tasks.ts';
 export type Stall =
   /** It waits for an answer to its own page fault from a userfaultfd. */
   | { readonly kind: 'userfault'; readonly userfault: Userfault }
-  /** It waits for another lock. */
+  /** It waits for another lock, or for the very one that it owns. */
   | { readonly kind: 'lock'; readonly lock: ContendedLock }
   | { readonly kind: 'running' }
   /** Runnable, but on no CPU. */
@@ -84,6 +84,8 @@ const TAKERS: { readonly [member: string]: readonly string[] } = {
 function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined {
   const task = lock.owner;
   if (task === undefined || lock.ownerIs === undefined) return undefined;
+  // The name of the last reader stays when it has let go: with no reader left, it holds nothing.
+  if (lock.ownerIs === 'hint' && (lock.rwsem?.heldBy === 'nobody' || lock.rwsem?.heldBy === 'writer')) return undefined;
   const { frames } = context.use(stacksFact).of(task);
   const proof = lock.ownerIs === 'hint' ? readerProof(context, lock, task, frames) : undefined;
   return {
@@ -138,7 +140,8 @@ function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: 
   if (letter === 'T' || letter === 't') return { kind: 'stopped' };
   if (!sleeping) return { kind: 'runnable' };
   const other = context.use(locksFact).waitOf(task);
-  if (other !== undefined && other !== lock) return { kind: 'lock', lock: other };
+  // The last reader of a lock may well wait for it again; its owner that does will never get it.
+  if (other !== undefined && (other !== lock || lock.ownerIs === 'exact')) return { kind: 'lock', lock: other };
   if (frames.some((frame) => frame.func === 'handle_userfault')) {
     const userfault = attempt(() => userfaultOf(context.program, task, frames, context.use(tasksFact).tasks));
     if (userfault !== undefined) return { kind: 'userfault', userfault };
