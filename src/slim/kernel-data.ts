@@ -38,7 +38,7 @@ export function keepLog(program: Program, keep: Keep): void {
 }
 
 /** The kernel stacks of all tasks; those of interrupts and exceptions lie in per-CPU memory. @throws LookupError */
-export function keepStacks(program: Program, keep: Keep, tasks: readonly Task[]): void {
+export function keepStacks(program: Program, keep: Keep, tasks: readonly Pick<Task, 'address'>[]): void {
   for (const task of tasks) {
     const area = attempt(() => stackArea(program, task.address));
     if (area !== undefined && isKernel(area.start)) keep.range(program, area.start, area.size, 'stacks');

@@ -34,6 +34,8 @@ export class PageMachine {
   /** What the dump says of a frame, where that is not 'data'. */
   readonly states = new Map<number, PageStatus>();
   maxPfn = FRAMES;
+  /** The page tables of the kernel. */
+  tables: readonly PhysAddr[] = [];
   #written: ReadonlyMap<number, Uint8Array> | undefined;
 
   constructor() {
@@ -96,6 +98,11 @@ export class PageMachine {
     }
   }
 
+  /** Overwrites the content of a page of the direct map. */
+  setPage(frame: number, bytes: Uint8Array): void {
+    this.image.bytes(`content ${frame}`, bytes, { at: this.address(frame) });
+  }
+
   cache(label: string, cache: { readonly name: string; readonly size: number; readonly flags?: number }): void {
     const { name, size, flags } = cache;
     this.image.place(label, 'struct kmem_cache', { name, size, object_size: size, flags: flags ?? 0 });
@@ -123,7 +130,7 @@ export class PageMachine {
     const status = (frame: number): PageStatus => this.states.get(frame) ?? (pages.has(frame) ? 'data' : 'absent');
     return programOfImage(this.image, {
       ...(onPage === undefined ? {} : { onPage }),
-      arch: { translate },
+      arch: { translate, kernelTables: () => this.tables },
       dump: {
         maxPfn: this.maxPfn,
         status,
