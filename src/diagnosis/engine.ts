@@ -73,7 +73,7 @@ function makeReport(program: Program, known: Known): Report {
   return {
     system,
     findings,
-    summary: summaryOf(findings, checks),
+    summary: summaryOf(findings, checks, complete),
     checks,
     coverage: [...coverage],
     problems,
@@ -147,11 +147,13 @@ function byRank(a: Finding, b: Finding): number {
   );
 }
 
-function summaryOf(findings: readonly Finding[], checks: readonly Check[]): Prose {
+function summaryOf(findings: readonly Finding[], checks: readonly Check[], complete: boolean): Prose {
   const cause = findings.find((finding) => finding.role === 'cause');
   if (cause !== undefined) return cause.title;
   const ran = checks.filter((check) => check.status === 'silent' || check.status === 'spoke').length;
   const not = checks.length - ran;
   const rest = not === 0 ? '' : prose`; ${plural(not, 'check')} could not run`;
-  return prose`No cause of a hang or of a memory shortage was found by ${plural(ran, 'check')}${rest}.`;
+  // Of what was not read nothing is known: silence about it is no clean bill.
+  const where = complete ? '' : ' in what could be read';
+  return prose`No cause of a hang or of a memory shortage was found${where} by ${plural(ran, 'check')}${rest}.`;
 }

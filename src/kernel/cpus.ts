@@ -15,8 +15,11 @@ const MAX_CPUS = 8192;
 export function cpus(program: Program, which: 'online' | 'possible' | 'present'): readonly number[] {
   const kernel = program.symbols.kernel;
   const mask = kernel.lookup(`__cpu_${which}_mask`) ?? kernel.lookup(`cpu_${which}_bits`);
-  // Without CONFIG_SMP there is no mask, and one CPU.
-  if (mask === undefined) return [0];
+  // Without CONFIG_SMP there is no mask, and one CPU; without kallsyms nothing says so.
+  if (mask === undefined) {
+    program.symbol('init_task');
+    return [0];
+  }
   const limit = cpuLimit(program);
   const out: number[] = [];
   for (let word = 0; word * 64 < limit; word++) {

@@ -5,9 +5,11 @@
 import type { Pfn } from '../base/address.ts';
 import { FormatError, isDataError, UsageError } from '../base/errors.ts';
 import { parseBtf, type Btf } from '../debuginfo/btf.ts';
+import { findBtf } from '../debuginfo/find-btf.ts';
 import { openKallsyms } from '../debuginfo/kallsyms.ts';
 import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolTable } from '../debuginfo/symbol.ts';
+import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
 import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { openDump } from '../dump/open.ts';
@@ -51,8 +53,8 @@ export function programOf(dump: DumpFile, options: OpenOptions = {}): Program {
   const arch = archOf(dump, vmcoreinfo, physical);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
   const problems: string[] = [];
-  const kallsyms = openSymbols(memory, vmcoreinfo, arch);
-  const btf = orProblem(problems, 'BTF', () => readBtf(memory, kallsyms));
+  const kallsyms = openSymbols(memory, vmcoreinfo, arch, problems);
+  const btf = orProblem(problems, 'BTF', () => readBtf(memory, kallsyms, arch));
   const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
   const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
   return new Program({ dump, vmcoreinfo, memory, arch, kallsyms, btf, orc, orcVersion: version, problems });
@@ -60,7 +62,7 @@ export function programOf(dump: DumpFile, options: OpenOptions = {}): Program {
 
 function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory): Arch {
   if (dump.machine !== 'x86_64')
-    throw new UsageError(`the dump is of a ${dump.machine} machine; only x86_64 is supported yet`);
+    throw new UsageError(`the dump is of a machine of type ${dump.machine}; only x86_64 is supported yet`);
   // NUMBER(phys_base) since 4.10; the kdump sub header and the ELF segments have it as well.
   const physBase = vmcoreinfo.number('phys_base') ?? dump.physBase;
   // Named init_level4_pgt until 4.12 (commit 65ade2f872b4).
@@ -71,21 +73,21 @@ function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory
   return new X86_64(physical, vmcoreinfo, physBase, root);
 }
 
-function openSymbols(memory: VirtualMemory, vmcoreinfo: Vmcoreinfo, arch: Arch): SymbolTable {
+/** kallsyms; without it the few symbols that VMCOREINFO names, which still give the kernel's name and its log. */
+function openSymbols(memory: VirtualMemory, vmcoreinfo: Vmcoreinfo, arch: Arch, problems: string[]): SymbolTable {
   try {
     return openKallsyms(memory, vmcoreinfo, () => arch.imageRanges());
   } catch (error) {
     if (!isDataError(error)) throw error;
-    throw new FormatError('kallsyms', `the kernel's symbol table cannot be read (${error.message})`, undefined, {
-      cause: error,
-    });
+    problems.push(`the kernel's symbol table cannot be read: ${error.message}`);
+    return vmcoreinfoSymbols(vmcoreinfo);
   }
 }
 
 function orProblem<T>(problems: string[], what: string, read: () => T | undefined): T | undefined {
   try {
     const value = read();
-    if (value === undefined) problems.push(`the kernel has no ${what}`);
+    if (value === undefined) problems.push(`no ${what} was found in the kernel`);
     return value;
   } catch (error) {
     if (!isDataError(error)) throw error;
@@ -94,10 +96,16 @@ function orProblem<T>(problems: string[], what: string, read: () => T | undefine
   }
 }
 
-function readBtf(memory: VirtualMemory, kallsyms: SymbolTable): Btf | undefined {
+/** By its symbols (since 5.5); else by its looks, in the constants of the kernel image. */
+function readBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): Btf | undefined {
   const start = kallsyms.lookup('__start_BTF')?.address;
   const stop = kallsyms.lookup('__stop_BTF')?.address;
-  if (start === undefined || stop === undefined) return undefined;
+  if (start === undefined || stop === undefined) {
+    const found = findBtf(memory, arch.imageRanges());
+    return found === undefined
+      ? undefined
+      : parseBtf(memory.readBytes(found.start, Number(found.end - found.start)), { name: 'BTF of vmlinux' });
+  }
   const size = Number(stop - start);
   if (!(size > 0 && size <= MAX_BTF)) throw new FormatError('BTF', `claims ${size} bytes`);
   return parseBtf(memory.readBytes(start, size), { name: 'BTF of vmlinux' });

@@ -80,7 +80,9 @@ function sayMachine({ program, use }: FactContext, say: Say): void {
   const memory = use(memoryFact);
   const total = memory.info.memTotal.value;
   if (total !== undefined) say('memory', 'Memory', [byteCount(total)], memoryData(memory));
-  const real = use(tasksFact).tasks.filter((task) => !task.idle);
+  // Without types there are no tasks to count; the rest is still told.
+  const real = attempt(() => use(tasksFact))?.tasks.filter((task) => !task.idle);
+  if (real === undefined) return;
   const blocked = real.filter((task) => task.state.uninterruptible).length;
   say(
     'tasks',

@@ -2,6 +2,7 @@
 import type { VirtAddr } from '../../base/address.ts';
 import { readTasks, type Task } from '../../kernel/sched.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import { groupReasons } from './reasons.ts';
 
 export interface TaskTable {
   readonly tasks: readonly Task[];
@@ -18,7 +19,7 @@ export const tasksFact = defineFact<TaskTable>({
     const { tasks, expected, problems } = readTasks(program);
     const byAddress = new Map(tasks.map((task) => [task.address, task]));
     const read = tasks.filter((task) => !task.idle).length;
-    const missing = [...problems];
+    const missing = [...groupReasons(problems)];
     if (expected !== undefined && read < expected)
       missing.push(`${expected - read} of nr_threads are on no list that could be read`);
     cover({ what: 'tasks', read, total: expected ?? (problems.length > 0 ? undefined : read), missing });
