@@ -80,15 +80,18 @@ export const launchersFact = defineFact<Launchers>({
         const processes = new Set(tasks.map(leaderOf));
         const orphans = orphansOf([...processes]);
         let level: readonly Task[] = [...processes];
+        // Only in a damaged dump do parents run in a circle.
+        const seen = new Set<Task>();
         while (levels.length < MAX_LEVELS) {
           const parents = level
             .map(parentOf)
-            .filter((p): p is Task => p !== undefined && p.pid > INIT_PID && !p.kthread);
+            .filter((p): p is Task => p !== undefined && p.pid > INIT_PID && !p.kthread && !seen.has(p));
           if (parents.length === 0) break;
           const byComm = Map.groupBy(parents, (parent) => parent.comm);
           const [most] = [...byComm].sort((a, b) => b[1].length - a[1].length);
           if (most === undefined) break;
           const distinct = [...new Set(most[1])].sort((a, b) => a.pid - b.pid);
+          for (const task of distinct) seen.add(task);
           levels.push({ comm: most[0], tasks: distinct, started: most[1].length });
           level = distinct;
         }
