@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PhysicalImage } from '../../test/builders/page-tables.ts';
-import { FormatError, UsageError } from '../base/errors.ts';
+import { UsageError } from '../base/errors.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { openProgram, programOf } from './open.ts';
 
@@ -18,10 +18,16 @@ describe('a dump that cannot be opened', () => {
     expect(() => openProgram('/nonexistent/vmcore')).toThrow(UsageError);
   });
 
-  it('has no symbols that can be read', () => {
-    const lines = ['SYMBOL(swapper_pg_dir)=ffffffff80010000', 'NUMBER(KERNEL_IMAGE_SIZE)=536870912'];
-    const open = (): unknown => programOf(dumpOf(lines, { physBase: 0n }));
-    expect(open).toThrow(FormatError);
-    expect(open).toThrow('symbol table cannot be read');
+  it('is opened without kallsyms, by the symbols of VMCOREINFO, and says so', () => {
+    const lines = [
+      'OSRELEASE=6.1.0',
+      'SYMBOL(swapper_pg_dir)=ffffffff80010000',
+      'SYMBOL(prb)=ffffffff80020000',
+      'NUMBER(KERNEL_IMAGE_SIZE)=536870912',
+    ];
+    const program = programOf(dumpOf(lines, { physBase: 0n }));
+    expect(program.problems.join('\n')).toContain('symbol table cannot be read');
+    expect(program.symbol('prb').address).toBe(0xffffffff80020000n);
+    expect(program.hasSymbol('init_task')).toBe(false);
   });
 });
