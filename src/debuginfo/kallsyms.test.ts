@@ -103,6 +103,18 @@ describe.each(Object.entries(ERAS))('kallsyms as of %s', (_, era) => {
     expect(kallsyms.at(virt(0x1004n))).toBeUndefined();
   });
 
+  test('asked again, also after more names than are remembered, it says the same', () => {
+    const kallsyms = openKallsyms(new PieceMemory(padded), vmcoreinfo);
+    const answers = (): unknown => [
+      ...['sys_read', '__func__', '_text', 'read'].map((name) => kallsyms.lookup(name)),
+      ...[TEXT, TEXT + 0x20008n, TEXT - 1n].map((address) => kallsyms.at(virt(address))),
+    ];
+    const first = answers();
+    expect(answers()).toEqual(first);
+    for (let i = 0; i < 20_000; i++) kallsyms.lookup(`no_such_symbol_${i}`);
+    expect(answers()).toEqual(first);
+  });
+
   test('a table that gives a known symbol another address is refused', () => {
     const other = { name: '_stext', address: virt(TEXT + 0x200000n) };
     expect(() => openKallsyms(new PieceMemory(padded), vmcoreinfo, () => [], [other])).toThrow(FormatError);

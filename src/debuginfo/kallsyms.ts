@@ -26,10 +26,16 @@ import {
 import type { SymbolEntry, SymbolTable } from './symbol.ts';
 import type { Vmcoreinfo } from './vmcoreinfo.ts';
 
+/** Answers that are remembered; forgotten all at once when there are more. */
+const MAX_REMEMBERED = 1 << 14;
+
 export class Kallsyms implements SymbolTable {
   readonly layout: NameLayout & { readonly addresses: AddressTable['kind'] };
   readonly #names: KallsymsNames;
   readonly #values: Float64Array;
+  /** Whoever unwinds stacks asks for the same few symbols again and again: by number, and by name. */
+  readonly #entries = new Map<number, SymbolEntry>();
+  readonly #lookups = new Map<string, SymbolEntry | undefined>();
   #index: AddressIndex | undefined;
 
   /** @param values - signed address of each symbol */
@@ -58,9 +64,24 @@ export class Kallsyms implements SymbolTable {
     };
   }
 
+  #remembered(symbol: number): SymbolEntry {
+    let entry = this.#entries.get(symbol);
+    if (entry === undefined) {
+      entry = this.#entry(symbol);
+      if (this.#entries.size >= MAX_REMEMBERED) this.#entries.clear();
+      this.#entries.set(symbol, entry);
+    }
+    return entry;
+  }
+
   lookup(name: string): SymbolEntry | undefined {
-    for (const symbol of this.#names.find(name)) return this.#entry(symbol);
-    return undefined;
+    const known = this.#lookups.get(name);
+    if (known !== undefined || this.#lookups.has(name)) return known;
+    const [symbol] = this.#names.find(name);
+    const entry = symbol === undefined ? undefined : this.#remembered(symbol);
+    if (this.#lookups.size >= MAX_REMEMBERED) this.#lookups.clear();
+    this.#lookups.set(name, entry);
+    return entry;
   }
 
   lookupAll(name: string): readonly SymbolEntry[] {
@@ -69,7 +90,7 @@ export class Kallsyms implements SymbolTable {
 
   at(address: VirtAddr): SymbolEntry | undefined {
     const symbol = this.#addresses().find(address);
-    return symbol === undefined ? undefined : this.#entry(symbol);
+    return symbol === undefined ? undefined : this.#remembered(symbol);
   }
 
   *entries(): Generator<SymbolEntry> {

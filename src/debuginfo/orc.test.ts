@@ -123,8 +123,22 @@ describe('OrcTable', () => {
     lazy.lookup(add(TEXT, 12_345));
     const once = fresh.bytesRead;
     expect(once).toBeLessThan(4 * 4096 + 7);
-    lazy.lookup(add(TEXT, 12_345));
+    // Another place of the same rule: the same search, through the same blocks.
+    expect(lazy.lookup(add(TEXT, 12_346))).toEqual(lazy.lookup(add(TEXT, 12_345)));
     expect(fresh.bytesRead).toBe(once);
+  });
+
+  test('asked again, also after more places than are remembered, it says the same', () => {
+    const again = new OrcTable(memory, { ip: IP, entries: ENTRIES, count, version: 3 });
+    const wanted = [-7, 0, 997, 9_970, 19_940];
+    const expected = wanted
+      .map((at) => places.findLastIndex((place) => place <= at))
+      .map((i) => (i < 0 ? undefined : i * 8));
+    const answers = (): unknown => wanted.map((at) => again.lookup(add(TEXT, at))?.spOffset);
+    expect(answers()).toEqual(expected);
+    expect(answers()).toEqual(expected);
+    for (let at = 0; at < 20_000; at++) again.lookup(add(TEXT, at));
+    expect(answers()).toEqual(expected);
   });
 
   test('agrees with a plain search, also where several rules have one place', () => {

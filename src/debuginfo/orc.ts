@@ -126,6 +126,8 @@ export interface OrcPlace {
 const ENTRY_SIZE = 6;
 /** s32 words per block of `orc_unwind_ip`: 4 KiB. */
 const BLOCK_WORDS = 1024;
+/** Places whose entry is remembered; forgotten all at once when there are more. */
+const MAX_REMEMBERED = 1 << 14;
 
 export class OrcTable {
   readonly version: OrcVersion;
@@ -134,6 +136,8 @@ export class OrcTable {
   readonly #place: OrcPlace;
   readonly #blocks = new Map<number, Int32Array>();
   readonly #entries = new Map<number, OrcEntry>();
+  /** Entry by distance from `orc_unwind_ip`: the stacks of a machine share most of their return addresses. */
+  readonly #lookups = new Map<number, OrcEntry | undefined>();
 
   constructor(memory: MemoryReader, place: OrcPlace) {
     if (!Number.isSafeInteger(place.count) || place.count < 0 || place.count > 0x1000_0000) {
@@ -169,6 +173,16 @@ export class OrcTable {
   lookup(pc: VirtAddr): OrcEntry | undefined {
     const wanted = distance(pc, this.#place.ip);
     if (!(Math.abs(wanted) <= 0x8000_0000 + this.count * 4)) return undefined;
+    const known = this.#lookups.get(wanted);
+    if (known !== undefined || this.#lookups.has(wanted)) return known;
+    const entry = this.#search(wanted);
+    if (this.#lookups.size >= MAX_REMEMBERED) this.#lookups.clear();
+    this.#lookups.set(wanted, entry);
+    return entry;
+  }
+
+  /** @param wanted - distance from `orc_unwind_ip` */
+  #search(wanted: number): OrcEntry | undefined {
     let low = 0;
     let high = this.count;
     while (low < high) {
