@@ -45,16 +45,13 @@ export interface PileUp {
   readonly longest: Victim | undefined;
 }
 
-const MAX_CHAIN = 64;
-
 export const pileUpsFact = defineFact<readonly PileUp[]>({
   id: 'pile-ups',
   derive(context) {
     const { locks } = context.use(locksFact);
     const holders = context.use(holdersFact);
-    const ends = new Map(locks.map((lock) => [lock, follow(holders.of, lock)]));
     const roots = new Map<ContendedLock, { cycle: readonly ContendedLock[]; members: ContendedLock[] }>();
-    for (const [lock, end] of ends) {
+    for (const [lock, end] of chainEnds(locks, holders.of)) {
       const root = roots.get(end.root) ?? { cycle: end.cycle, members: [] };
       root.members.push(lock);
       roots.set(end.root, root);
@@ -69,26 +66,47 @@ interface ChainEnd {
   readonly cycle: readonly ContendedLock[];
 }
 
-/** From a lock to its holder to the lock that the holder waits for, until one whose holder waits for none. */
-function follow(holderOf: (lock: ContendedLock) => Holder | undefined, start: ContendedLock): ChainEnd {
-  const seen: ContendedLock[] = [];
-  let at = start;
-  while (seen.length < MAX_CHAIN) {
-    seen.push(at);
-    const holder = holderOf(at);
-    // A reader's bare hint is no edge: it may have let go long ago.
-    if (holder === undefined || holder.certainty === 'hint' || holder.stall.kind !== 'lock')
-      return { root: at, cycle: [] };
-    at = holder.stall.lock;
-    const entry = seen.indexOf(at);
-    if (entry >= 0) {
-      const cycle = seen.slice(entry);
-      // One name for the circle, from wherever it was entered: its lock with the lowest address.
-      const root = cycle.reduce((low, lock) => (lock.address < low.address ? lock : low));
-      return { root, cycle };
+/**
+ * Where each lock leads: to its holder, to the lock that the holder waits for, until one whose holder waits for none or
+ * that was passed before. Each lock leads to one other at most, so each is passed once.
+ */
+function chainEnds(
+  locks: readonly ContendedLock[],
+  holderOf: (lock: ContendedLock) => Holder | undefined,
+): ReadonlyMap<ContendedLock, ChainEnd> {
+  const ends = new Map<ContendedLock, ChainEnd>();
+  for (const start of locks) {
+    const path: ContendedLock[] = [];
+    const places = new Map<ContendedLock, number>();
+    let at = start;
+    let end = ends.get(at);
+    while (end === undefined) {
+      places.set(at, path.length);
+      path.push(at);
+      const next = leadsTo(holderOf(at));
+      const entry = next === undefined ? undefined : places.get(next);
+      if (next === undefined) end = { root: at, cycle: [] };
+      else if (entry !== undefined) end = cycleOf(path.slice(entry));
+      else {
+        at = next;
+        end = ends.get(at);
+      }
     }
+    for (const lock of path) ends.set(lock, end);
   }
-  return { root: at, cycle: [] };
+  return ends;
+}
+
+/** The lock that a holder waits for. A reader's bare hint is no edge: it may have let go long ago. */
+function leadsTo(holder: Holder | undefined): ContendedLock | undefined {
+  return holder === undefined || holder.certainty === 'hint' || holder.stall.kind !== 'lock'
+    ? undefined
+    : holder.stall.lock;
+}
+
+/** One name for the circle, from wherever it was entered: its lock with the lowest address. */
+function cycleOf(cycle: readonly ContendedLock[]): ChainEnd {
+  return { root: cycle.reduce((low, lock) => (lock.address < low.address ? lock : low)), cycle };
 }
 
 function pileUpOf(
