@@ -87,7 +87,7 @@ describe('locks', () => {
       what: 'lock waits',
       read: 0,
       total: 1,
-      missing: ['1: sleeps in __mutex_lock, and no lock was found (first: pid 21)'],
+      missing: ['pid 21: sleeps in __mutex_lock, and no lock was found'],
     });
   });
 
@@ -108,7 +108,7 @@ describe('locks', () => {
       what: 'lock waits',
       read: 5,
       total: 6,
-      missing: ['1: sleeps in __mutex_lock, and no lock was found (first: pid 23)'],
+      missing: ['pid 23: sleeps in __mutex_lock, and no lock was found'],
     });
   });
 
@@ -120,7 +120,7 @@ describe('locks', () => {
     expect(new Set(pids(locks[0]))).toEqual(new Set([20, 21, 24]));
     const cover = context.coverage.find(({ what }) => what === 'lock waits');
     expect(cover).toMatchObject({ read: 3, total: 5 });
-    expect(cover?.missing).toEqual(['2: sleeps in __mutex_lock, and no lock was found (first: pid 22)']);
+    expect(cover?.missing).toEqual(['pid 22: sleeps in __mutex_lock, and no lock was found (and 1 more like it)']);
   });
 
   it('ends on a list that runs into itself', () => {

@@ -9,7 +9,8 @@ import { mutexState, type MutexState } from '../../kernel/mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { stacksFact, waitsIn, withoutAddresses } from './stacks.ts';
+import { groupReasons } from './reasons.ts';
+import { stacksFact, waitsIn } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
 export interface WaitingTask {
@@ -44,7 +45,7 @@ export interface LockTable {
   /** Most waiters first. */
   readonly locks: readonly ContendedLock[];
   /** The lock that a task waits for. */
-  waitOf(task: Task): ContendedLock | undefined;
+  readonly waitOf: (task: Task) => ContendedLock | undefined;
 }
 
 /** Functions that queue on these locks and sleep; narrower than what the search looks at. */
@@ -85,9 +86,7 @@ export const locksFact = defineFact<LockTable>({
         what: 'lock waits',
         read: lockOf.size,
         total: lockOf.size + unmatched.size,
-        missing: [...Map.groupBy(unmatched, ([, reason]) => withoutAddresses(reason))].map(
-          ([reason, those]) => `${those.length}: ${reason} (first: pid ${those[0]?.[0].pid})`,
-        ),
+        missing: groupReasons([...unmatched].map(([task, reason]) => `pid ${task.pid}: ${reason}`)),
       });
     }
     return { locks, waitOf: (task) => lockOf.get(task) };

@@ -25,15 +25,15 @@ describe('stacks', () => {
 
   it('counts equal reasons once, whatever the addresses in them', () => {
     const incident = new Incident();
-    incident.tasks(3, 'a', (i) => ({ pid: 10 + i, brokenStack: `no rule at 0xffffffff8100${i}000` }));
-    incident.task('b', { pid: 20, brokenStack: 'no rule for ffffffff81000000' });
+    incident.tasks(3, 'a', (i) => ({ pid: 10 + i, brokenStack: `no rule at 0xffffffff8100${i}000, pid ${i}` }));
+    incident.task('b', { pid: 20, brokenStack: 'another reason' });
     const context = contextOf(incident.program());
     context.use(stacksFact);
     expect(context.coverage.at(-1)).toEqual({
       what: 'kernel stacks, unwound to their end',
       read: 3,
       total: 7,
-      missing: ['3: no rule', '1: no rule for'],
+      missing: ['no rule at 0xffffffff81000000, pid 0 (and 2 more like it)', 'another reason'],
     });
   });
 
@@ -48,7 +48,7 @@ describe('stacks', () => {
       frames: [],
       problem: 'its stack was freed',
     });
-    expect(context.coverage.at(-1)).toMatchObject({ read: 4, total: 5, missing: ['1: its stack was freed'] });
+    expect(context.coverage.at(-1)).toMatchObject({ read: 4, total: 5, missing: ['its stack was freed'] });
   });
 
   it('ends when it is told to', () => {

@@ -2,6 +2,7 @@
 import type { Task } from '../../kernel/sched.ts';
 import { type NamedFrame, taskStack, type TaskStack } from '../../kernel/stack.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import { groupReasons } from './reasons.ts';
 import { tasksFact } from './tasks.ts';
 
 export interface StackTable {
@@ -13,32 +14,24 @@ export const stacksFact = defineFact<StackTable>({
   derive({ program, use, budget, cover }) {
     const { tasks } = use(tasksFact);
     const stacks = new Map<Task, TaskStack>();
-    const missing = new Map<string, number>();
+    const problems: string[] = [];
     let read = 0;
     for (const task of tasks) {
       budget.check();
       const stack = taskStack(program, task);
       stacks.set(task, stack);
       if (stack.problem === undefined) read++;
-      else {
-        const reason = withoutAddresses(stack.problem);
-        missing.set(reason, (missing.get(reason) ?? 0) + 1);
-      }
+      else problems.push(stack.problem);
     }
     cover({
       what: 'kernel stacks, unwound to their end',
       read,
       total: tasks.length,
-      missing: [...missing].map(([reason, n]) => `${n}: ${reason}`),
+      missing: groupReasons(problems),
     });
     return { of: (task) => stacks.get(task) ?? taskStack(program, task) };
   },
 });
-
-/** Addresses differ from task to task: without them, equal reasons are one line. */
-export function withoutAddresses(reason: string): string {
-  return reason.replace(/ at 0x[0-9a-f]+/g, '').replace(/ [0-9a-f]{16}/g, '');
-}
 
 /** The first function of a sleeping task's stack that is not the scheduler's own: what it waits in. */
 export function waitsIn(frames: readonly NamedFrame[]): string | undefined {

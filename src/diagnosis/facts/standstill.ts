@@ -3,10 +3,11 @@
  * of locks, a page fault that nobody is left to answer, an owner that exited), else argued from the oldest wait, else
  * left open.
  */
-import { type Nanoseconds } from '../../base/units.ts';
+import type { Nanoseconds } from '../../base/units.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { Confidence } from '../../model/finding.ts';
+import type { Holder } from './holders.ts';
 import { pileUpsFact, type PileUp } from './pileups.ts';
 import { tasksFact } from './tasks.ts';
 import { STUCK_BY_AGE } from './thresholds.ts';
@@ -51,22 +52,41 @@ export const standstillFact = defineFact<Standstills>({
 function judge(context: FactContext, pileUp: PileUp): Standstill {
   const { holder, cycle } = pileUp;
   if (cycle.length > 0) {
-    const exact = cycle.every((link) => link.holder.certainty !== 'hint');
-    return { kind: 'lock-cycle', confidence: exact ? 'certain' : 'possible' };
+    return { kind: 'lock-cycle', confidence: cycle.every((link) => isSure(link.holder)) ? 'certain' : 'probable' };
   }
-  if (holder?.stall.kind === 'exited') return { kind: 'owner-exited', confidence: 'probable' };
+  // The last reader may have let go long before it exited.
+  if (holder?.stall.kind === 'exited' && holder.certainty === 'exact')
+    return { kind: 'owner-exited', confidence: 'probable' };
+  const oldest = oldestBlocked(pileUp);
+  const isOld = oldest !== undefined && oldest >= STUCK_BY_AGE;
   if (holder?.stall.kind === 'userfault') {
     const answerers = answerersOf(context, pileUp);
-    const sure = holder.certainty !== 'hint' && answerers.complete;
+    const sure = isSure(holder) && answerers.complete;
     if (answerers.able.length === 0)
       return { kind: 'own-userfault', confidence: sure ? 'certain' : 'probable', answerers };
-    const oldest = pileUp.longest?.wait;
-    if (oldest !== undefined && oldest >= STUCK_BY_AGE) return { kind: 'userfault', confidence: 'probable', answerers };
-    return { kind: 'open' };
+    return isOld ? { kind: 'userfault', confidence: 'probable', answerers } : { kind: 'open' };
   }
-  const oldest = pileUp.longest?.wait;
-  if (oldest !== undefined && oldest >= STUCK_BY_AGE) return { kind: 'old', confidence: 'probable', oldest };
-  return { kind: 'open' };
+  return isOld ? { kind: 'old', confidence: 'probable', oldest } : { kind: 'open' };
+}
+
+/**
+ * The lock names its holder, or the holder's stack shows that it works under the lock. A word on the stack alone may be
+ * left over from an earlier call.
+ */
+function isSure({ certainty, proof }: Holder): boolean {
+  return certainty === 'exact' || proof?.taker !== undefined;
+}
+
+/**
+ * The longest wait that nothing but the lock ends. Who sleeps interruptibly may wait for days and be right: for the turn
+ * to read from a terminal, say; khungtaskd leaves such waits alone, too.
+ */
+function oldestBlocked({ victims }: PileUp): Nanoseconds | undefined {
+  let oldest: Nanoseconds | undefined;
+  for (const { task, wait } of victims) {
+    if (task.state.uninterruptible && wait !== undefined && (oldest === undefined || wait > oldest)) oldest = wait;
+  }
+  return oldest;
 }
 
 function answerersOf(context: FactContext, { holder, victims }: PileUp): Answerers {
