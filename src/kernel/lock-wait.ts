@@ -1,17 +1,18 @@
 /**
  * What lock a sleeping task waits for, found from the waiter object on its own stack: `struct mutex_waiter`,
  * `struct rwsem_waiter` or `struct semaphore_waiter`, each a list_head and the task. The waiter must name this very task
- * and be linked both ways; its ring leads to the one node that is no waiter: the list head inside the lock. Function
- * names only say which kind of lock to try first; the lock's own words must agree.
+ * and be linked both ways; its ring leads to the one node that is no waiter: the list head inside the lock. Functions on
+ * the stack say which kind of lock it can be; the lock's own words must agree. Not handled: the rings without a head of
+ * Linux 7.1 and later (`first_waiter`), the one-way ring of el7's rw_semaphore.
  */
-import { add, clearBits, isAligned, isKernel, virt, type VirtAddr } from '../base/address.ts';
-import { attempt, isDataError, ValidationError } from '../base/errors.ts';
+import { add, clearBits, contains, isAligned, isKernel, virt, type VirtAddr } from '../base/address.ts';
+import { attempt, isDataError, ValidationError, type KwhyError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { MAX_LIST } from './list.ts';
-import { mutexState } from './mutex.ts';
+import { mutexState, type MutexState } from './mutex.ts';
 import { rwsemState } from './rwsem.ts';
 import type { Task } from './sched.ts';
-import { frameAt, stackArea, stackWords, type NamedFrame, type StackWords } from './stack.ts';
+import { frameAt, stackArea, stackWords, threadSize, type NamedFrame, type StackWords } from './stack.ts';
 
 export type LockKind = 'mutex' | 'rw_semaphore' | 'semaphore';
 
@@ -48,46 +49,74 @@ const KINDS: readonly Kind[] = [
     lockType: 'struct rw_semaphore',
     functions: /rwsem_down|down_(read|write)/,
   },
-  { kind: 'semaphore', waiterType: 'struct semaphore_waiter', lockType: 'struct semaphore', functions: /^_*down(_|$)/ },
+  {
+    kind: 'semaphore',
+    waiterType: 'struct semaphore_waiter',
+    lockType: 'struct semaphore',
+    functions: /^_*down(_common|_interruptible|_killable|_timeout)?$/,
+  },
 ];
 
-/** True when a stack stands in a function that queues on one of these locks; narrows the search, proves nothing. */
-function isLockFunction(frame: NamedFrame): boolean {
-  return KINDS.some((kind) => frame.func !== undefined && kind.functions.test(frame.func));
+/** A list of waiters as one of them leads to it. */
+interface Ring {
+  /** The nodes that are no waiters: one, unless a waiter's task is on no list or this is no lock's list at all. */
+  readonly heads: readonly VirtAddr[];
+  /** Why it could not be walked all around. */
+  readonly error: KwhyError | undefined;
 }
+
+/** Rings that were walked already, by each of their nodes: thousands may wait for one lock. */
+export type RingCache = Map<VirtAddr, Ring>;
+
+/** Where so many nodes are no waiters, it is no list of waiters. */
+const MAX_HEADS = 8;
+/** A task word lies here in every kind of waiter, in all kernels looked at. */
+const TASK_OFFSET = 16;
 
 /**
  * The lock that a sleeping task waits for.
  * @param task - a `struct task_struct` that sleeps
  * @param frames - its stack
  * @param isTask - whether an address is a `struct task_struct *` of this dump
+ * @param rings - give the same to all calls for one dump
  * @returns undefined when no such waiter lies on its stack
- * @throws FaultError when the stack cannot be read, ValidationError when a waiter is there but its list is broken
+ * @throws FaultError when the stack cannot be read, FaultError or ValidationError when a waiter is there, but its list
+ *   is broken on both sides, and no lock was found between the breaks
  */
 export function findLockWait(
   program: Program,
   task: Task,
   frames: readonly NamedFrame[],
   isTask: (address: VirtAddr) => boolean,
+  rings: RingCache = new Map(),
 ): LockWait | undefined {
-  if (!task.state.sleeping || task.running || !frames.some(isLockFunction)) return undefined;
-  const area = stackArea(program, task.address);
+  if (!task.state.sleeping || task.running) return undefined;
+  // Which locks a stack can be waiting for narrows the search, and proves nothing.
+  const kinds = KINDS.filter((kind) => frames.some((frame) => fits(kind, frame)));
   const sp = frames[0]?.sp;
-  if (area === undefined || sp === undefined) return undefined;
-  const stack = stackWords(program, area, sp);
+  if (kinds.length === 0 || sp === undefined) return undefined;
+  const area = stackArea(program, task.address);
+  const stack = area === undefined ? undefined : stackWords(program, area, sp);
   if (stack === undefined) return undefined;
+  let error: KwhyError | undefined;
   for (const at of waiterShapes(program, task, stack)) {
+    const ring = ringAt(program, at, isTask, rings);
+    error ??= ring.error;
     const frame = frameAt(frames, at);
-    for (const kind of [...KINDS].sort((a, b) => likelihood(b, frame) - likelihood(a, frame))) {
-      const wait = asWait(program, kind, at, frame?.func, isTask);
-      if (wait !== undefined) return wait;
+    const ofFrame = kinds.filter((kind) => frame !== undefined && fits(kind, frame));
+    for (const kind of ofFrame.length > 0 ? ofFrame : kinds) {
+      const lock = lockOf(program, kind, ring.heads, isTask);
+      if (lock !== undefined) {
+        return { kind: kind.kind, lock, waiter: readWaiter(program, kind, at), func: frame?.func };
+      }
     }
   }
+  if (error !== undefined) throw error;
   return undefined;
 }
 
-function likelihood(kind: Kind, frame: NamedFrame | undefined): number {
-  return frame?.func !== undefined && kind.functions.test(frame.func) ? 1 : 0;
+function fits(kind: Kind, frame: NamedFrame): boolean {
+  return frame.func !== undefined && kind.functions.test(frame.func);
 }
 
 /** Addresses on the stack that look like {list.next, list.prev, task} of this task, with neighbours that link back. */
@@ -108,48 +137,73 @@ function* waiterShapes(program: Program, task: Task, stack: StackWords): Generat
   }
 }
 
-function asWait(
+/** The lock that one of the nodes lies in; undefined when none makes sense, or more than one. */
+function lockOf(
   program: Program,
   kind: Kind,
-  at: VirtAddr,
-  func: string | undefined,
+  heads: readonly VirtAddr[],
   isTask: (address: VirtAddr) => boolean,
-): LockWait | undefined {
+): VirtAddr | undefined {
   // `wait_list` until 7.0; since 7.1 the locks hold a `first_waiter` pointer and the ring has no head in it.
   const list = program.tryField(kind.lockType, 'wait_list');
-  const taskOf = program.tryField(kind.waiterType, 'task');
-  if (list === undefined || taskOf === undefined) return undefined;
-  const head = ringHead(program, at, taskOf.offset, isTask);
-  if (head === undefined) return undefined;
-  const lock = list.container(head);
-  if (!isPlausible(program, kind.kind, lock, isTask)) return undefined;
-  return { kind: kind.kind, lock, waiter: readWaiter(program, kind, at), func };
+  if (list === undefined || program.tryField(kind.waiterType, 'task')?.offset !== TASK_OFFSET) return undefined;
+  const locks = heads
+    .map((head) => list.container(head))
+    .filter((lock) => isPlausible(program, kind.kind, lock, isTask));
+  return locks.length === 1 ? locks[0] : undefined;
 }
 
-/**
- * Walks the ring once; the head is the node whose word at the task's place is no task of this dump.
- * @throws ValidationError when the ring is broken or has no head or two
- */
-function ringHead(
-  program: Program,
-  start: VirtAddr,
-  taskOffset: number,
-  isTask: (a: VirtAddr) => boolean,
-): VirtAddr | undefined {
-  const next = program.field('struct list_head', 'next');
-  let head: VirtAddr | undefined;
+/** Walks a ring once, and from the other end too where it breaks off. */
+function ringAt(program: Program, start: VirtAddr, isTask: (a: VirtAddr) => boolean, rings: RingCache): Ring {
+  const known = rings.get(start);
+  if (known !== undefined) return known;
+  const isWaiter = waiterTest(program, isTask);
+  const visited = new Set<VirtAddr>();
+  const heads: VirtAddr[] = [];
+  let error: KwhyError | undefined;
+  for (const link of ['next', 'prev'] as const) {
+    try {
+      for (const node of nodes(program, start, link)) {
+        if (visited.has(node)) continue;
+        visited.add(node);
+        if (!isWaiter(node) && heads.push(node) >= MAX_HEADS) break;
+      }
+      break;
+    } catch (thrown) {
+      if (!isDataError(thrown)) throw thrown;
+      error ??= thrown;
+    }
+  }
+  const ring: Ring = { heads: heads.length < MAX_HEADS ? heads : [], error };
+  for (const node of visited) rings.set(node, ring);
+  return ring;
+}
+
+/** A node is a waiter when it names a task and lies on that task's stack, as all waiters do. */
+function waiterTest(program: Program, isTask: (a: VirtAddr) => boolean): (node: VirtAddr) => boolean {
+  const stackOf = program.field('struct task_struct', 'stack');
+  const size = threadSize(program);
+  return (node) =>
+    attempt(() => {
+      const task = program.memory.readPointer(add(node, TASK_OFFSET));
+      return isTask(task) && contains(stackOf.pointer(task), size, node);
+    }) === true;
+}
+
+/** The nodes of a ring from `start` on; ends when it comes back there. */
+function* nodes(program: Program, start: VirtAddr, link: 'next' | 'prev'): Generator<VirtAddr> {
+  const other = link === 'next' ? 'prev' : 'next';
+  const onward = program.field('struct list_head', link);
+  const back = program.field('struct list_head', other);
   let at = start;
   for (let n = 0; n < MAX_LIST; n++) {
-    if (!isTask(program.memory.readPointer(add(at, taskOffset)))) {
-      if (head !== undefined) throw new ValidationError('lock wait list', start, 'holds two nodes that are no waiters');
-      head = at;
-    }
-    const following = next.pointer(at);
-    if (!isKernel(following) || program.memory.readPointer(add(following, 8)) !== at) {
-      throw new ValidationError('lock wait list', at, 'next does not point back');
+    yield at;
+    const following = onward.pointer(at);
+    if (!isKernel(following) || !isAligned(following, 8) || back.pointer(following) !== at) {
+      throw new ValidationError('lock wait list', at, `${link} does not point back`);
     }
     at = following;
-    if (at === start) return head;
+    if (at === start) return;
   }
   throw new ValidationError('lock wait list', start, 'does not end');
 }
@@ -160,15 +214,15 @@ function isPlausible(program: Program, kind: LockKind, lock: VirtAddr, isTask: (
     if (kind === 'mutex') {
       const state = mutexState(program, lock);
       return (
-        state.hasWaiters !== false &&
-        (state.owner === undefined ? clearBits(virt(state.raw), 7n) === 0n : isTask(state.owner))
+        state.hasWaiters !== false && (state.owner === undefined ? isOwnerless(program, state) : isTask(state.owner))
       );
     }
     if (kind === 'rw_semaphore') {
       const state = rwsemState(program, lock);
       const ownerFits =
         state.owner === undefined ? state.rawOwner === undefined || state.rawOwner < 8n : isTask(state.owner);
-      return state.hasWaiters !== false && (ownerFits || state.ownerIs === 'hint');
+      const counts = (state.readers ?? 0) <= MAX_LIST;
+      return counts && state.hasWaiters !== false && (ownerFits || state.ownerIs === 'hint');
     }
     const count = program.field('struct semaphore', 'count').number(lock);
     return count === 0;
@@ -176,6 +230,13 @@ function isPlausible(program: Program, kind: LockKind, lock: VirtAddr, isTask: (
     if (isDataError(error)) return false;
     throw error;
   }
+}
+
+/** A mutex that names no owner: its word holds flags only, or, until 4.9, a small count. */
+function isOwnerless(program: Program, { raw }: MutexState): boolean {
+  if (program.tryField('struct mutex', 'count.counter') === undefined) return clearBits(virt(raw), 7n) === 0n;
+  const count = BigInt.asIntN(32, raw);
+  return count <= 0n && count >= -BigInt(MAX_LIST);
 }
 
 function readWaiter(program: Program, kind: Kind, at: VirtAddr): LockWaiter {

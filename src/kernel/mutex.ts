@@ -4,6 +4,7 @@
 import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { strip } from '../program/types.ts';
 
 /** MUTEX_FLAG_WAITERS, MUTEX_FLAG_HANDOFF, MUTEX_FLAG_PICKUP (the last since 4.12, commit e274795ea7b7). */
 const FLAGS = 7n;
@@ -42,11 +43,22 @@ export function mutexState(program: Program, mutex: VirtAddr): MutexState {
   // count: 1 free, 0 locked, below 0 locked and waited for, and `owner` a plain task pointer, until 4.9. Never seen on
   // a real dump here.
   const value = count.value(mutex);
-  const owner = program.tryField('struct mutex', 'owner')?.pointer(mutex);
+  const owner = plainOwner(program, mutex);
   return {
     owner: owner !== undefined && isKernel(owner) ? owner : undefined,
     locked: value <= 0n,
     hasWaiters: value < 0n,
     raw: BigInt.asUintN(32, value),
   };
+}
+
+/** The owner until 4.9: a task, in 2.6.32 its thread_info; only with some configurations. */
+function plainOwner(program: Program, mutex: VirtAddr): VirtAddr | undefined {
+  const field = program.tryField('struct mutex', 'owner');
+  const owner = field?.pointer(mutex);
+  if (field === undefined || owner === undefined || !isKernel(owner)) return undefined;
+  const type = strip(field.type);
+  const target = type.kind === 'pointer' ? strip(type.target) : undefined;
+  if (target?.kind !== 'struct' || target.name !== 'thread_info') return owner;
+  return program.tryField('struct thread_info', 'task')?.pointer(owner);
 }

@@ -63,27 +63,27 @@ function today(count: bigint, raw: bigint): RwsemState {
 }
 
 /**
- * Until 5.2: the low half counts active lockers, the rest is a bias of -1 while a writer holds it or somebody waits, so
- * the two cannot be told apart by the count alone. Never seen on a real dump here.
+ * Until 5.2: the low half counts active lockers, the high half falls by one while a writer holds it and by one more
+ * while somebody waits. A writer without waiters and one reader with waiters have the same count: only the owner field
+ * tells them apart (3.16 to 5.2, CONFIG_RWSEM_SPIN_ON_OWNER). Never seen on a real dump here.
  */
 function biased(program: Program, rwsem: VirtAddr, count: bigint): RwsemState {
   const active = Number(count & ACTIVE_MASK);
+  const bias = -(BigInt.asIntN(64, count) >> 32n);
   const raw = program.tryField('struct rw_semaphore', 'owner')?.u64(rwsem);
+  // Low bits since 4.8 (commit 19c5d690e416): a reader has it, or nobody who is known.
   const task = raw === undefined ? undefined : clearBits(virt(raw), 3n);
   const owner = task !== undefined && isKernel(task) ? task : undefined;
   const byReader = raw !== undefined && (raw & 3n) !== 0n;
-  const waiting = BigInt.asIntN(64, count) < 0n;
+  const writer = owner !== undefined && !byReader;
+  let heldBy: RwsemState['heldBy'] = 'unknown';
+  if (active === 0) heldBy = 'nobody';
+  else if (writer) heldBy = 'writer';
+  else if (byReader || bias <= 0n || active > 1) heldBy = 'readers';
   return {
-    heldBy:
-      active === 0
-        ? 'nobody'
-        : owner !== undefined && !byReader
-          ? 'writer'
-          : byReader || !waiting
-            ? 'readers'
-            : 'unknown',
-    readers: owner !== undefined && !byReader ? undefined : active,
-    hasWaiters: undefined,
+    heldBy,
+    readers: writer ? undefined : active,
+    hasWaiters: heldBy === 'unknown' ? undefined : bias > (heldBy === 'writer' ? 1n : 0n),
     owner,
     ownerIs: owner === undefined ? undefined : byReader ? 'hint' : 'exact',
     count,

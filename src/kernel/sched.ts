@@ -121,7 +121,10 @@ export function readTasks(program: Program): TaskList {
       problems.push(`a task: ${error.message}`);
     }
   };
-  for (const leader of processes(program, problems)) {
+  const links = program.field('struct task_struct', 'tasks');
+  const head = links.address(program.symbol('init_task').address);
+  for (const node of linked(program, head, 'list of processes', problems)) {
+    const leader = links.container(node);
     push(leader, false);
     for (const thread of threads(program, leader, problems)) push(thread, false);
   }
@@ -137,44 +140,50 @@ function threadCount(program: Program): number | undefined {
   return count !== undefined && count <= MAX_TASKS ? count : undefined;
 }
 
-function* processes(program: Program, problems: string[]): Generator<VirtAddr> {
-  const tasks = program.field('struct task_struct', 'tasks');
-  const head = tasks.address(program.symbol('init_task').address);
-  let last = head;
+/**
+ * Nodes of a list, without its head. Where it is broken, those behind the break are reached from its other end.
+ * @param head - `struct list_head *`
+ */
+function* linked(program: Program, head: VirtAddr, what: string, problems: string[]): Generator<VirtAddr> {
+  const seen = new Set<VirtAddr>([head]);
   try {
-    for (const node of chain(program, head, 'next', (at) => (last = at))) yield tasks.container(node);
+    yield* chain(program, head, 'next', seen);
     return;
   } catch (error) {
     if (!isDataError(error)) throw error;
-    problems.push(`list of processes, forwards: ${error.message}`);
+    problems.push(`${what}, forwards: ${error.message}`);
   }
   const fromEnd: VirtAddr[] = [];
   try {
-    for (const node of chain(program, head, 'prev', () => {})) {
-      if (node === last) break;
-      fromEnd.push(tasks.container(node));
-    }
+    for (const node of chain(program, head, 'prev', seen)) fromEnd.push(node);
   } catch (error) {
     if (!isDataError(error)) throw error;
-    problems.push(`list of processes, backwards: ${error.message}`);
+    // Where the way back meets the way forth, nothing is missing.
+    if (!(error instanceof Met)) problems.push(`${what}, backwards: ${error.message}`);
   }
   yield* fromEnd.reverse();
 }
 
-function* chain(
-  program: Program,
-  head: VirtAddr,
-  link: 'next' | 'prev',
-  visit: (node: VirtAddr) => void,
-): Generator<VirtAddr> {
-  const field = program.field('struct list_head', link);
-  for (let at = field.pointer(head), n = 0; at !== head; at = field.pointer(at), n++) {
-    if (!isKernel(at)) throw new ValidationError('struct list_head', at, `${link} is no kernel pointer`);
-    if (n > MAX_TASKS) throw new ValidationError('struct list_head', head, 'the list does not end');
+/** A walk came to a node that was visited before. */
+class Met extends ValidationError {}
+
+/** Nodes from `head` on, none of which is in `seen` yet. @throws FaultError, ValidationError, Met */
+function* chain(program: Program, head: VirtAddr, link: 'next' | 'prev', seen: Set<VirtAddr>): Generator<VirtAddr> {
+  const other = link === 'next' ? 'prev' : 'next';
+  const onward = program.field('struct list_head', link);
+  const back = program.field('struct list_head', other);
+  let last = head;
+  for (let at = onward.pointer(head); at !== head; at = onward.pointer(at)) {
+    if (!isKernel(at)) throw new ValidationError('struct list_head', last, `${link} is no kernel pointer`);
+    if (seen.has(at)) throw new Met('struct list_head', at, 'the list runs into itself');
+    if (seen.size > MAX_TASKS) throw new ValidationError('struct list_head', head, 'the list does not end');
+    // A damaged pointer may lead to something else that is a list.
+    if (back.pointer(at) !== last) throw new ValidationError('struct list_head', at, `${other} does not point back`);
     // Visited only once it is known to be readable.
-    field.pointer(at);
-    visit(at);
+    onward.pointer(at);
+    seen.add(at);
     yield at;
+    last = at;
   }
 }
 
@@ -186,11 +195,12 @@ function* threads(program: Program, leader: VirtAddr, problems: string[]): Gener
       const signal = program.field('struct task_struct', 'signal').pointer(leader);
       if (signal === 0n) return;
       const head = program.field('struct signal_struct', 'thread_head').address(signal);
-      for (const at of chain(program, head, 'next', () => {})) yield node.container(at);
+      for (const at of linked(program, head, 'threads of a process', problems)) yield node.container(at);
       return;
     }
     const ring = program.field('struct task_struct', 'thread_group');
-    for (const at of chain(program, ring.address(leader), 'next', () => {})) yield ring.container(at);
+    const head = ring.address(leader);
+    for (const at of linked(program, head, 'threads of a process', problems)) yield ring.container(at);
   } catch (error) {
     if (!isDataError(error)) throw error;
     problems.push(`threads of a process: ${error.message}`);
@@ -228,10 +238,12 @@ function readTask(program: Program, layout: Layout, address: VirtAddr, running: 
     const value = field.pointer(address);
     return isKernel(value) ? value : undefined;
   };
+  const pid = layout.pid.number(address);
+  if (pid < 0 || pid > MAX_TASKS) throw new ValidationError('struct task_struct', address, `its pid is ${pid}`);
   const cpu = layout.cpu === undefined ? undefined : layout.cpu.number(address);
   return {
     address,
-    pid: layout.pid.number(address),
+    pid,
     tgid: layout.tgid.number(address),
     comm: layout.comm.text(address),
     state: stateOf(program, address),

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KernelImage, type Value } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { add, type VirtAddr, virt } from '../../base/address.ts';
@@ -49,6 +49,11 @@ class Machine {
     this.image.write(`${stack}[${word}]`, value);
   }
 
+  /** A `struct pt_regs` at a word of the task's stack. */
+  putRegs(word: number, values: Partial<Record<keyof typeof REGS, Value>>): void {
+    for (const [name, value] of Object.entries(values)) this.put(word + REGS[name as keyof typeof REGS], value);
+  }
+
   program(): Program {
     const program = programOfImage(this.image);
     program.orcAt = (pc) => {
@@ -66,13 +71,9 @@ class Machine {
 
 const pcs = (trace: StackTrace): readonly VirtAddr[] => trace.frames.map((frame) => frame.pc);
 
-let machine: Machine;
-beforeEach(() => {
-  machine = new Machine();
-});
-
 describe('call frames', () => {
   it('are followed by the stack pointer to the first function', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({ spOffset: 24 }));
     const b = machine.func('b', rule({ spOffset: 8 }));
     const first = machine.func('first', rule({ kind: 'end', cfaReg: 'undefined' }));
@@ -88,6 +89,7 @@ describe('call frames', () => {
   });
 
   it('use rbp, saved below the frame or in the frame above', () => {
+    const machine = new Machine();
     // a keeps its frame at rbp and saved its caller's; b only pushed rbp; c needs it again.
     const a = machine.func('a', rule({ cfaReg: 'bp', spOffset: 16, bpReg: 'prev-sp', bpOffset: -16 }));
     const b = machine.func('b', rule({ spOffset: 16, bpReg: 'bp', bpOffset: 8 }));
@@ -105,12 +107,14 @@ describe('call frames', () => {
   });
 
   it('are broken where the rule needs rbp and nobody knows it', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({ cfaReg: 'bp', spOffset: 16 }));
     const trace = machine.unwind({ pc: a, sp: machine.at(5) });
     expect(trace).toMatchObject({ end: 'broken', problem: 'the rule needs register bp, which is not known' });
   });
 
   it('use other registers only as long as these are known', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({ cfaReg: 'r10', spOffset: 0 }));
     const b = machine.func('b', rule({ cfaReg: 'r13', spOffset: 0 }));
     machine.put(19, b);
@@ -125,19 +129,14 @@ describe('call frames', () => {
 });
 
 describe('exceptions', () => {
-  function putRegs(word: number, values: Partial<Record<keyof typeof REGS, Value>>, stack = 'task'): void {
-    for (const [name, value] of Object.entries(values)) {
-      machine.put(word + REGS[name as keyof typeof REGS], value, stack);
-    }
-  }
-
   it('go on where the registers stand, with their rbp and others', () => {
+    const machine = new Machine();
     const entry = machine.func('asm_exc_page_fault', rule({ kind: 'regs', spOffset: 0 }));
     const filldir = machine.func('filldir64', rule({ cfaReg: 'r10', spOffset: 0 }));
     const iterate = machine.func('iterate_dir', rule({ cfaReg: 'bp', spOffset: 16 }));
     const first = machine.func('first', rule({ kind: 'end' }));
     const r10 = machine.at(90);
-    putRegs(10, { ip: filldir, cs: KERNEL_CS, sp: machine.at(60), bp: machine.at(100), r10 });
+    machine.putRegs(10, { ip: filldir, cs: KERNEL_CS, sp: machine.at(60), bp: machine.at(100), r10 });
     machine.put(89, iterate);
     machine.put(101, first);
     const trace = machine.unwind({ pc: entry, sp: machine.at(10) });
@@ -147,6 +146,7 @@ describe('exceptions', () => {
   });
 
   it('with only a part of the registers leave rbp as it is', () => {
+    const machine = new Machine();
     const entry = machine.func('entry', rule({ kind: 'regs-partial', spOffset: 16 }));
     const cut = machine.func('cut', rule({ cfaReg: 'bp', spOffset: 16 }));
     const first = machine.func('first', rule({ kind: 'end' }));
@@ -162,10 +162,11 @@ describe('exceptions', () => {
   });
 
   it('are looked up at the instruction itself, calls at the one before', () => {
+    const machine = new Machine();
     const asked: VirtAddr[] = [];
     const entry = machine.func('entry', rule({ kind: 'regs', spOffset: 0 }));
     const cut = machine.func('cut', rule({ kind: 'end' }));
-    putRegs(10, { ip: cut, cs: KERNEL_CS, sp: machine.at(60) });
+    machine.putRegs(10, { ip: cut, cs: KERNEL_CS, sp: machine.at(60) });
     const program = machine.program();
     const orcAt = program.orcAt.bind(program);
     program.orcAt = (pc) => {
@@ -178,8 +179,9 @@ describe('exceptions', () => {
   });
 
   it('from user mode end the stack', () => {
+    const machine = new Machine();
     const entry = machine.func('entry_SYSCALL_64', rule({ kind: 'regs', spOffset: 0 }));
-    putRegs(10, { ip: 0x43ae29, cs: USER_CS, sp: 0x7ffd00000000 });
+    machine.putRegs(10, { ip: 0x43ae29, cs: USER_CS, sp: 0x7ffd00000000 });
     expect(machine.unwind({ pc: entry, sp: machine.at(10) })).toMatchObject({ end: 'user', problem: undefined });
     const partial = machine.func('partial', rule({ kind: 'regs-partial', spOffset: 0 }));
     for (const [i, value] of [0x43ae29, USER_CS, 0, 0x7ffd00000000, 0x2b].entries()) machine.put(70 + i, value);
@@ -187,11 +189,12 @@ describe('exceptions', () => {
   });
 
   it('on a wild instruction pointer return to its caller', () => {
+    const machine = new Machine();
     const entry = machine.func('asm_exc_page_fault', rule({ kind: 'regs', spOffset: 0 }));
     const caller = machine.func('caller', rule({ kind: 'end' }));
     machine.put(60, caller);
     for (const wild of [0n, 0x6b6b6b6b6b6b6b6bn]) {
-      putRegs(10, { ip: wild, cs: KERNEL_CS, sp: machine.at(60) });
+      machine.putRegs(10, { ip: wild, cs: KERNEL_CS, sp: machine.at(60) });
       const trace = machine.unwind({ pc: entry, sp: machine.at(10) });
       expect([pcs(trace), trace.end]).toEqual([[entry, wild, caller], 'end']);
       expect(trace.frames[2]).toMatchObject({ sp: machine.at(61), source: 'call' });
@@ -206,6 +209,7 @@ describe('exceptions', () => {
 
 describe('interrupt stacks', () => {
   it('are left through the saved stack pointer', () => {
+    const machine = new Machine();
     const handler = machine.func('handler', rule({ spOffset: 16 }));
     const entry = machine.func('asm_call', rule({ cfaReg: 'sp-indirect', spOffset: 8 }));
     const cut = machine.func('cut', rule({ kind: 'end' }));
@@ -220,6 +224,7 @@ describe('interrupt stacks', () => {
 
 describe('code without rules', () => {
   it('is stepped over by its frame pointer, BPF too', () => {
+    const machine = new Machine();
     const bpf = virt(0xffffffffc0abc040n);
     const helper = machine.func('helper', rule({ spOffset: 16, bpReg: 'undefined' }));
     const caller = machine.func('caller', rule({ kind: 'end' }));
@@ -235,6 +240,7 @@ describe('code without rules', () => {
   });
 
   it('is the end when the frame pointer does not help', () => {
+    const machine = new Machine();
     const odd = machine.func('odd');
     const text = machine.func('text', rule({ kind: 'end' }));
     machine.put(31, 5);
@@ -251,6 +257,7 @@ describe('code without rules', () => {
   });
 
   it('is passed over by the return address of a call of that function', () => {
+    const machine = new Machine();
     const crash = machine.func('__crash_kexec', rule({ kind: 'undefined', cfaReg: 'undefined' }));
     const other = machine.func('other', rule({ kind: 'end' }));
     const panic = machine.func('panic', rule({ cfaReg: 'bp', spOffset: 16 }));
@@ -287,6 +294,7 @@ describe('code without rules', () => {
 
 describe('hostile stacks', () => {
   it('end where a return address is no code', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({}));
     for (const word of [0n, 0x1234n, machine.at(3)]) {
       machine.put(10, word);
@@ -297,6 +305,7 @@ describe('hostile stacks', () => {
   });
 
   it('end where memory does, and where the stack pointer leaves the kernel', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({}));
     const far = machine.func('far', rule({ cfaReg: 'sp-indirect', spOffset: 0 }));
     expect(machine.unwind({ pc: a, sp: virt(0xffff900000000000n) }).problem).toContain('absent');
@@ -307,6 +316,7 @@ describe('hostile stacks', () => {
   });
 
   it('end when they go in circles', () => {
+    const machine = new Machine();
     // Two frames that are each other's callers.
     const a = machine.func('a', rule({ cfaReg: 'sp-indirect', spOffset: 8 }));
     machine.put(10, machine.at(19));
@@ -319,6 +329,7 @@ describe('hostile stacks', () => {
   });
 
   it('end when they are too long', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({}));
     for (let word = 0; word < WORDS; word++) machine.put(word, a);
     const trace = machine.unwind({ pc: a, sp: machine.at(0) });
@@ -327,6 +338,7 @@ describe('hostile stacks', () => {
   });
 
   it('end where the unwind table itself is damaged; a bug is not hidden', () => {
+    const machine = new Machine();
     const a = machine.func('a', rule({}));
     const program = machine.program();
     const others = new Map<string, bigint>();
