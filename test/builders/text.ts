@@ -1,4 +1,5 @@
 /** Prose as a plain string for tests of what is said; how it is shown is the business of render/. */
+import { hex } from '../../src/base/address.ts';
 import type { Finding, Topic } from '../../src/model/finding.ts';
 import type { Prose } from '../../src/model/value.ts';
 
@@ -7,6 +8,7 @@ export function textOf(prose: Prose | undefined): string {
     .map((part) => {
       if (typeof part === 'string') return part;
       if (part.kind === 'task') return `${part.comm} (pid ${part.pid})`;
+      if (part.kind === 'address') return hex(part.value);
       if (part.kind === 'duration') return `${Number(part.ns) / 1e9} s`;
       return String(part.kind === 'wall-clock' ? part.seconds : part.value);
     })

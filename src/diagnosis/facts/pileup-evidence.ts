@@ -7,6 +7,7 @@ import type { Evidence } from '../../model/finding.ts';
 import { address, count, type Data, duration, plural, prose, symbol, task as taskValue } from '../../model/value.ts';
 import type { Holder } from './holders.ts';
 import type { Launch } from './launchers.ts';
+import type { ContendedLock } from './locks.ts';
 import type { PileUp, Victim } from './pileups.ts';
 import type { Standstill } from './standstill.ts';
 
@@ -26,14 +27,7 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
           ? `sym ${hex(lock.address)}`
           : `${showStruct(name.container.ctype)} ${hex(name.container.address)}`,
     },
-    {
-      claim: prose`${plural(lock.waiters.length, 'waiter')} on its list, each found on the stack of the task that it names.`,
-      address: lock.address,
-      ctype,
-      confidence: lock.problems.length === 0 ? 'certain' : 'probable',
-      ...(lock.problems.length === 0 ? {} : { because: [lock.problems.join('; ')] }),
-      show: `${ctype} ${hex(lock.address)}`,
-    },
+    queueEvidence(lock),
   ];
   const { rwsem } = lock;
   if (rwsem !== undefined) {
@@ -49,6 +43,7 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
   }
   if (holder !== undefined) out.push(...holderEvidence(holder));
   if (holder?.stall.kind === 'userfault') out.push(...userfaultEvidence(holder, standstill));
+  if (pileUp.cycle.length > 0) out.push(...cycleEvidence(pileUp));
   if (longest?.wait !== undefined) {
     out.push({
       claim: prose`The longest wait: ${taskValue(longest.task)}, ${duration(longest.wait)} since it last got a CPU.`,
@@ -59,6 +54,35 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
     });
   }
   return out;
+}
+
+function queueEvidence({ kind, address: at, waiters, onStacks, problems }: ContendedLock): Evidence {
+  const because = [...problems];
+  if (onStacks < waiters.length) because.push('the others stand on the list of the lock alone');
+  const found = onStacks < waiters.length ? prose`${count(onStacks)} of them` : 'each';
+  return {
+    claim: prose`${plural(waiters.length, 'waiter')} on its list, ${found} found on the stack of the task that it names.`,
+    address: at,
+    ctype: `struct ${kind}`,
+    confidence: because.length === 0 ? 'certain' : 'probable',
+    ...(because.length === 0 ? {} : { because: [because.join('; ')] }),
+    show: `struct ${kind} ${hex(at)}`,
+  };
+}
+
+/** Each holds a lock and waits for the next; the last waits for the first. */
+function cycleEvidence({ cycle }: PileUp): Evidence[] {
+  return cycle.map(({ lock, holder }, i) => {
+    const next = cycle[(i + 1) % cycle.length]?.lock ?? lock;
+    const ctype = `struct ${lock.kind}`;
+    return {
+      claim: prose`${taskValue(holder.task)} holds the ${lock.kind} ${address(lock.address)} and waits for the ${next.kind} ${address(next.address)}.`,
+      address: lock.address,
+      ctype,
+      confidence: holder.certainty === 'exact' || holder.proof?.taker !== undefined ? 'certain' : 'probable',
+      show: `${ctype} ${hex(lock.address)}`,
+    };
+  });
 }
 
 function showStruct(ctype: string): string {
@@ -147,7 +171,7 @@ export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonl
     },
     holder: holder === undefined ? undefined : holderDetails(pileUp, holder),
     standstill: standstill.kind,
-    provedByStructure: standstill.kind !== 'open' && standstill.kind !== 'old' && standstill.kind !== 'userfault',
+    provedByStructure: standstill.kind !== 'open' && standstill.confidence === 'certain',
     cycle: cycle.map((link) => ({ lock: address(link.lock.address), holder: taskValue(link.holder.task) })),
     waiters: {
       total: lock.waiters.length,
@@ -167,7 +191,8 @@ export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonl
       longest: victimDetails(group.victims[0]),
       launchers: launchDetails(group.launch),
     })),
-    killingHolderHelps: holder === undefined ? undefined : holder.task.state.killable && !holder.task.kthread,
+    killingHolderHelps:
+      holder?.task.state.sleeping === true ? holder.task.state.killable && !holder.task.kthread : undefined,
   };
 }
 
