@@ -10,7 +10,6 @@ const MIB = 2 ** 20;
 /** Why a page is kept; a page that several want counts for the first of them. */
 export const PAGE_CLASSES = {
   image: 'kernel image without its code',
-  code: 'code of functions on stacks, and what crash needs to start',
   'per-cpu': 'per-CPU areas',
   log: 'kernel log',
   stacks: 'kernel stacks of tasks',
@@ -18,6 +17,7 @@ export const PAGE_CLASSES = {
   boot: 'VMCOREINFO, NUMA nodes, memory sections',
   'page-tables': 'page tables of the kernel',
   slabs: 'slab caches kept whole',
+  code: 'code of functions on stacks, and what crash needs to start',
   reached: 'files, directories, mounts and address spaces of tasks',
   report: 'what the report read besides',
   memmap: 'page structures of kept pages',
@@ -60,9 +60,9 @@ export const PER_CPU_LIMIT = 64 * MIB;
 
 /** What may remain of the people whose machine it was; shown whenever a slim file is written. */
 export const REMAINS: readonly string[] = [
-  'names of hosts, users of the machine as numbers, programs, files, directories, mounts, devices and network interfaces',
+  'names of hosts, programs, files, directories, mounts, devices and network interfaces, and numbers of users and groups',
   'the whole kernel log, and the command line of the kernel',
-  'what lies on kernel stacks: arguments of system calls, and bytes copied from and to programs',
+  'registers of programs, vector registers too, and what lies on kernel stacks: arguments of system calls and bytes copied from and to programs',
   'neighbours in slabs: pieces of network packets, of extended attributes, of names, and keys that the kernel holds',
   'memory that was freed to a slab and not yet overwritten',
 ];
