@@ -8,6 +8,7 @@ import { defineDetector } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
   address,
+  count,
   ctype,
   duration,
   name,
@@ -67,7 +68,8 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState):
   ];
   return {
     detector: 'lock-pileup',
-    cause: CAUSES[standstill.kind],
+    cause:
+      standstill.kind === 'old' && pileUp.holder === undefined ? 'lock-stuck-holder-unknown' : CAUSES[standstill.kind],
     role: standstill.kind === 'open' ? 'context' : 'cause',
     title: titleOf(pileUp, standstill),
     confidence,
@@ -83,11 +85,15 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState):
 function titleOf({ name: lock, holder, victims, cycle }: PileUp, standstill: Standstill): Prose {
   const tasks = plural(victims.length, 'task');
   if (standstill.kind === 'lock-cycle') {
+    const [own] = cycle;
+    if (cycle.length === 1 && own !== undefined)
+      return prose`Deadlock: ${taskValue(own.holder.task)} waits for ${lock.text}, which it holds itself; ${tasks} wait in all.`;
     return prose`Deadlock: ${plural(cycle.length, 'task')} wait for each other in a circle of locks; ${tasks} are stuck in or behind it.`;
   }
   if (holder === undefined) return prose`${tasks} wait for ${lock.text}, and nobody is named as its holder.`;
+  const certain = standstill.kind !== 'open' && standstill.confidence === 'certain';
   const stands = {
-    'own-userfault': 'can never go on',
+    'own-userfault': certain ? 'can never go on' : 'can hardly go on',
     userfault: 'waits for a user-space server',
     'owner-exited': 'has exited',
     old: 'does not let go',
@@ -117,27 +123,33 @@ function whatText({ lock, name: lockName, victims, behind }: PileUp): Prose {
 function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   const { holder, cycle } = pileUp;
   if (standstill.kind === 'lock-cycle') {
+    if (cycle.length === 1) return ['It took the lock and asks for it again: nobody else can let go of it.'];
     const links = cycle.flatMap(({ holder: link }, i) =>
       i === 0 ? prose`${taskValue(link.task)}` : prose` -> ${taskValue(link.task)}`,
     );
     return prose`Each holds the lock that the one before it waits for: ${links} -> the first again.`;
   }
-  if (holder === undefined)
-    return prose`The lock names no holder: it was let go and the first waiter has not run yet, or a wake-up was lost.`;
+  if (holder === undefined) return unnamedText(pileUp);
   const who = taskValue(holder.task);
   const doing = holder.syscall === undefined ? '' : prose` in ${symbol(holder.syscall)}`;
   switch (holder.stall.kind) {
     case 'userfault': {
       const fault = prose`${who} sleeps in a page fault${doing}`;
       if (standstill.kind === 'own-userfault')
-        return prose`${fault} that only its own userfaultfd${descriptorsText(holder, standstill.answerers)} could answer: it stands still by structure.`;
+        return standstill.answerers.complete
+          ? prose`${fault} that only its own userfaultfd${descriptorsText(holder, standstill.answerers)} could answer: it stands still by structure.`
+          : prose`${fault} that a userfaultfd${descriptorsText(holder, standstill.answerers)} is to answer, and nobody was found who still could.`;
       const server = standstill.kind === 'userfault' ? standstill.answerers.able[0]?.task : undefined;
       return server === undefined
         ? prose`${fault} that a userfaultfd is to answer.`
         : prose`${fault}; ${taskValue(server)} could answer through its userfaultfd and has not.`;
     }
     case 'exited':
-      return prose`${who} has exited without letting go.`;
+      return holder.certainty === 'exact'
+        ? prose`${who} has exited without letting go.`
+        : prose`${who} took it last and has exited; who holds it now, the lock does not say.`;
+    case 'lock':
+      return prose`${who} waits for another lock itself: ${ctype(`struct ${holder.stall.lock.kind}`)} ${address(holder.stall.lock.address)}.`;
     case 'running':
       return prose`${who} was running on a CPU when the machine crashed${doing}.`;
     case 'runnable':
@@ -149,6 +161,18 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
       return prose`${who} sleeps${place}${doing}${holder.inFault ? ', inside a page fault' : ''}; what it waits for is not known here.`;
     }
   }
+}
+
+/** Why the lock names nobody. */
+function unnamedText({ lock: { kind, rwsem, mutex, ownerGone } }: PileUp): Prose {
+  if (kind === 'semaphore') return ['A semaphore does not say who holds it.'];
+  const gone = ownerGone === undefined ? '' : '; the task that it names is gone';
+  if (rwsem?.heldBy === 'readers')
+    return prose`${plural(rwsem.readers ?? 0, 'reader holds', 'readers hold')} it, and the lock names none of them${gone}.`;
+  if (rwsem?.heldBy === 'writer') return prose`A writer holds it that the lock does not name${gone}.`;
+  if (rwsem?.heldBy === 'unknown' || mutex?.locked === true)
+    return prose`Somebody holds it whom the lock does not name${gone}.`;
+  return ['Nobody holds the lock: it was let go and the first waiter has not run yet, or a wake-up was lost.'];
 }
 
 /** ' (its fd 3)'; others that hold a descriptor are stuck behind it. */
@@ -179,7 +203,8 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
 function groupText(pileUp: PileUp, { comm, victims }: VictimGroup): Prose {
   const [longest] = victims;
   if (longest === undefined) return [];
-  const role = longest.mode === 'write' ? ' to write' : longest.mode === 'read' ? ' to read' : '';
+  const same = victims.every((victim) => victim.mode === longest.mode);
+  const role = !same || longest.mode === undefined ? '' : ` to ${longest.mode}`;
   if (victims.length === 1) {
     const position = pileUp.lock.waiters[0]?.task === longest.task ? ', first in the queue' : '';
     return prose`${taskValue(longest.task)}${role}${waitText(longest)}${position}.`;
@@ -201,9 +226,9 @@ function launchLines({ groups }: PileUp): StoryLine[] {
       level.tasks.length === 1 && only !== undefined
         ? prose`one ${taskValue(only)}`
         : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
-    return i === 0
-      ? prose`${plural(level.started, 'task')} named ${name(largest.comm)} by ${who}`
-      : prose`, these by ${who}`;
+    if (i === 0) return prose`${plural(level.started, 'task')} named ${name(largest.comm)} by ${who}`;
+    const all = level.started === levels[i - 1]?.tasks.length;
+    return prose`, ${all ? '' : prose`${count(level.started)} of `}these by ${who}`;
   });
   const shared = orphans?.shared;
   if (orphans !== undefined && orphans.count > 0) {
@@ -231,7 +256,9 @@ function clearsText(standstill: Standstill): Prose {
     case 'lock-cycle':
       return ['No: none of them can go on before another does.'];
     case 'own-userfault':
-      return ['No, whatever its age: who could answer sleeps in the fault or waits behind it.'];
+      return standstill.answerers.complete
+        ? ['No, whatever its age: who could answer sleeps in the fault or waits behind it.']
+        : ['Only if somebody answers the page fault who was not found.'];
     case 'userfault':
       return ['Only if the user-space server answers the page fault.'];
     case 'owner-exited':
@@ -245,13 +272,14 @@ function clearsText(standstill: Standstill): Prose {
 
 function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefined {
   if (standstill.kind === 'own-userfault' && standstill.confidence !== 'certain') {
+    if (!standstill.answerers.complete) return ['not every reference to the userfaultfd could be accounted for'];
     return holder?.certainty === 'hint'
       ? ['the holder is the last reader of the lock, and its stack does not confirm that it still holds it']
-      : ['not every reference to the userfaultfd could be accounted for'];
+      : ['the holder is the last reader of the lock, and no function on its stack is known to work under it'];
   }
   if (standstill.kind === 'old') return ['argued from the age of the oldest wait, not proved by structure'];
   if (standstill.kind === 'lock-cycle' && standstill.confidence !== 'certain')
-    return ['one link of the circle is a hint only'];
+    return ['a link of the circle is a reader whose stack shows the lock, but no function known to work under it'];
   return undefined;
 }
 
@@ -269,7 +297,8 @@ function remediesOf(pileUp: PileUp, standstill: Standstill): Remedy[] {
     });
   }
   const [largest] = groups;
-  const launcher = largest?.launch.levels.at(-1);
+  // The nearest that is one process: what started it (a supervisor, a login) is not to blame.
+  const launcher = largest?.launch.levels.find((level) => level.tasks.length === 1);
   const [first] = launcher?.tasks ?? [];
   if (largest !== undefined && first !== undefined && largest.victims.length >= PILE_UP) {
     out.push({
@@ -280,7 +309,7 @@ function remediesOf(pileUp: PileUp, standstill: Standstill): Remedy[] {
 }
 
 /** Whether SIGKILL ends what the holder does; undefined when its state does not tell. */
-function killText({ victims }: PileUp, { task, stall }: Holder): Remedy | undefined {
+function killText({ lock, victims }: PileUp, { task, stall, certainty }: Holder): Remedy | undefined {
   const who = taskValue(task);
   if (task.kthread) return { action: ['The holder is a kernel thread and cannot be killed: only a reboot clears it.'] };
   if (stall.kind === 'running' || stall.kind === 'runnable' || stall.kind === 'exited') return undefined;
@@ -289,8 +318,15 @@ function killText({ victims }: PileUp, { task, stall }: Holder): Remedy | undefi
       action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal.`,
     };
   }
+  const others = (lock.rwsem?.heldBy === 'readers' ? (lock.rwsem.readers ?? 1) : 1) - 1;
+  const then =
+    certainty === 'hint'
+      ? prose`if it is the holder, all ${plural(victims.length, 'waiter')} should go on`
+      : others > 0
+        ? prose`it lets go, but ${plural(others, 'more reader holds', 'more readers hold')} the lock`
+        : prose`all ${plural(victims.length, 'waiter')} should go on`;
   return {
-    action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and all ${plural(victims.length, 'waiter')} should go on.`,
+    action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and ${then}.`,
     caution: ['check that it is the same program; what it was doing is lost.'],
   };
 }
