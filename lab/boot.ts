@@ -1,0 +1,151 @@
+/**
+ * Runs one guest in QEMU under software emulation until its dump is taken.
+ *
+ * The first serial port is the guest's console, the second the truth, one JSON object a line. The first NVMe namespace
+ * takes the dump, the second the oracle. Live dumps are taken over QMP when the guest asks for one.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Guest } from './guest.ts';
+import { Qmp } from './qmp.ts';
+import { LabError } from './run.ts';
+import { tool } from './tools.ts';
+
+/** What the guest is given. */
+export interface Machine {
+  readonly memoryMb: number;
+  readonly crashkernelMb: number;
+  readonly cpus: number;
+  /** QEMU's `-cpu`. */
+  readonly cpu: string;
+  /** More words for the kernel's command line. */
+  readonly cmdline: string;
+  /** Seconds until the guest is given up. */
+  readonly timeout: number;
+  /** Bytes of the drive for the oracle. */
+  readonly oracleBytes: number;
+}
+
+/** What a guest left behind. */
+export interface Outcome {
+  /** The dump as it was taken. */
+  readonly vmcore: string;
+  readonly oracle: string;
+  readonly console: string;
+  /** Every line of the second serial port. */
+  readonly messages: readonly Readonly<Record<string, unknown>>[];
+}
+
+function sparseFile(path: string, bytes: number): void {
+  rmSync(path, { force: true });
+  const fd = openSync(path, 'w');
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+}
+
+function readMessages(path: string): Record<string, unknown>[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, 'utf8')
+    .split(/\r?\n/)
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Record<string, unknown>];
+      } catch {
+        return [];
+      }
+    });
+}
+
+const isNumber = (text: unknown): text is string => typeof text === 'string' && /^\d+$/.test(text);
+
+function field(messages: readonly Readonly<Record<string, unknown>>[], name: string): unknown {
+  return messages.find((message) => name in message)?.[name];
+}
+
+/**
+ * Boots a guest and waits for its dump.
+ *
+ * @throws LabError when the guest says that it failed, or takes too long; the console then shows why
+ */
+export async function boot(guest: Guest, machine: Machine, work: string): Promise<Outcome> {
+  const vmcore = join(work, 'vmcore.raw');
+  const oracle = join(work, 'oracle.tar');
+  const consoleLog = join(work, 'console.log');
+  const truth = join(work, 'truth.log');
+  // A socket's path must be short.
+  const monitor = join(tmpdir(), `kwhy-lab-${process.pid}.qmp`);
+  for (const path of [consoleLog, truth, monitor]) rmSync(path, { force: true });
+  sparseFile(vmcore, (machine.memoryMb + 64) * 2 ** 20);
+  sparseFile(oracle, machine.oracleBytes);
+  const kernelWords = `console=ttyS0 loglevel=4 crashkernel=${machine.crashkernelMb}M panic=20 ${machine.cmdline}`;
+  const child = spawn(
+    tool('qemu-system-x86_64'),
+    [
+      ...[
+        '-accel',
+        'tcg,thread=multi',
+        '-cpu',
+        machine.cpu,
+        '-smp',
+        String(machine.cpus),
+        '-m',
+        String(machine.memoryMb),
+      ],
+      ...['-kernel', guest.kernel, '-initrd', guest.initrd, '-append', kernelWords.trim()],
+      ...['-nodefaults', '-display', 'none', '-no-reboot', '-device', 'vmcoreinfo'],
+      ...['-serial', `file:${consoleLog}`, '-serial', `file:${truth}`],
+      ...[
+        '-drive',
+        `file=${vmcore},if=none,id=core,format=raw`,
+        '-drive',
+        `file=${oracle},if=none,id=oracle,format=raw`,
+      ],
+      ...[
+        '-device',
+        'nvme,id=nvme,serial=lab',
+        '-device',
+        'nvme-ns,drive=core,nsid=1',
+        '-device',
+        'nvme-ns,drive=oracle,nsid=2',
+      ],
+      ...['-qmp', `unix:${monitor},server=on,wait=off`],
+    ],
+    { stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  let ended = false;
+  child.once('exit', () => (ended = true));
+  child.once('error', () => (ended = true));
+  const deadline = Date.now() + machine.timeout * 1000;
+  try {
+    while (!ended) {
+      if (Date.now() > deadline) throw new LabError(`no dump after ${machine.timeout} s; see ${consoleLog}`);
+      await sleep(200);
+      if (field(readMessages(truth), 'dump') === 'live') {
+        const qmp = await Qmp.connect(monitor);
+        rmSync(vmcore, { force: true });
+        await qmp.execute('dump-guest-memory', { paging: false, protocol: `file:${vmcore}` });
+        qmp.close();
+        break;
+      }
+      if (field(readMessages(truth), 'failed') !== undefined) break;
+    }
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(monitor, { force: true });
+  }
+  const messages = readMessages(truth);
+  const failed = field(messages, 'failed');
+  if (failed !== undefined) throw new LabError(`the guest failed: ${String(failed)}; see ${consoleLog}`);
+  const size = field(messages, 'vmcore');
+  if (isNumber(size)) truncateSync(vmcore, Number(size));
+  else if (field(messages, 'dump') !== 'live') throw new LabError(`the guest ended without a dump; see ${consoleLog}`);
+  const note = field(messages, 'note');
+  if (note !== undefined) console.error(`note: ${String(note)}`);
+  const recorded = field(messages, 'oracle');
+  truncateSync(oracle, isNumber(recorded) ? Number(recorded) : Math.min(statSync(oracle).size, 4096));
+  return { vmcore, oracle, console: consoleLog, messages };
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Checks a manifest against its dump with drgn and the kernel's debug information: by code that did not make it.
+
+usage: check.py VMLINUX FOLDER [FILE]    (drgn 0.0.30 or newer)
+
+Every task must exist under its pid and name, every address must be what the manifest calls it, and every waiter that
+was counted must be on the lock's queue. Prints one line per statement and exits with 1 when one is false.
+"""
+import json
+import os
+import sys
+
+from drgn import Object, Program, container_of
+from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.pid import find_task, for_each_task
+from drgn.helpers.linux.fs import inode_path
+
+folder = sys.argv[2]
+manifest = json.load(open(os.path.join(folder, 'manifest.json')))
+file = sys.argv[3] if len(sys.argv) > 3 else manifest['files'][0]
+prog = Program()
+prog.set_core_dump(os.path.join(folder, file))
+prog.load_debug_info([sys.argv[1]])
+failed = 0
+
+
+def say(ok, text):
+    global failed
+    failed += not ok
+    print('ok  ' if ok else 'BAD ', text)
+
+
+def waiters(lock, kind):
+    return list(list_for_each_entry(f'struct {kind}_waiter', lock.wait_list.address_of_(), 'list'))
+
+
+for task in manifest['tasks'] + [d for d in manifest['decoys'] if d['pid']]:
+    found = find_task(prog, task['pid'])
+    comm = found.comm.string_().decode() if found else None
+    say(comm == task['comm'], f"{task.get('role', 'decoy')}: pid {task['pid']} is {comm}")
+    if found:
+        stack = ' < '.join(f.name or '?' for f in list(prog.stack_trace(found))[:9])
+        state = found.member_('__state' if hasattr(found, '__state') else 'state').value_()
+        print('      state', state, stack)
+
+queues = 0
+for address in manifest['addresses']:
+    kind = address['ctype'].replace('struct ', '')
+    value = int(address['address'], 16)
+    named = next((t for t in manifest['tasks'] if t['role'] == address['role']), None)
+    if kind == 'task_struct':
+        task = find_task(prog, named['pid'])
+        say(task.value_() == value, f"task_struct of {named['pid']} is {task.value_():#x}")
+    elif kind == 'rw_semaphore':
+        lock = Object(prog, 'struct rw_semaphore', address=value)
+        queue = waiters(lock, 'rwsem')
+        queues += len(queue)
+        owner = lock.owner.counter.value_()
+        holder = Object(prog, 'struct task_struct *', value=owner & ~7)
+        names = {}
+        for w in queue:
+            key = w.task.comm.string_().decode(), 'read' if w.type.value_() else 'write'
+            names[key] = names.get(key, 0) + 1
+        say(True, f"rw_semaphore {value:#x}: count {lock.count.counter.value_():#x}, owner {holder.comm.string_().decode()} "
+            f"{holder.pid.value_()}, {len(queue)} waiters {names}")
+        culprits = [t['pid'] for t in manifest['expected'].get('culprits', [])]
+        if address['role'] == 'resource':
+            say(holder.pid.value_() in culprits, 'its owner is the culprit')
+        if 'i_rwsem' in address['what']:
+            inode = container_of(lock.address_of_(), 'struct inode', 'i_rwsem')
+            path = inode_path(inode)
+            path = path.decode() if path is not None else None
+            want = manifest['texts'].get('folder', '')
+            say(path is not None and want.endswith(path), f"the inode is {path} of {inode.i_sb.s_type.name.string_().decode()}, told {want}")
+        if 'mmap_lock' in address['what']:
+            mm = container_of(lock.address_of_(), 'struct mm_struct', 'mmap_lock')
+            say(mm.owner.pid.value_() in culprits, f"the mm is that of {mm.owner.pid.value_()}")
+    elif kind == 'mutex':
+        lock = Object(prog, 'struct mutex', address=value)
+        queue = waiters(lock, 'mutex')
+        queues += len(queue)
+        holder = Object(prog, 'struct task_struct *', value=lock.owner.counter.value_() & ~7)
+        culprits = [t['pid'] for t in manifest['expected'].get('culprits', [])]
+        say(holder.pid.value_() in culprits, f"mutex {value:#x}: owner {holder.comm.string_().decode()} {holder.pid.value_()}, "
+            f"waiters {[(w.task.comm.string_().decode(), w.task.pid.value_()) for w in queue][:6]} ({len(queue)})")
+    else:
+        print('      not checked:', address)
+if 'waiters' in manifest['counts']:
+    say(manifest['counts']['waiters'] == queues, f"{queues} waiters on the queues, told {manifest['counts']['waiters']}")
+states = {}
+for task in for_each_task(prog):
+    state = task.member_('__state' if hasattr(task, '__state') else 'state').value_()
+    states[state] = states.get(state, 0) + 1
+print('      tasks by state', states)
+sys.exit(failed > 0)

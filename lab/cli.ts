@@ -1,0 +1,46 @@
+/**
+ * The command line of the lab: `make`, `list`.
+ */
+import { parseArgs } from 'node:util';
+import { chooseIncidents, readIncidents } from './incidents.ts';
+import { fetchKernel, kernelNames } from './kernels.ts';
+import { makeVariant } from './make.ts';
+import { LabError } from './run.ts';
+import { ensureTools } from './tools.ts';
+
+const USAGE = `usage: npm run lab -- list
+       npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]`;
+
+async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
+  ensureTools();
+  for (const incident of chooseIncidents(wanted)) {
+    for (const name of kernels.length > 0 ? kernels : incident.kernels) {
+      const kernel = fetchKernel(name);
+      for (const variant of variants) {
+        const { manifest, made, folder } = await makeVariant(incident, kernel, variant);
+        const how = made ? `made in ${manifest.seconds} s` : 'is there';
+        console.log(`${incident.name} ${kernel.release} variant ${variant}: ${how}: ${folder}`);
+      }
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { kernel: { type: 'string', multiple: true }, variant: { type: 'string', multiple: true } },
+  });
+  const [command, ...rest] = positionals;
+  if (command === 'list') {
+    for (const { name, title } of readIncidents()) console.log(`${name}: ${title}`);
+  } else if (command === 'make') {
+    await make(rest, values.kernel ?? [], (values.variant ?? ['1']).map(Number));
+  } else {
+    throw new LabError(USAGE);
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof LabError ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,32 @@
+/**
+ * Makes the formats that dumps come in from the raw core of a guest.
+ */
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { makedumpfile } from './tools.ts';
+
+/** Formats by file name: what makedumpfile is told. Level 31 leaves out what a diagnosis can do without. */
+const FORMATS: Readonly<Record<string, readonly string[]>> = {
+  'zstd.vmcore': ['-z', '-d', '31'],
+  'zlib.vmcore': ['-c', '-d', '31'],
+  'elf.vmcore': ['-E', '-d', '31'],
+};
+
+/** Whether a variant gets every format and keeps its raw core, or only the smallest. */
+export type Thoroughness = 'all' | 'one';
+
+/** Makes the dumps of a kdump in `target` and returns their file names; the raw core is moved or removed. */
+export function convertDump(raw: string, target: string, thoroughness: Thoroughness): string[] {
+  const names = thoroughness === 'all' ? Object.keys(FORMATS) : ['zstd.vmcore'];
+  for (const name of names) {
+    const output = join(target, name);
+    rmSync(output, { force: true });
+    makedumpfile([...(FORMATS[name] ?? []), '--message-level', '0', raw, output]);
+  }
+  if (thoroughness === 'one') {
+    rmSync(raw);
+    return names;
+  }
+  renameSync(raw, join(target, 'raw.vmcore'));
+  return [...names, 'raw.vmcore'].filter((name) => existsSync(join(target, name)));
+}

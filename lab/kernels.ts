@@ -1,0 +1,124 @@
+/**
+ * The kernels that guests run, as Debian packages: which suite has them, and how they are unpacked.
+ *
+ * A kernel's folder below the cache holds its image, its modules, and the headers to build modules against. The exact
+ * versions go into each manifest.
+ */
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Suite } from './apt.ts';
+import { cacheFolder } from './paths.ts';
+import { LabError, run } from './run.ts';
+
+/** The kernels by the names of `--kernel`. */
+const KERNELS: Readonly<Record<string, { readonly suite: string; readonly image: RegExp; readonly search: string }>> = {
+  '5.10': {
+    suite: 'bullseye',
+    search: '^linux-image-5.10.*-cloud-amd64$',
+    image: /^linux-image-(5\.10\..*-cloud-amd64)$/,
+  },
+  '6.1': {
+    suite: 'bookworm',
+    search: '^linux-image-6.1.*-cloud-amd64$',
+    image: /^linux-image-(6\.1\..*-cloud-amd64)$/,
+  },
+  '6.12': {
+    suite: 'bookworm',
+    search: '^linux-image-6.12.*-cloud-amd64$',
+    image: /^linux-image-(6\.12\..*-cloud-amd64)$/,
+  },
+  sid: { suite: 'sid', search: '^linux-image-.*-cloud-amd64$', image: /^linux-image-(\d+\.\d+\..*-cloud-amd64)$/ },
+  rt: { suite: 'bookworm', search: '^linux-image-6.1.*-rt-amd64$', image: /^linux-image-(6\.1\..*-rt-amd64)$/ },
+};
+
+export const kernelNames: readonly string[] = Object.keys(KERNELS);
+
+/** A kernel that is ready to boot. */
+export interface Kernel {
+  /** As given to `--kernel`. */
+  readonly name: string;
+  /** As `uname -r` prints it. */
+  readonly release: string;
+  /** Debian's version of the package. */
+  readonly version: string;
+  /** Folder into which the packages were unpacked. */
+  readonly root: string;
+  readonly vmlinuz: string;
+  /** `lib/modules/<release>`, with `modules.dep`. */
+  readonly modules: string;
+}
+
+/** Compares `5.10.0-9` and `5.10.0-10` as people do. */
+export function compareReleases(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/**
+ * Fetches a kernel and its headers; quick when they are there.
+ *
+ * @throws LabError when the name is unknown or a package cannot be had
+ */
+export function fetchKernel(name: string): Kernel {
+  const wanted = KERNELS[name];
+  if (wanted === undefined) throw new LabError(`no kernel ${name}; there are ${kernelNames.join(', ')}`);
+  const suite = new Suite(wanted.suite);
+  const release = suite
+    .search(wanted.search)
+    .map((candidate) => wanted.image.exec(candidate)?.[1])
+    .filter((candidate) => candidate !== undefined && !candidate.endsWith('-dbg') && !candidate.includes('unsigned'))
+    .sort((a, b) => compareReleases(a ?? '', b ?? ''))
+    .at(-1);
+  if (release === undefined) throw new LabError(`${wanted.suite} has no kernel ${name}`);
+  const version = suite.version(`linux-image-${release}`);
+  const root = cacheFolder('kernels', `${release}_${version.replaceAll(/[^\w.+~-]/g, '_')}`);
+  const done = join(root, '.complete');
+  if (!existsSync(done)) {
+    const split = suite.search(`^linux-(binary|modules)-${release.replaceAll('+', '\\+')}$`);
+    suite.unpack([`linux-image-${release}`, ...split], root);
+    unpackHeaders(suite, release, root);
+    run('depmod', ['-b', rootOfModules(root, release), release]);
+    writeFileSync(done, `${version}\n`);
+  }
+  const modules = join(rootOfModules(root, release), 'lib/modules', release);
+  const vmlinuz = [join(root, 'boot', `vmlinuz-${release}`), join(modules, 'vmlinuz')].find((path) => existsSync(path));
+  if (vmlinuz === undefined) throw new LabError(`linux-image-${release} holds no vmlinuz`);
+  return { name, release, version, root, vmlinuz, modules };
+}
+
+/** Since 2024 modules lie below /usr/lib. */
+function rootOfModules(root: string, release: string): string {
+  return existsSync(join(root, 'lib/modules', release)) ? root : join(root, 'usr');
+}
+
+function unpackHeaders(suite: Suite, release: string, root: string): void {
+  const headers = `linux-headers-${release}`;
+  const more = suite.depends(headers).filter((name) => /^linux-(headers|kbuild)-/.test(name));
+  suite.unpack([headers, ...more], root);
+  const makefile = join(root, 'usr/src', headers, 'Makefile');
+  writeFileSync(makefile, readFileSync(makefile, 'utf8').replaceAll(/(^|\s)\/usr\/src\//g, `$1${root}/usr/src/`));
+}
+
+/** Files below the kernel's module folder that a module needs, itself last; empty when it is built in. */
+export function moduleFiles(kernel: Kernel, name: string): string[] {
+  const builtin = readFileSync(join(kernel.modules, 'modules.builtin'), 'utf8');
+  const matches = (line: string): boolean => new RegExp(`/${name.replaceAll(/[-_]/g, '[-_]')}\\.ko`).test(line);
+  if (builtin.split('\n').some((line) => matches(`/${line}`))) return [];
+  const line = readFileSync(join(kernel.modules, 'modules.dep'), 'utf8')
+    .split('\n')
+    .find((text) => matches(`/${text.slice(0, text.indexOf(':'))}`));
+  if (line === undefined) throw new LabError(`${kernel.release} has no module ${name}`);
+  const [file = '', needs = ''] = line.split(':');
+  return [...needs.trim().split(/\s+/).reverse(), file]
+    .filter((path) => path !== '')
+    .map((path) => join(kernel.modules, path));
+}
+
+/** Builds the module `<name>.c` of a folder against the kernel's headers and returns the path of the `.ko`. */
+export function buildModule(kernel: Kernel, folder: string, name: string): string {
+  const headers = join(kernel.root, 'usr/src', `linux-headers-${kernel.release}`);
+  writeFileSync(join(folder, 'Makefile'), `obj-m := ${name}.o\n`);
+  run('make', ['-C', headers, `M=${folder}`, 'CC=gcc', 'modules']);
+  const built = readdirSync(folder).find((file) => file === `${name}.ko`);
+  if (built === undefined) throw new LabError(`${name}.ko was not built`);
+  return join(folder, built);
+}

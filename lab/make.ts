@@ -1,0 +1,87 @@
+/**
+ * Makes the dumps of one variant of an incident, unless they are there and their inputs are unchanged.
+ */
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { boot, type Machine, type Outcome } from './boot.ts';
+import { convertDump } from './dump.ts';
+import { buildGuest, type Guest, guestSources } from './guest.ts';
+import { drawParameters, type Incident, seedOf } from './incidents.ts';
+import type { Kernel } from './kernels.ts';
+import { makeManifest, type Manifest, sortTruth } from './manifest.ts';
+import { cacheFolder, dumpsRoot, labRoot } from './paths.ts';
+import { LabError } from './run.ts';
+
+/** The hash of all that a dump is made from. */
+export function inputsOf(incident: Incident, kernel: Pick<Kernel, 'release' | 'version'>, variant: number): string {
+  const hash = createHash('sha256').update(`${kernel.release} ${kernel.version} ${variant}\n`);
+  for (const path of guestSources(labRoot, incident))
+    hash.update(`${path}\n`).update(readFileSync(join(labRoot, path)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Reads a manifest, or undefined when there is none. */
+export function readManifest(folder: string): Manifest | undefined {
+  const path = join(folder, 'manifest.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Manifest) : undefined;
+}
+
+/** An emulated drive or a race of the incident fails now and then: one more try, said aloud. */
+async function bootTwice(guest: Guest, machine: Machine, work: string): Promise<Outcome> {
+  try {
+    return await boot(guest, machine, work);
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    console.error(`once more: ${error.message}`);
+    return await boot(guest, machine, work);
+  }
+}
+
+/** Makes a variant and returns its manifest; `made` is false when it was there. */
+export async function makeVariant(
+  incident: Incident,
+  kernel: Kernel,
+  variant: number,
+): Promise<{ readonly manifest: Manifest; readonly made: boolean; readonly folder: string }> {
+  const folder = join(dumpsRoot, incident.name, kernel.name, String(variant));
+  const inputs = inputsOf(incident, kernel, variant);
+  const before = readManifest(folder);
+  if (before?.inputs === inputs && before.files.every((file) => existsSync(join(folder, file)))) {
+    return { manifest: before, made: false, folder };
+  }
+  const start = Date.now();
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const work = cacheFolder('work', `${incident.name}-${kernel.name}-${variant}`);
+  const parameters = drawParameters(incident, variant);
+  const guest = buildGuest(kernel, incident, parameters, work);
+  const machine: Machine = {
+    memoryMb: incident.memoryMb,
+    crashkernelMb: kernel.name === 'sid' ? 192 : 160,
+    cpus: 2,
+    cpu: variant === 2 ? 'max,la57=off' : 'max',
+    cmdline: incident.cmdline,
+    timeout: incident.patience * 3,
+    oracleBytes: 128 << 20,
+  };
+  const outcome = await bootTwice(guest, machine, work);
+  const live = incident.dump === 'live';
+  if (live) renameSync(outcome.vmcore, join(folder, 'qemu.vmcore'));
+  const files = live ? ['qemu.vmcore'] : convertDump(outcome.vmcore, folder, variant === 1 ? 'all' : 'one');
+  copyFileSync(outcome.console, join(folder, 'console.log'));
+  writeFileSync(join(folder, 'oracle.tar.zst'), zstdCompressSync(readFileSync(outcome.oracle)));
+  const manifest = makeManifest(incident, kernel, sortTruth(outcome.messages), {
+    variant,
+    seed: seedOf(incident.name, variant),
+    dump: incident.dump,
+    files,
+    parameters,
+    inputs,
+    seconds: Math.round((Date.now() - start) / 1000),
+  });
+  writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  rmSync(work, { recursive: true, force: true });
+  return { manifest, made: true, folder };
+}
