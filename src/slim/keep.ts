@@ -1,5 +1,5 @@
 /**
- * The decision about one page: kept when a class wants it, unless it is memory of a program or of the page cache. What
+ * The decision about one page: kept when a class wants it, unless it is memory of a program, page cache or free. What
  * the dump does not have is counted, so that the result can say what was wanted in vain.
  */
 import { add, type Pfn, pageOffset, sub, type VirtAddr } from '../base/address.ts';
@@ -32,7 +32,7 @@ export class Keep {
     this.#budget = budget;
   }
 
-  /** Pages of the dump that were wanted but are memory of programs or page cache. */
+  /** Pages of the dump that were wanted but are memory of programs, page cache or free. */
   get refused(): number {
     return this.#refused.size;
   }
@@ -51,7 +51,7 @@ export class Keep {
     const use = this.#memmap.use(frame);
     // Parts of the image that were only needed at boot were freed, and may be anything now.
     if (wanted === 'image' && use !== 'reserved' && use !== 'unknown') return;
-    if (use === 'user' || (use === 'unknown' && onlyTouched(wanted))) {
+    if (use === 'user' || use === 'free' || (use === 'unknown' && onlyTouched(wanted))) {
       if (status === 'data' || status === 'zero' || status === 'lost') this.#refused.add(frame);
     } else if (status === 'excluded-or-zero') {
       (use === 'unknown' || onlyTouched(wanted) ? this.#missing : this.#zeros).add(frame);

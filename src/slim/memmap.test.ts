@@ -52,6 +52,17 @@ it('tells memory of programs and of the page cache from that of the kernel', () 
   ]);
 });
 
+it('knows the pages of a free block, of which only the first is marked', () => {
+  const machine = new PageMachine();
+  machine.image.vmcoreinfo('NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)', -129);
+  machine.page(36, { mapcount: -129, order: 2 });
+  machine.page(48, { mapcount: -129, order: 3 });
+  machine.page(35, { mapcount: -129, order: 0 });
+  const memmap = new Memmap(machine.open());
+  const free = Array.from({ length: 32 }, (_, i) => 32 + i).filter((frame) => memmap.use(pfn(frame)) === 'free');
+  expect(free).toEqual([35, 36, 37, 38, 39, 48, 49, 50, 51, 52, 53, 54, 55]);
+});
+
 it('judges a tail by its head', () => {
   const machine = new PageMachine();
   machine.page(8, { flags: ['PG_lru', 'PG_head'], mapping: 0xffff888000002000n });

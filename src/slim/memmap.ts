@@ -10,15 +10,18 @@ import type { Field } from '../program/field.ts';
 import type { Program } from '../program/program.ts';
 
 /**
- * `user`: anonymous memory, page cache, or mapped into a program; `reserved`: set aside at boot; `unknown`: its page
- * structure cannot be read.
+ * `user`: anonymous memory, page cache, or mapped into a program; `free`: whatever was in it last; `reserved`: set aside
+ * at boot; `unknown`: its page structure cannot be read.
  */
-export type FrameUse = 'slab' | 'user' | 'reserved' | 'kernel' | 'unknown';
+export type FrameUse = 'slab' | 'user' | 'free' | 'reserved' | 'kernel' | 'unknown';
 
 /** Page structures read at once. */
 const GROUP = 64;
 /** Pages of a slab: the buddy allocator's largest blocks have fewer. */
 const MAX_SLAB = 1 << 11;
+
+/** Pages of a block of free memory: 2^10 on x86-64, up to 2^13 on arm64. */
+const MAX_BLOCK = 1 << 13;
 
 /** Flags of pages that programs or the page cache use; the first always, the others as far as this kernel has them. */
 const USER_FLAGS = ['PG_lru', 'PG_swapbacked', 'PG_unevictable', 'PG_swapcache', 'PG_isolated'];
@@ -30,6 +33,10 @@ export class Memmap {
   readonly #head: Field | undefined;
   readonly #mapping: number | undefined;
   readonly #mapcount: number;
+  /** Offset of `private`, in which the first page of a free block has the block's order. */
+  readonly #order: number | undefined;
+  /** What stands there in place of the mapcount. */
+  readonly #buddy: number | undefined;
   readonly #reserved: number;
   readonly #userFlags: number;
   /** Offset of the slab's cache. */
@@ -50,6 +57,10 @@ export class Memmap {
     this.#head = program.tryField('struct page', 'compound_info') ?? program.tryField('struct page', 'compound_head');
     this.#mapping = program.tryField('struct page', 'mapping')?.offset;
     this.#mapcount = program.firstField('struct page', ['_mapcount', 'page_type']).offset;
+    // Where these are not known, free memory is not told from the kernel's.
+    this.#order = program.tryField('struct page', 'private')?.offset;
+    const buddy = program.vmcoreinfo.number('PAGE_BUDDY_MAPCOUNT_VALUE');
+    this.#buddy = buddy === undefined ? undefined : Number(BigInt.asIntN(32, buddy));
     this.#reserved = this.#mask(['PG_reserved']);
     this.#userFlags = this.#mask(USER_FLAGS);
     // struct slab was split from struct page in 5.17 (commit d122019bf061).
@@ -84,7 +95,21 @@ export class Memmap {
     const mapping = this.#mapping;
     if (mapping !== undefined && this.#data.getBigUint64(at + mapping, true) !== 0n) return 'user';
     // -1 without mappings; types of pages, which share the word, are negative too.
-    return mapcount >= 0 ? 'user' : 'kernel';
+    if (mapcount >= 0) return 'user';
+    return this.#isFree(frame) ? 'free' : 'kernel';
+  }
+
+  /** In a block of the buddy allocator, of which the first page alone is marked. */
+  #isFree(frame: Pfn): boolean {
+    const mark = this.#buddy;
+    const order = this.#order;
+    if (mark === undefined || order === undefined) return false;
+    for (let size = 1; size <= MAX_BLOCK; size *= 2) {
+      const at = this.#locate(pfn(frame - (frame % size)));
+      if (at < 0 || this.#data.getInt32(at + this.#mapcount, true) !== mark) continue;
+      return 2 ** Number(this.#data.getBigUint64(at + order, true)) >= size;
+    }
+    return false;
   }
 
   /** The first frame of the compound page that a frame belongs to; itself when it is in none, undefined when unknown. */

@@ -1,7 +1,7 @@
 /**
  * `kwhy slim`: writes a small kdump-compressed file on which the report is the same. The parts of policy.ts are kept by
  * the kernel's own structures; then the caller's report runs on a second Program on the same dump, and every page that
- * it reads is kept as well, unless it is memory of a program or of the page cache.
+ * it reads is kept as well, unless it is memory of a program, of the page cache, or free.
  */
 import type { Pfn } from '../base/address.ts';
 import { type Budget, unlimited } from '../base/budget.ts';
@@ -63,7 +63,7 @@ export interface SlimResult {
   readonly classes: ReadonlyMap<PageClass, number>;
   /** Slab caches in the dump, the largest first. */
   readonly caches: readonly CacheInFile[];
-  /** Pages that were wanted but hold memory of programs or page cache, and so were left out. */
+  /** Pages of the dump that were wanted but hold memory of programs, page cache, or nothing any more: left out. */
   readonly refused: number;
   /** Pages that were wanted but are not in the dump that was read. */
   readonly missing: number;

@@ -81,10 +81,21 @@ export class PageMachine {
   /** Gives a page content and says what it is used for. */
   page(
     frame: number,
-    use: { readonly flags?: readonly Flag[]; readonly mapping?: bigint; readonly mapcount?: number } = {},
+    use: {
+      readonly flags?: readonly Flag[];
+      readonly mapping?: bigint;
+      readonly mapcount?: number;
+      /** Of a free block, in its first page. */
+      readonly order?: number;
+    } = {},
   ): void {
     const flags = (use.flags ?? []).reduce((sum, flag) => sum | (1 << FLAGS.indexOf(flag)), 0);
-    this.image.write(`memmap[${frame}]`, { flags, mapping: use.mapping ?? 0, _mapcount: use.mapcount ?? -1 });
+    this.image.write(`memmap[${frame}]`, {
+      flags,
+      mapping: use.mapping ?? 0,
+      private: use.order ?? 0,
+      _mapcount: use.mapcount ?? -1,
+    });
     if (frame < IMAGE_FRAME) this.#fill(`page ${frame}`, this.address(frame), frame);
   }
 
