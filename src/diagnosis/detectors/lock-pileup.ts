@@ -116,7 +116,7 @@ function whatText({ lock, name: lockName, victims, behind }: PileUp): Prose {
   const more =
     behind.length === 0
       ? ''
-      : prose`; ${plural(victims.length - direct, 'more')} behind ${plural(behind.length, 'lock')} that lead to it`;
+      : prose`; ${count(victims.length - direct)} more behind ${plural(behind.length, 'lock that leads', 'locks that lead')} to it`;
   return prose`${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${modes}${more}.`;
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { type KernelImage, ref } from '../../../test/builders/image.ts';
-import { getdentsInFault, Incident, type TaskSpec, type TestTask } from '../../../test/builders/incident.ts';
+import { Incident, type TaskSpec, type TestTask } from '../../../test/builders/incident.ts';
+import { psFaults, tops } from '../../../test/builders/scenes.ts';
 import { pileUpsFact } from './pileups.ts';
 import { type Standstill, standstillFact } from './standstill.ts';
 
@@ -18,25 +19,12 @@ class Fault {
   readonly incident = new Incident();
   readonly ps: TestTask;
 
-  /** @param proof - where its stack shows the lock */
-  constructor(proof: 'filldir64' | 'nowhere' = 'filldir64') {
-    const { incident } = this;
-    const keeps = proof === 'nowhere' ? [] : [ref(incident.directory.label)];
-    this.ps = incident.task('ps', {
-      pid: 96,
-      offCpu: 8.4,
-      stack: getdentsInFault(['handle_userfault'], { func: 'filldir64', keeps }),
-    });
-    incident.held(incident.directory, this.ps, 'read');
+  constructor(keeps = true) {
+    this.ps = psFaults(this.incident, keeps);
   }
 
   waiters(offCpu = 6): readonly TestTask[] {
-    const { directory } = this.incident;
-    return this.incident.tasks(3, 'top', (i) => ({
-      pid: 110 + i,
-      offCpu: offCpu - 0.1 * i,
-      waits: [directory, 'read'],
-    }));
+    return tops(this.incident, 3, this.incident.directory, { offCpu });
   }
 }
 
@@ -167,7 +155,7 @@ describe('standstill by a userfault', () => {
   });
 
   it('is not certain when the stack of the reader does not show the lock', () => {
-    const fault = new Fault('nowhere');
+    const fault = new Fault(false);
     fault.waiters();
     fault.incident.userfault(fault.ps, { descriptors: [[fault.ps, 3]] });
     expect(standstillOf(fault.incident)).toMatchObject({ kind: 'own-userfault', confidence: 'probable' });
