@@ -44,6 +44,7 @@ function nothingYet(path: string): Report {
     summary: ['Nothing is known yet: the time limit passed while the dump was being opened.'],
     checks: [],
     coverage: [],
+    unproven: [],
     problems: [],
     stopped: 'time-limit',
     complete: false,

@@ -63,7 +63,8 @@ function makeReport(program: Program, known: Known): Report {
       if (!done.has(id)) checks.push({ detector: id, title, status: 'out-of-time', reason });
     }
   }
-  const findings = [...known.findings].sort(byRank);
+  const unproven = program.layouts.unproven.map(({ part, layout }) => `${part}: ${layout}`);
+  const findings = known.findings.map((finding) => weaken(finding, unproven)).sort(byRank);
   const problems = [...program.dump.problems, ...program.problems];
   const complete =
     stopped === undefined &&
@@ -76,10 +77,18 @@ function makeReport(program: Program, known: Known): Report {
     summary: summaryOf(findings, checks, complete),
     checks,
     coverage: [...coverage],
+    unproven,
     problems,
     stopped,
     complete,
   };
+}
+
+/** Nothing is certain that may rest on a layout never seen on a real dump. */
+function weaken(finding: Finding, unproven: readonly string[]): Finding {
+  if (unproven.length === 0 || finding.confidence !== 'certain') return finding;
+  const because = prose`this kernel lays out some structures in ways that no real dump has proven: ${unproven.join('; ')}`;
+  return { ...finding, confidence: 'probable', because };
 }
 
 function makeContext(program: Program, budget: Budget, coverage: Coverage[]): FactContext {

@@ -5,6 +5,7 @@
  */
 import { add, hex, isAligned, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt, isDataError, ValidationError } from '../base/errors.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { type PathText, pathAt } from './path.ts';
 
@@ -123,7 +124,11 @@ export function fileInode(program: Program, file: VirtAddr): VirtAddr | undefine
 /** References of a `struct file`. */
 function fileCount(program: Program, file: VirtAddr): bigint {
   const count = program.tryField('struct file', 'f_count.counter');
-  if (count !== undefined) return count.value(file);
+  if (count !== undefined) {
+    program.layouts.chose('references of files', 'f_count (until 6.12)', PROVEN);
+    return count.value(file);
+  }
+  program.layouts.chose('references of files', 'file_ref_t (since 6.13)', []);
   // file_ref_t since 6.13 (commit 90ee6ed776c0): 0 means one reference.
   const raw = program.field('struct file', 'f_ref.refcnt.counter').u64(file);
   return raw >= FILE_REF_RELEASED ? 0n : raw + 1n;

@@ -67,6 +67,7 @@ function counterReader(
   const stat = program.tryField('struct mm_struct', 'rss_stat');
   if (stat !== undefined && strip(stat.type).kind === 'array') {
     // Since 6.2 (commit f1a7941243c1) an array of struct percpu_counter.
+    program.layouts.chose('rss_stat', 'percpu_counter (since 6.2)', ['6.12']);
     return (counter) => {
       const i = index(counter);
       if (i === undefined) return undefined;
@@ -74,6 +75,7 @@ function counterReader(
     };
   }
   if (stat !== undefined) {
+    program.layouts.chose('rss_stat', 'atomic counters and deltas of tasks (until 6.1)', ['5.10', '6.1']);
     // 2.6.34-6.1: struct mm_rss_stat, and a cache of each task (SPLIT_RSS_COUNTING, commit 34e55232e59f).
     return (counter) => {
       const i = index(counter);
@@ -88,6 +90,7 @@ function counterReader(
         : tasks.reduce((sum, task) => sum + own.value(task), common.value(mm));
     };
   }
+  program.layouts.chose('rss_stat', 'a member for each (until 2.6.33)', []);
   // 2.6.32: one counter each, shared memory among the file pages.
   return (counter) => {
     const member = { file: '_file_rss', anon: '_anon_rss', swap: '_swap_usage', shmem: undefined }[counter];

@@ -3,6 +3,7 @@
  */
 import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 
@@ -31,6 +32,7 @@ export function mutexState(program: Program, mutex: VirtAddr): MutexState {
     // owner: atomic_long_t, task and flags in one word, since 4.10 (commit 3ca0ff571b09); proven on 5.10, 6.1, 6.12.
     const word = program.tryField('struct mutex', 'owner.counter');
     if (word === undefined) throw new LookupError('member', 'struct mutex.owner');
+    program.layouts.chose('struct mutex', 'owner and flags in one word (since 4.10)', PROVEN);
     const raw = word.u64(mutex);
     const owner = clearBits(virt(raw), FLAGS);
     return {
@@ -42,6 +44,7 @@ export function mutexState(program: Program, mutex: VirtAddr): MutexState {
   }
   // count: 1 free, 0 locked, below 0 locked and waited for, and `owner` a plain task pointer, until 4.9. Never seen on
   // a real dump here.
+  program.layouts.chose('struct mutex', 'count and owner (until 4.9)', []);
   const value = count.value(mutex);
   const owner = plainOwner(program, mutex);
   return {

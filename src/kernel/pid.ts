@@ -2,6 +2,7 @@
  * Process group, session and terminal of a process: what still binds it to its launcher when the parent has exited.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 
 export interface JobIds {
@@ -25,6 +26,8 @@ export function jobIds(program: Program, leader: VirtAddr): JobIds {
     if (index === undefined) return undefined;
     // signal->pids[] since 4.19 (commit 2c4704756cab); task->pids[].pid before.
     const inSignal = program.tryField('struct signal_struct', `pids[${index}]`);
+    const form = inSignal === undefined ? 'in task_struct (until 4.18)' : 'in signal_struct (since 4.19)';
+    program.layouts.chose('process groups', form, inSignal === undefined ? [] : PROVEN);
     const pid =
       inSignal !== undefined && isKernel(signal)
         ? inSignal.pointer(signal)

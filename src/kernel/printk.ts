@@ -4,6 +4,7 @@
  * from which setup_log_buf() copied the early messages.
  */
 import { isDataError } from '../base/errors.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { type KernelLog, logSymbol } from './log-record.ts';
 import { readPrintkChars } from './printk-chars.ts';
@@ -20,6 +21,8 @@ export function readLog(program: Program): KernelLog {
   try {
     // Since 5.10 (commit 896fbe20b4e2).
     const prb = logSymbol(program, 'prb');
+    const form = prb !== undefined ? 'printk_ringbuffer (since 5.10)' : 'records or characters (until 5.9)';
+    program.layouts.chose('log', form, prb === undefined ? [] : PROVEN);
     if (prb !== undefined) return readPrintkRingbuffer(program, program.memory.readPointer(prb));
     // Since 3.5 (commit 7ff9554bb578).
     if (logSymbol(program, 'log_first_idx') !== undefined) return readPrintkLog(program);

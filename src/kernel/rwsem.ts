@@ -4,6 +4,7 @@
  */
 import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 
 /** RWSEM_WRITER_LOCKED, RWSEM_FLAG_WAITERS, RWSEM_READER_SHIFT since 5.3 (commit 64489e78004c). */
@@ -42,7 +43,12 @@ export function rwsemState(program: Program, rwsem: VirtAddr): RwsemState {
   const count = countField.u64(rwsem);
   // owner: atomic_long_t since 5.3 (commit 94a9717b3c40), and with it the count of today; proven on 5.10, 6.1, 6.12.
   const owner = program.tryField('struct rw_semaphore', 'owner.counter');
-  return owner === undefined ? biased(program, rwsem, count) : today(count, owner.u64(rwsem));
+  if (owner === undefined) {
+    program.layouts.chose('struct rw_semaphore', 'biased count (until 5.2)', []);
+    return biased(program, rwsem, count);
+  }
+  program.layouts.chose('struct rw_semaphore', 'flags and readers in the count (since 5.3)', PROVEN);
+  return today(count, owner.u64(rwsem));
 }
 
 function today(count: bigint, raw: bigint): RwsemState {

@@ -6,6 +6,7 @@ import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt, isDataError, ValidationError } from '../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../base/units.ts';
 import type { Field } from '../program/field.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { cpus } from './cpus.ts';
 import { stateOf, type TaskState } from './task-state.ts';
@@ -192,12 +193,14 @@ function* threads(program: Program, leader: VirtAddr, problems: string[]): Gener
     // signal->thread_head since 3.14 (commit 0c740d0afc3b); the ring thread_group before, gone in 6.7 (8e1f385104ac).
     const node = program.tryField('struct task_struct', 'thread_node');
     if (node !== undefined) {
+      program.layouts.chose('threads', 'signal->thread_head (since 3.14)', PROVEN);
       const signal = program.field('struct task_struct', 'signal').pointer(leader);
       if (signal === 0n) return;
       const head = program.field('struct signal_struct', 'thread_head').address(signal);
       for (const at of linked(program, head, 'threads of a process', problems)) yield node.container(at);
       return;
     }
+    program.layouts.chose('threads', 'thread_group (until 6.6)', []);
     const ring = program.field('struct task_struct', 'thread_group');
     const head = ring.address(leader);
     for (const at of linked(program, head, 'threads of a process', problems)) yield ring.container(at);

@@ -125,12 +125,19 @@ export function slabMark(program: Program): SlabMark {
   const pageType = (): number => program.firstField('struct page', ['page_type', '_mapcount']).offset;
   // A type in the upper byte of page_type, enum pagetype, since 6.12 (commit 4ffca5a96678).
   const type = program.enumerator('PGTY_slab');
-  if (type !== undefined) return { offset: pageType(), mask: 0xff000000, value: (Number(type) << 24) >>> 0 };
+  if (type !== undefined) {
+    program.layouts.chose('slab pages', 'type in the upper byte of page_type (since 6.12)', ['6.12']);
+    return { offset: pageType(), mask: 0xff000000, value: (Number(type) << 24) >>> 0 };
+  }
   // A page type bit in 6.10 and 6.11 (commit 46df8e73a4a3); VMCOREINFO tells the value of the whole word.
   const word = program.vmcoreinfo.number('PAGE_SLAB_MAPCOUNT_VALUE');
-  if (word !== undefined) return { offset: pageType(), mask: 0xffffffff, value: Number(BigInt.asUintN(32, word)) };
+  if (word !== undefined) {
+    program.layouts.chose('slab pages', 'page type bit (6.10, 6.11)', []);
+    return { offset: pageType(), mask: 0xffffffff, value: Number(BigInt.asUintN(32, word)) };
+  }
   const bit = program.enumerator('PG_slab');
   if (bit === undefined || bit < 0n || bit > 31n) throw new LookupError('enumerator', 'PG_slab');
+  program.layouts.chose('slab pages', 'flag PG_slab (until 6.9)', ['5.10', '6.1']);
   const mask = (1 << Number(bit)) >>> 0;
   return { offset: program.firstField('struct page', ['flags.f', 'flags']).offset, mask, value: mask };
 }

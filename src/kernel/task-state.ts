@@ -4,6 +4,7 @@
  * `struct rb_root_cached`, which came with the same release (commit cd9e61ed1eeb); proven on 5.10, 6.1 and 6.12.
  */
 import type { VirtAddr } from '../base/address.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 
 const TASK_INTERRUPTIBLE = 1n;
@@ -70,7 +71,11 @@ export function stateOf(program: Program, task: VirtAddr): TaskState {
 }
 
 function numberingOf(program: Program): StateNumbering {
-  if (program.types.tryFind('struct rb_root_cached') !== undefined) return '4.14';
+  if (program.types.tryFind('struct rb_root_cached') !== undefined) {
+    program.layouts.chose('states of tasks', 'numbers since 4.14', PROVEN);
+    return '4.14';
+  }
+  program.layouts.chose('states of tasks', 'numbers until 4.13', []);
   // mm_struct.mmap_cache went in 3.15 too (commit 615d6e8756c8); el7 has both old forms. Never seen on a real dump here.
   return program.tryField('struct mm_struct', 'mmap_cache') === undefined ? '3.15' : '2.6';
 }

@@ -11,6 +11,7 @@ import { add, type VirtAddr } from '../base/address.ts';
 import { LookupError, ValidationError } from '../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../base/units.ts';
 import type { Field } from '../program/field.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { firstKnown, type Known, known, unknown } from './known.ts';
 
@@ -174,6 +175,8 @@ function locate(program: Program): { readonly at: VirtAddr; readonly source: str
     const symbol = kernel.lookup(name);
     if (symbol === undefined) continue;
     const member = program.tryField('struct tk_data', 'timekeeper');
+    const form = `${name}${member === undefined ? '' : ', struct tk_data'}`;
+    program.layouts.chose('clocks', form, form === 'tk_core' ? PROVEN : []);
     if (member !== undefined) return { at: member.address(symbol.address), source: name };
     // seqcount_raw_spinlock_t since 5.9 (commit 025e82bcbc34), the same 4 bytes unless lockdep or PREEMPT_RT add to it.
     const counter =
@@ -182,5 +185,6 @@ function locate(program: Program): { readonly at: VirtAddr; readonly source: str
   }
   const symbol = kernel.lookup('timekeeper');
   if (symbol === undefined) throw new LookupError('symbol', 'tk_core');
+  program.layouts.chose('clocks', 'timekeeper (until 3.16)', []);
   return { at: symbol.address, source: 'timekeeper' };
 }

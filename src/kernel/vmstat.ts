@@ -7,6 +7,7 @@
  */
 import { add, type VirtAddr } from '../base/address.ts';
 import type { Field } from '../program/field.ts';
+import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { sizeOf, strip } from '../program/types.ts';
 import { cpus } from './cpus.ts';
@@ -100,6 +101,11 @@ export function vmCounters(program: Program): VmCounters {
   // Split in 4.8 (commit 75ef71840539).
   const split = program.hasSymbol('vm_zone_stat');
   const array = split ? 'vm_zone_stat' : 'vm_stat';
+  program.layouts.chose(
+    'memory counters',
+    split ? 'of zones and of nodes (since 4.8)' : 'vm_stat (until 4.7)',
+    split ? PROVEN : [],
+  );
   const zone = read(program, 'enum zone_stat_item', program.symbol(array).address, array, ofZones);
   if (!split) return zone;
   const at = program.symbol('vm_node_stat').address;

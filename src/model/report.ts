@@ -33,6 +33,8 @@ export interface Report {
   readonly summary: Prose;
   readonly checks: readonly Check[];
   readonly coverage: readonly Coverage[];
+  /** Layouts that this kernel uses and that no real dump has proven; they lower every confidence to `probable`. */
+  readonly unproven: readonly string[];
   /** What is wrong with the file or missing in it. */
   readonly problems: readonly string[];
   /** Set when the time limit or an interrupt cut the work short. */

@@ -3,6 +3,9 @@
  * in one table: symbol -> C type. A type that this kernel does not have is tried in the order given.
  */
 export const GLOBAL_TYPES: { readonly [symbol: string]: readonly string[] } = {
+  // Per-CPU variables: typed by BTF too, unless it was made without them (pahole 1.18-1.21, as on 5.10).
+  runqueues: ['struct rq'],
+  kernel_cpustat: ['struct kernel_cpustat'],
   init_task: ['struct task_struct'],
   init_mm: ['struct mm_struct'],
   init_uts_ns: ['struct uts_namespace'],

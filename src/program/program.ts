@@ -14,6 +14,7 @@ import type { DumpFile } from '../dump/dump-file.ts';
 import type { Arch } from './arch/arch.ts';
 import { Field } from './field.ts';
 import { GLOBAL_TYPES } from './globals.ts';
+import { LayoutChoices } from './layouts.ts';
 import { type KernelModule, type ModuleList, readModuleBtf, readModules } from './modules.ts';
 import { Obj } from './object.ts';
 import { Symbols } from './symbols.ts';
@@ -41,6 +42,8 @@ export class Program {
   readonly arch: Arch;
   readonly symbols: Symbols;
   readonly types = new Types();
+  /** Which layouts were chosen for this kernel, and how far they are proven. */
+  readonly layouts = new LayoutChoices();
   readonly orcVersion: OrcVersion | undefined;
   readonly problems: readonly string[];
   readonly pageSize: number;
@@ -62,6 +65,10 @@ export class Program {
     this.problems = parts.problems;
     this.#btf = parts.btf;
     this.#orc = parts.orc;
+    // v1 on 5.10 and 6.1, v3 on 6.12; 2 and 4 on no real dump.
+    const orcProven = { 1: ['5.10', '6.1'], 2: [], 3: ['6.12'], 4: [] };
+    if (parts.orcVersion !== undefined)
+      this.layouts.chose('ORC', `version ${parts.orcVersion}`, orcProven[parts.orcVersion]);
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
     if (parts.btf !== undefined) this.types.add(parts.btf);
     this.arch.learn(this);

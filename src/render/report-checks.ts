@@ -39,6 +39,8 @@ export function readSection(report: Report, width: number): Line[] {
     if (complete) continue;
     for (const reason of each.missing) out.push(...wrap([span(reason)], width, { lead: [], columns: 4 }));
   }
+  if (report.unproven.length > 0) out.push(blank, line('--- Layouts that no real dump has proven', 'heading'));
+  for (const each of report.unproven) out.push(...wrap([span(each)], width, { lead: [span('-')], columns: 2 }));
   if (problems.length > 0) out.push(blank, line('--- Problems of the dump', 'heading'));
   for (const problem of problems) out.push(...wrap([span(problem)], width, { lead: [span('-')], columns: 2 }));
   return out;

@@ -63,6 +63,7 @@ const schema: Rule = {
     },
   ],
   coverage: [{ what: 'string', read: 'number', total: 'number', missing: ['string'] }],
+  unproven: ['string'],
   problems: ['string'],
 };
 

@@ -63,6 +63,7 @@ export function encodeReport(report: Report): JsonValue {
     findings: report.findings.map(findingJson),
     checks: report.checks.map(checkJson),
     coverage: report.coverage.map(coverageJson),
+    unproven: report.unproven,
     problems: report.problems,
   });
 }

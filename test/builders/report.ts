@@ -156,6 +156,7 @@ export function report(part: Partial<Report> = {}): Report {
       { what: 'tasks', read: 161, total: 161, missing: [] },
       { what: 'stacks of blocked tasks', read: 51, total: 51, missing: [] },
     ],
+    unproven: [],
     problems: [],
     stopped: undefined,
     complete: true,

@@ -6,6 +6,7 @@ import { add, isAligned, isKernel, phys, virt, within, type PhysAddr, type VirtA
 import { FaultError } from '../../base/errors.ts';
 import type { VirtRange } from '../../base/memory.ts';
 import type { Vmcoreinfo } from '../../debuginfo/vmcoreinfo.ts';
+import { PROVEN } from '../layouts.ts';
 import type { PhysicalMemory } from '../physical-memory.ts';
 import type { Program } from '../program.ts';
 import type { Arch, Registers, StackTrace } from './arch.ts';
@@ -148,6 +149,7 @@ export class X86_64 implements Arch {
   }
 
   learn(program: Program): void {
+    program.layouts.chose('page tables', `${this.#levels} levels`, this.#levels === 4 ? PROVEN : []);
     const text = program.symbols.lookup('_text')?.address;
     const end = program.symbols.lookup('_end')?.address;
     if (text !== undefined && end !== undefined && text < end) this.#image = { start: text, end };
