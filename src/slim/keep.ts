@@ -12,6 +12,8 @@ import { FrameSet } from './frame-set.ts';
 import type { Memmap } from './memmap.ts';
 import type { PageClass } from './policy.ts';
 
+/** makedumpfile's bits for page cache (two), memory of programs and free memory. */
+const FILTERS = 2 | 4 | 8 | 16;
 /** Pages between two questions to the budget. */
 const CHECK_EVERY = 1024;
 
@@ -24,12 +26,15 @@ export class Keep {
   readonly #dump: DumpFile;
   readonly #memmap: Memmap;
   readonly #budget: Budget;
+  /** The dump itself has no memory of programs, no page cache and no free memory, so nothing need be known of a page. */
+  readonly #filtered: boolean;
   #steps = 0;
 
   constructor(dump: DumpFile, memmap: Memmap, budget: Budget) {
     this.#dump = dump;
     this.#memmap = memmap;
     this.#budget = budget;
+    this.#filtered = ((dump.dumpLevel ?? 0) & FILTERS) === FILTERS;
   }
 
   /** Pages of the dump that were wanted but are memory of programs, page cache or free. */
@@ -51,7 +56,7 @@ export class Keep {
     const use = this.#memmap.use(frame);
     // Parts of the image that were only needed at boot were freed, and may be anything now.
     if (wanted === 'image' && use !== 'reserved' && use !== 'unknown') return;
-    if (use === 'user' || use === 'free' || (use === 'unknown' && onlyTouched(wanted))) {
+    if (use === 'user' || use === 'free' || (use === 'unknown' && onlyTouched(wanted) && !this.#filtered)) {
       if (status === 'data' || status === 'zero' || status === 'lost') this.#refused.add(frame);
     } else if (status === 'excluded-or-zero') {
       (use === 'unknown' || onlyTouched(wanted) ? this.#missing : this.#zeros).add(frame);

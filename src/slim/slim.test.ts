@@ -2,6 +2,8 @@ import { copyFileSync, readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { IMAGE_FRAME, MEMMAP_FRAME, PageMachine, TEXT } from '../../test/builders/page-machine.ts';
+import { KernelImage } from '../../test/builders/image.ts';
+import { programOfImage } from '../../test/builders/program.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
 import { add, pfn } from '../base/address.ts';
 import { attempt, CancelledError, UsageError } from '../base/errors.ts';
@@ -115,6 +117,31 @@ describe('slim', () => {
     const dump = openDump(path);
     expect(statuses(dump, [0x30, 0x31, 0x32])).toEqual(['data', 'excluded', 'data']);
     dump.close();
+  });
+
+  it('refuses what nobody knows, unless the dump itself has no memory of programs', () => {
+    const built = machine();
+    // The page structures of the frames 0 to 63.
+    built.states.set(MEMMAP_FRAME, 'lost');
+    const path = tempFolder();
+    const report = (program: Program): void => {
+      program.memory.readU64(built.address(0x31));
+    };
+    for (const [name, dumpLevel, kept] of [
+      ['raw', 0, 'excluded'],
+      ['unknown', undefined, 'excluded'],
+      ['filtered', 31, 'data'],
+    ] as const) {
+      run(built, path(name), { report }, dumpLevel === undefined ? {} : { dumpLevel });
+      const dump = openDump(path(name));
+      expect(statuses(dump, [0x31])).toEqual([kept]);
+      dump.close();
+    }
+  });
+
+  it('says in one line that a kernel without known page structures cannot be made slim', () => {
+    const program = programOfImage(new KernelImage());
+    expect(() => slim(program, tempFolder()('out')).next()).toThrow(UsageError);
   });
 
   it('leaves excluded pages excluded, and lost ones lost, and says so', () => {

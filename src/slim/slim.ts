@@ -5,7 +5,7 @@
  */
 import type { Pfn } from '../base/address.ts';
 import { type Budget, unlimited } from '../base/budget.ts';
-import { attempt, isDataError } from '../base/errors.ts';
+import { attempt, isDataError, UsageError } from '../base/errors.ts';
 import type { DumpFile, ElfNote } from '../dump/dump-file.ts';
 import { type KdumpContent, type KdumpWriteOptions, type Utsname, writeKdump } from '../dump/kdump-writer.ts';
 import { cpus } from '../kernel/cpus.ts';
@@ -75,12 +75,12 @@ export interface SlimResult {
 
 /**
  * Does the work in steps; nothing is written before the last one, and an end before that leaves no file behind.
- * @throws UsageError when the target exists, is `options.input`, or cannot be written; LookupError when the kernel's
- *   page structures are not known; CancelledError
+ * @throws UsageError when the target exists, is `options.input`, or cannot be written, or when the kernel's page structures
+ *   are not known; CancelledError
  */
 export function* slim(program: Program, path: string, options: SlimOptions = {}): Generator<SlimStep, SlimResult> {
   const budget = options.budget ?? unlimited;
-  const memmap = new Memmap(program);
+  const memmap = memmapOf(program);
   const keep = new Keep(program.dump, memmap, budget);
   const problems: string[] = [];
   const part = <T>(what: string, run: () => T): T | undefined => {
@@ -145,6 +145,16 @@ export function slimPolicyOf(dump: DumpFile): number | undefined {
 
 function isSlimNote(note: ElfNote): boolean {
   return note.name === SLIM_NOTE.name && note.type === SLIM_NOTE.type;
+}
+
+function memmapOf(program: Program): Memmap {
+  try {
+    return new Memmap(program);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    // Without it, programs' memory could not be told from the kernel's.
+    throw new UsageError(`the dump cannot be made slim: ${error.message}`, { cause: error });
+  }
 }
 
 function contentOf(program: Program, frames: FrameSet, budget: Budget): KdumpContent {
