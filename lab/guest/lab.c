@@ -74,10 +74,15 @@ void lab_write(const char *path, const char *text)
 
 void lab_insmod(const char *name)
 {
+	lab_insmod_with(name, "");
+}
+
+void lab_insmod_with(const char *name, const char *parameters)
+{
 	char path[200];
 	snprintf(path, sizeof path, "/incident/%s.ko", name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) != 0)
+	if (fd < 0 || syscall(SYS_finit_module, fd, parameters, 0) != 0)
 		lab_die("insmod %s", name);
 	close(fd);
 }

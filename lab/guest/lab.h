@@ -43,8 +43,9 @@ void lab_company(void);
 /* Maps, touches and keeps anonymous memory. */
 void *lab_memory(size_t bytes);
 void lab_write(const char *path, const char *text);
-/* Loads a module that the incident brought along. */
+/* Loads a module that the incident brought along, with parameters. */
 void lab_insmod(const char *name);
+void lab_insmod_with(const char *name, const char *parameters);
 /* Appends what a /proc file holds to a buffer; its length, or -1. */
 long lab_read(const char *path, char *buffer, size_t size);
 
@@ -61,6 +62,7 @@ void lab_ready(void);
 uint64_t probe_task(pid_t pid);
 uint64_t probe_mm(pid_t pid);
 uint64_t probe_inode(pid_t pid, int fd);
+uint64_t probe_cache(const char *name);
 uint64_t probe_symbol(const char *name);
 uint64_t probe_read(uint64_t address);
 /* Length of the queue of a `mutex` or `rw_semaphore`. */

@@ -19,7 +19,7 @@
 
 #define CHUNK (1 << 20)
 static char out[CHUNK] __attribute__((aligned(4096)));
-static char file[8 << 20];
+static char file[1 << 20];
 static size_t used;
 static off_t written;
 static int device;

@@ -192,3 +192,19 @@ long probe_waiters(const char *type, uint64_t lock)
 		count++;
 	return count;
 }
+
+uint64_t probe_cache(const char *name)
+{
+	char found[64] __attribute__((aligned(8)));
+	uint64_t head = probe_symbol("slab_caches");
+	long list = probe_offset("kmem_cache", "list"), text = probe_offset("kmem_cache", "name");
+	for (uint64_t node = probe_read(head); node != head; node = probe_read(node)) {
+		uint64_t from = probe_read(node - list + text);
+		for (int i = 0; i < 64; i += 8)
+			((uint64_t *)found)[i / 8] = probe_read(from + i);
+		found[63] = 0;
+		if (strcmp(found, name) == 0)
+			return node - list;
+	}
+	lab_die("no slab cache %s", name);
+}
