@@ -34,6 +34,7 @@ export function taskMembers(era: IncidentEra): Members {
     group_leader: 'struct task_struct *',
     tasks: 'struct list_head',
     signal: 'struct signal_struct *',
+    rss_stat: struct({ events: 'int', count: 'int[4]' }),
     sched_info: SCHED_INFO,
   };
 }
@@ -67,7 +68,9 @@ function declareTasks(image: KernelImage, era: IncidentEra): void {
   image.struct('mm_struct', {
     mmap: 'struct vm_area_struct *',
     [today ? 'mmap_lock' : 'mmap_sem']: 'struct rw_semaphore',
+    rss_stat: struct({ count: 'atomic_long_t[4]' }),
   });
+  image.enum(undefined, ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SWAPENTS', 'MM_SHMEMPAGES']);
   image.struct('vm_area_struct', {
     vm_start: 'unsigned long',
     vm_end: 'unsigned long',

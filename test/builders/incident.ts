@@ -9,7 +9,8 @@
  *   incident.task('top', { pid: 106, state: 'D', offCpu: 6.4, waits: [incident.directory, 'read'] });
  *   const program = incident.program();                         // or damage it first: program((image) => image.write(...))
  *
- * There are always init (pid 1), two idle tasks and two CPUs; who is not `running` on one leaves it to the idle task.
+ * There are always init (pid 1), two idle tasks, two CPUs and, in 6.1, 16 GiB of memory, half of it free. A CPU that no
+ * task is `running` on is idle.
  * Labels: `task96`, `task96 stack`, `waiter96`, `signal96`, `mm96`, `fault96`; `dir_inode.i_rwsem` or the lock's own.
  */
 import type { VirtAddr } from '../../src/base/address.ts';
@@ -18,6 +19,7 @@ import type { Program } from '../../src/program/program.ts';
 import { type KernelImage, ref, type Value } from './image.ts';
 import { declareIncident, type IncidentEra, taskMembers } from './incident-types.ts';
 import { type Stack, Stacks, STACKS } from './incident-stacks.ts';
+import { placeMemory } from './memory-counters.ts';
 import { OpenFilesBuilder } from './open-files.ts';
 import { programOfImage } from './program.ts';
 import { Vfs } from './vfs.ts';
@@ -115,6 +117,7 @@ export class Incident {
     this.image.list('modules');
     if (era === '6.1') this.directory = this.#lock('rw_semaphore', 'data_root_inode.i_rwsem');
     else this.directory = this.#lock('mutex', 'data_root_inode.i_mutex');
+    if (era === '6.1') placeMemory(this.image, { total: 16 * 2 ** 30, free: 8 * 2 ** 30 });
     for (let cpu = 0; cpu < CPUS; cpu++) this.#idleTask(cpu);
     this.init = this.task('init', { pid: 1, offCpu: 1 });
   }
@@ -193,7 +196,7 @@ export class Incident {
     if (tty !== undefined && !this.#names.has(tty)) image.place(`tty ${tty}`, 'struct tty_struct', { name: tty });
     if (tty !== undefined) this.#names.add(tty);
     image.place(`signal${pid}`, 'struct signal_struct', { ...ids, tty: tty === undefined ? 0 : ref(`tty ${tty}`) });
-    if (kthread !== true) image.place(`mm${pid}`, 'struct mm_struct');
+    if (kthread !== true) image.place(`mm${pid}`, 'struct mm_struct', { 'rss_stat.count[1]': 100 });
   }
 
   #pid(nr: number): string {
