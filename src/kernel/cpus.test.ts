@@ -44,10 +44,10 @@ describe('cpus', () => {
   });
 
   it('are not more than a kernel can have', () => {
+    expect(cpus(programOfImage(withMask('__cpu_online_mask', [3n], 1)), 'online')).toEqual([0]);
     for (const limit of [0, 8193, 0xffffffff]) {
       const program = programOfImage(withMask('__cpu_online_mask', [1n], limit));
       expect(() => cpus(program, 'online')).toThrow(ValidationError);
     }
-    expect(ValidationError).not.toBe(LookupError);
   });
 });

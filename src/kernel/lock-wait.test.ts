@@ -243,6 +243,9 @@ describe('look-alikes', () => {
     waits.tasks.image.list(node);
     waits.tasks.link();
     expect(waits.find('first')).toBeUndefined();
+    // The one that is queued may lie above it.
+    waits.tasks.image.list('lock.wait_list', [waits.waiter('first', {}, WAITER + 10)]);
+    expect(waits.find('first')?.waiter.address).toBe(waits.at('first waiter 1610'));
   });
 
   it('that nobody links back to were taken off their list', () => {

@@ -52,7 +52,7 @@ describe('jobIds', () => {
   it('are not made up of what makes no sense', () => {
     const image = imageOf('4.19');
     image.write('signal.pids[2]', 0x4141);
-    image.write('pid 70.numbers[0].nr', -5);
+    image.write('pid 70.numbers[0].nr', 0);
     expect(idsOf(image)).toEqual({ processGroup: undefined, session: undefined, tty: 'pts0' });
     image.write('ps.signal', 0);
     expect(idsOf(image)).toEqual({ processGroup: undefined, session: undefined, tty: undefined });

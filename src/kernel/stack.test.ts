@@ -112,8 +112,11 @@ describe('threadSize', () => {
 
   it('is the size of thread_union where there are no such symbols', () => {
     const image = new KernelImage();
-    image.union('thread_union', { stack: 'unsigned long[2048]' });
-    expect(threadSize(programOfImage(image))).toBe(16384);
+    image.union('thread_union', { stack: 'unsigned long[512]' });
+    expect(threadSize(programOfImage(image))).toBe(4096);
+    // One bound alone bounds nothing.
+    image.symbol('__start_init_stack', 0xffffffff82000000n);
+    expect(threadSize(programOfImage(image))).toBe(4096);
     expect(() => threadSize(programOfImage(new KernelImage()))).toThrow(LookupError);
   });
 

@@ -238,6 +238,14 @@ describe('hostile modules', () => {
     expect(program.moduleAt(CODE)?.name).toBe('evil');
   });
 
+  it('are found where the kernel’s end is not known', () => {
+    const image = withFuse('mem');
+    image.symbol('_text', CODE - 0x100000n);
+    expect(programOfImage(image).moduleAt(CODE)?.name).toBe('fuse');
+    image.symbol('_end', CODE + 0x100000n);
+    expect(programOfImage(image).moduleAt(CODE)).toBeUndefined();
+  });
+
   it('have no symbols when their tables make no sense', () => {
     for (const [path, value] of [
       ['kallsyms.num_symtab', 0x7fffffff],

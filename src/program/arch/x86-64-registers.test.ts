@@ -91,6 +91,8 @@ describe('switchedOutRegisters', () => {
     const made = image(false);
     made.write('frame.ret_addr', ref('ret_from_fork_asm'));
     expect(switchedOutRegisters(programOfImage(made), made.address('task')).exact).toBe(true);
+    made.write('frame.ret_addr', 0x41414141);
+    expect(switchedOutRegisters(programOfImage(made), made.address('task')).exact).toBe(false);
   });
 
   it('fails with the memory', () => {

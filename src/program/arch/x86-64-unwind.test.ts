@@ -262,14 +262,15 @@ describe('code without rules', () => {
     const other = machine.func('other', rule({ kind: 'end' }));
     const panic = machine.func('panic', rule({ cfaReg: 'bp', spOffset: 16 }));
     const first = machine.func('first', rule({ kind: 'end' }));
-    const call = (returnAddress: VirtAddr, target: VirtAddr): void => {
-      const code = Buffer.alloc(5);
-      code[0] = 0xe8;
-      code.writeInt32LE(Number(target - returnAddress), 1);
-      machine.image.bytes(`call at ${returnAddress}`, code, { at: returnAddress - 5n });
+    const call = (label: string, returnAddress: VirtAddr, target: string): void => {
+      const displacement = Number(machine.image.address(target) - returnAddress);
+      machine.image.place(`${label} code`, 'u8', 0xe8, { at: returnAddress - 5n });
+      machine.image.place(label, 'u8[4]', [...Buffer.from(Int32Array.of(displacement).buffer)], {
+        at: returnAddress - 4n,
+      });
     };
-    call(panic, machine.image.address('__crash_kexec'));
-    call(other, machine.image.address('first'));
+    call('the call', panic, '__crash_kexec');
+    call('another', other, 'first');
     // What else may lie there: a pointer to code that nobody called from, one behind a call of something else.
     machine.put(13, first);
     machine.put(14, other);
@@ -283,10 +284,26 @@ describe('code without rules', () => {
       [machine.at(42), 'call'],
       [undefined, 'orc'],
     ]);
+    const problem = 'the unwind table has no rule here';
+    machine.put(25, 0);
+    machine.put(700, panic);
+    expect(machine.unwind(start).problem).toBe(problem);
+    machine.put(25, panic);
+    // The call may aim behind the ENDBR64 of the function, or into the padding before it, and no farther.
+    for (const [aim, found] of [
+      [-17, false],
+      [-16, true],
+      [4, true],
+      [5, false],
+    ] as const) {
+      const displacement = Number(machine.image.address('__crash_kexec') - panic) + aim;
+      machine.image.write('the call', [...Buffer.from(Int32Array.of(displacement).buffer)]);
+      expect([aim, machine.unwind(start).problem === undefined]).toEqual([aim, found]);
+    }
     machine.put(25, 0);
     expect(machine.unwind(start)).toMatchObject({
       end: 'broken',
-      problem: 'the unwind table has no rule here',
+      problem,
       frames: [{ pc: crash }],
     });
   });
