@@ -24,7 +24,7 @@ import { OpenFilesBuilder } from './open-files.ts';
 import { programOfImage } from './program.ts';
 import { Vfs } from './vfs.ts';
 
-export { getdentsInFault, STACKS } from './incident-stacks.ts';
+export { getdentsInFault } from './incident-stacks.ts';
 
 /** Seconds on the run queues' clock at the crash. */
 const CRASH = 200_000;

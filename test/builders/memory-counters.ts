@@ -28,6 +28,7 @@ export function placeMemory(
     vm_stat: 'atomic_long_t[1]',
   });
   image.struct('pglist_data', { node_zones: 'struct zone[1]', nr_zones: 'int', node_id: 'int' });
+  image.function('si_mem_available');
   const pages = total / PAGE;
   image.global('_totalram_pages', 'atomic_long_t', pages);
   image.global('totalreserve_pages', 'unsigned long', 0);
