@@ -6,6 +6,7 @@ export const versionText = `kwhy ${manifest.version}\n`;
 export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says why the machine hung.
 
 usage: kwhy VMCORE [options]
+       kwhy slim VMCORE -o OUT    write a small dump on which the report is the same (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
   -o, --output FILE       write to FILE, whole or not at all
@@ -19,4 +20,19 @@ usage: kwhy VMCORE [options]
 Nothing but the dump is needed: no vmlinux, no debuginfo. Ctrl-C shows what is known so far.
 
 exit status: 0 complete, 1 partial, 2 wrong command line, 3 no report (docs/exit-status.md)
+`;
+
+export const slimHelpText = `kwhy slim writes a small kdump-compressed file: what the kernel keeps for itself, no memory of
+programs and no page cache. The report on it is the same. docs/slim.md has the policy and says what may remain in it.
+
+usage: kwhy slim VMCORE -o OUT [options]
+
+  -o, --output OUT        the file to write, whole or not at all
+  -f, --force             replace an older file (never the dump itself)
+  --zlib                  compress with zlib, for tools that cannot read zstd
+  --json                  print what was kept as JSON
+  --no-progress           no line on stderr while work takes longer than a second
+  -h, --help              this text
+
+exit status: 0 complete, 1 something of it was lost in the dump, 2 wrong command line, 3 nothing was written
 `;

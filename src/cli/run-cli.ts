@@ -11,6 +11,11 @@ import { parseReportOptions } from './report-options.ts';
 import { isSystemError } from './system-error.ts';
 
 async function dispatch(argv: readonly string[], io: Io): Promise<ExitStatus> {
+  // A dump that is called 'slim' is given as './slim'.
+  if (argv[0] === 'slim') {
+    const { slimCommand } = await import('./slim-command.ts');
+    return slimCommand(argv.slice(1), io);
+  }
   const options = parseReportOptions(argv);
   if (options === 'help' || options === 'version') {
     const { helpText, versionText } = await import('./help.ts');

@@ -1,0 +1,148 @@
+/** `kwhy slim VMCORE -o OUT`: writes a small dump on which the report is the same, and says what remains in it. */
+import { limitedBudget } from '../base/budget.ts';
+import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import type { Report } from '../model/report.ts';
+import type { Shape } from '../model/shape.ts';
+import { byteCount, count } from '../model/value.ts';
+import { shapeJson } from '../render/shape-json.ts';
+import { shapeText } from '../render/shape-text.ts';
+import type { SlimResult } from '../slim/slim.ts';
+import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import { EXIT, type ExitStatus } from './exit-status.ts';
+import type { Io } from './io.ts';
+import { startProgress, ticking } from './progress.ts';
+import { systemReason } from './system-error.ts';
+import { wantsColour } from './terminal.ts';
+
+const specs: OptionSpecs = {
+  output: { takesValue: true, short: 'o' },
+  zlib: { takesValue: false },
+  force: { takesValue: false, short: 'f' },
+  json: { takesValue: false },
+  'no-progress': { takesValue: false },
+  help: { takesValue: false, short: 'h' },
+};
+
+interface SlimArguments {
+  readonly path: string;
+  readonly output: string;
+  readonly zlib: boolean;
+  readonly force: boolean;
+  readonly json: boolean;
+  readonly progress: boolean;
+}
+
+/** @throws ArgumentsError */
+function parse(argv: readonly string[]): SlimArguments | 'help' {
+  const { options, positionals } = parseArguments(argv, specs);
+  if (options.has('help')) return 'help';
+  const [path, second] = positionals;
+  const output = options.get('output');
+  if (path === undefined || path === '') throw new ArgumentsError('which dump? usage: kwhy slim VMCORE -o OUT');
+  if (second !== undefined) throw new ArgumentsError(`one dump at a time, and there is '${second}' after '${path}'`);
+  if (typeof output !== 'string') throw new ArgumentsError('where to? usage: kwhy slim VMCORE -o OUT');
+  const flag = (name: string): boolean => options.has(name);
+  return { path, output, zlib: flag('zlib'), force: flag('force'), json: flag('json'), progress: !flag('no-progress') };
+}
+
+export async function slimCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
+  const args = parse(argv);
+  if (args === 'help') {
+    const { slimHelpText } = await import('./help.ts');
+    await io.stdout.write(slimHelpText);
+    return EXIT.complete;
+  }
+  const [{ openProgram }, { diagnose }, { slim }, { checkOutput }] = await Promise.all([
+    import('../program/open.ts'),
+    import('../diagnosis/engine.ts'),
+    import('../slim/slim.ts'),
+    import('./output-file.ts'),
+  ]);
+  checkOutput(args.output, args.path);
+  const progress = startProgress(io, args.progress);
+  const budget = ticking(limitedBudget(io.now, undefined), progress);
+  let result: SlimResult;
+  try {
+    result = io.guard(() => {
+      progress.step('opening the dump');
+      const program = openProgram(args.path);
+      try {
+        const steps = slim(program, args.output, {
+          budget,
+          compression: args.zlib ? 'zlib' : 'zstd',
+          input: args.path,
+          replace: args.force,
+          report: (probe) => runWhole(diagnose(probe, budget), (step) => progress.step(step)),
+        });
+        for (;;) {
+          const next = steps.next();
+          if (next.done === true) return next.value;
+          progress.step(next.value.step);
+        }
+      } finally {
+        program.close();
+      }
+    }, undefined);
+  } catch (error) {
+    throw named(args.path, error);
+  } finally {
+    progress.clear();
+  }
+  const complete = result.problems.length === 0 && result.lostPages === 0;
+  const shape = await shapeOf(args.output, result);
+  const colour = wantsColour('auto', io.env, io.stdout);
+  await io.stdout.write(args.json ? shapeJson(shape, { complete }) : shapeText(shape, { colour }));
+  return complete ? EXIT.complete : EXIT.partial;
+}
+
+/** @throws CancelledError when the report was cut short: half a report reads half of the pages */
+function runWhole(steps: Iterator<{ readonly step: string }, Report>, onStep: (step: string) => void): void {
+  for (;;) {
+    const next = steps.next();
+    if (next.done !== true) onStep(next.value.step);
+    else if (next.value.stopped === undefined) return;
+    else throw new CancelledError(next.value.stopped);
+  }
+}
+
+/** Errors of the system name the dump; others say themselves what they are about. */
+function named(path: string, error: unknown): unknown {
+  if (error instanceof KwhyError) return error;
+  const reason = systemReason(error);
+  return reason === undefined ? error : new UsageError(`${path}: ${reason}`, { cause: error });
+}
+
+async function shapeOf(output: string, result: SlimResult): Promise<Shape> {
+  const { PAGE_CLASSES } = await import('../slim/policy.ts');
+  const classes = [...result.classes].filter(([, pages]) => pages > 0).sort((a, b) => b[1] - a[1]);
+  return {
+    shape: 'list',
+    items: [
+      {
+        shape: 'key-values',
+        rows: [
+          { key: 'file', label: 'Written', value: { kind: 'name', value: output } },
+          { key: 'bytes', label: 'Size', value: byteCount(result.bytes) },
+          { key: 'inputBytes', label: 'Instead of', value: byteCount(result.inputBytes) },
+          { key: 'pages', label: 'Pages', value: count(result.pages) },
+          { key: 'lostPages', label: 'Lost in the dump', value: count(result.lostPages) },
+          { key: 'policy', label: 'Policy', value: count(result.policyVersion) },
+        ],
+      },
+      {
+        shape: 'table',
+        title: 'Kept',
+        columns: [
+          { key: 'pages', label: 'pages', align: 'right' },
+          { key: 'what', label: 'what', align: 'left' },
+        ],
+        rows: classes.map(([key, pages]) => [count(pages), PAGE_CLASSES[key]]),
+      },
+      { shape: 'text', lines: [['What may remain in it of the people whose machine it was:']] },
+      { shape: 'text', lines: result.remains.map((line) => [`- ${line}`]) },
+      ...(result.problems.length === 0
+        ? []
+        : [{ shape: 'text' as const, lines: ['Not found:', ...result.problems].map((line) => [line]) }]),
+    ],
+  };
+}
