@@ -6,7 +6,7 @@ export const versionText = `kwhy ${manifest.version}\n`;
 export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says why the machine hung.
 
 usage: kwhy VMCORE [options]
-       kwhy slim VMCORE -o OUT    write a small dump on which the report is the same (kwhy slim --help)
+       kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
   -o, --output FILE       write to FILE, whole or not at all

@@ -39,6 +39,8 @@ describe.each(['6.1', '5.10', '3.10'] as const)('tasks in the layout of %s', (er
       [era === '6.1' ? '__state' : 'state']: 2,
       real_parent: ref('shell'),
       mm: 0xffff888012340000n,
+      utime: 8_000_000n,
+      stime: 16_000_000n,
       sched_info: { pcount: 7, run_delay: 11, last_arrival: 2n ** 60n, last_queued: 13 },
       ...(era === '3.10' ? { start_time: { tv_sec: 5, tv_nsec: 6 } } : { start_time: 8_440_000_000n }),
       ...{ '6.1': { 'thread_info.cpu': 1 }, '5.10': { cpu: 1 }, '3.10': {} }[era],
@@ -62,6 +64,8 @@ describe.each(['6.1', '5.10', '3.10'] as const)('tasks in the layout of %s', (er
       running: true,
       startTime: era === '3.10' ? undefined : 8_440_000_000n,
       schedInfo: { runs: 7n, runDelay: 11n, lastArrival: 2n ** 60n, lastQueued: 13n },
+      // cputime_t had no fixed unit.
+      cpuTime: era === '3.10' ? undefined : { user: 8_000_000n, system: 16_000_000n },
       idle: false,
     });
   });

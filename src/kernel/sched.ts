@@ -48,6 +48,8 @@ export interface Task {
   /** On the monotonic clock. */
   readonly startTime: Nanoseconds | undefined;
   readonly schedInfo: SchedInfo | undefined;
+  /** CPU time in user mode and in the kernel; undefined where the kernel counts it in other units (until 4.10). */
+  readonly cpuTime: { readonly user: Nanoseconds; readonly system: Nanoseconds } | undefined;
   /** True for the per-CPU idle tasks (pid 0). */
   readonly idle: boolean;
 }
@@ -71,6 +73,8 @@ interface Layout {
   readonly mm: Field;
   readonly cpu: Field | undefined;
   readonly startTime: Field | undefined;
+  readonly utime: Field | undefined;
+  readonly stime: Field | undefined;
   readonly runs: Field | undefined;
   readonly runDelay: Field | undefined;
   readonly lastArrival: Field | undefined;
@@ -93,6 +97,9 @@ function layoutOf(program: Program): Layout {
     cpu: maybe('thread_info.cpu') ?? maybe('cpu'),
     // u64 nanoseconds since 3.17 (commit ccbf62d8a284); struct timespec before, which has no scalar of that name.
     startTime: maybe('start_time'),
+    // Nanoseconds since 4.11 (commit 5613fda9a503), which removed cputime_t; its units depended on the configuration.
+    utime: program.types.tryFind('cputime_t') === undefined ? maybe('utime') : undefined,
+    stime: program.types.tryFind('cputime_t') === undefined ? maybe('stime') : undefined,
     runs: maybe('sched_info.pcount'),
     runDelay: maybe('sched_info.run_delay'),
     lastArrival: maybe('sched_info.last_arrival'),
@@ -258,12 +265,19 @@ function readTask(program: Program, layout: Layout, address: VirtAddr, running: 
     running,
     startTime: layout.startTime?.size === 8 ? attempt(() => time(layout.startTime, address)) : undefined,
     schedInfo: readSchedInfo(layout, address),
+    cpuTime: readCpuTime(layout, address),
     idle,
   };
 }
 
 function time(field: Field | undefined, address: VirtAddr): Nanoseconds | undefined {
   return field === undefined ? undefined : nanoseconds(field.u64(address));
+}
+
+function readCpuTime(layout: Layout, address: VirtAddr): Task['cpuTime'] {
+  const user = time(layout.utime, address);
+  const system = time(layout.stime, address);
+  return user === undefined || system === undefined ? undefined : { user, system };
 }
 
 /** `struct sched_info`; needs CONFIG_SCHED_INFO, which all distributions set. */

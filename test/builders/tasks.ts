@@ -44,6 +44,7 @@ export class TasksBuilder {
     });
     image.struct('thread_struct', { sp: 'unsigned long' });
     image.struct('signal_struct', { nr: 'int', ...(today ? { thread_head: 'struct list_head' } : {}) });
+    if (!today) image.typedef('cputime_t', 'unsigned long');
     image.struct('timespec', { tv_sec: 'long', tv_nsec: 'long' });
     image.struct('task_struct', {
       ...CPU[era],
@@ -58,7 +59,9 @@ export class TasksBuilder {
       mm: 'struct mm_struct *',
       tasks: 'struct list_head',
       signal: 'struct signal_struct *',
-      ...(today ? { thread_node: 'struct list_head', start_time: 'u64' } : { start_time: 'struct timespec' }),
+      ...(today
+        ? { thread_node: 'struct list_head', start_time: 'u64', utime: 'u64', stime: 'u64' }
+        : { start_time: 'struct timespec', utime: 'cputime_t', stime: 'cputime_t' }),
       sched_info: 'struct sched_info',
       thread: 'struct thread_struct',
       ...extra,
