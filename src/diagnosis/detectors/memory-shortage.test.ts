@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
+import { virt } from '../../base/address.ts';
+import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
+import type { Program } from '../../program/program.ts';
 import { memoryFact } from '../facts/memory.ts';
 import memoryShortage from './memory-shortage.ts';
 
@@ -84,6 +87,22 @@ describe('memory-shortage', () => {
 
   it('is silent where half of the memory is free', () => {
     expect(findings(machine({ total: 16 * GIB, free: 8 * GIB }))).toEqual([]);
+  });
+
+  it('shows its counters, and who holds most', () => {
+    const program = programOfImage(machine({ total: 16 * GIB, free: 30 * MIB }));
+    const memory = contextOf(program).use(memoryFact);
+    const largest = { pid: 7, comm: 'java', address: virt(0xffff888000000000n) } as Task;
+    const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest }];
+    const [finding] = memoryShortage.detector.run({ memory, rss: { groups, total: 9 * GIB } }, program);
+    expect(finding?.evidence.map(({ show }) => show)).toEqual(['kmem -i', 'kmem -z', 'ps -G 7']);
+    expect(finding?.details).toMatchObject({ groups: [{ processes: 2, rss: { value: 9 * GIB } }] });
+  });
+
+  it('asks only dumps with types', () => {
+    expect(memoryShortage.appliesTo(programOfImage(new KernelImage()))).toBe(true);
+    const without = { types: { sources: [] } } as unknown as Program;
+    expect(memoryShortage.appliesTo(without)).toMatch(/no types/);
   });
 
   it('claims nothing when the counters cannot be read', () => {

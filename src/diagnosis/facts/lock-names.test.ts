@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
-import { type KernelImage, ref } from '../../../test/builders/image.ts';
+import { KernelImage, ref } from '../../../test/builders/image.ts';
 import { Incident, type TestLock } from '../../../test/builders/incident.ts';
+import { programOfImage } from '../../../test/builders/program.ts';
+import { Slabs } from '../../../test/builders/slab.ts';
 import { textOf } from '../../../test/builders/text.ts';
+import { add } from '../../base/address.ts';
 import { type LockName, lockNamesFact } from './lock-names.ts';
 
 function nameOf(incident: Incident, lock: TestLock, damage?: (image: KernelImage) => void): LockName {
@@ -87,6 +90,15 @@ describe('names of locks', () => {
     expect(nameOf(incident, rtnl)).toMatchObject({ what: 'symbol', member: 'rtnl_mutex' });
     const inner: TestLock = { ...rtnl, address: incident.image.address('rtnl_mutex.wait_list') };
     expect(nameOf(incident, inner).member).toMatch(/^rtnl_mutex\+\d+$/);
+  });
+
+  it('names at least the slab cache that a lock lies in', () => {
+    const slabs = new Slabs(new KernelImage(), '6.1');
+    slabs.cache('devices', { name: 'kmalloc-512', size: 512, objects: 8 });
+    const object = add(slabs.slab('devices', 1), 512);
+    const name = contextOf(programOfImage(slabs.image)).use(lockNamesFact).of(add(object, 64), 'mutex');
+    expect(textOf(name.text)).toBe('a mutex in a kmalloc-512 object');
+    expect(name).toMatchObject({ what: 'slab', container: { address: object } });
   });
 
   it('claims nothing of a lock that nothing names', () => {

@@ -94,13 +94,27 @@ describe('evidence of a pile-up', () => {
     expect(textOf(descriptors?.claim)).toBe('Open descriptors of it: fd 3 of ps (pid 96).');
   });
 
+  it('takes the owner of a mutex for certain', () => {
+    const incident = new Incident();
+    const lock = incident.lock('mutex', 'a_lock');
+    incident.held(lock, incident.task('owner', { pid: 10 }));
+    incident.task('waiter', { pid: 20, waits: [lock] });
+    const owner = about(told(incident).evidence, /owner word/);
+    expect(textOf(owner?.claim)).toBe('The owner word names owner (pid 10).');
+    expect(owner).toMatchObject({ address: incident.image.address('task10'), confidence: 'certain' });
+    expect(owner).not.toHaveProperty('because');
+  });
+
   it('shows each link of a circle', () => {
     const incident = new Incident();
     const [a, b] = [incident.lock('mutex', 'a'), incident.lock('mutex', 'b')];
     incident.held(a, incident.task('one', { pid: 10, waits: [b] }));
     incident.held(b, incident.task('two', { pid: 11, waits: [a] }));
     const { evidence, details } = told(incident);
-    expect(about(evidence, /^one \(pid 10\) holds the mutex .* and waits for the mutex/)).toMatchObject({
+    expect(textOf(about(evidence, /^one \(pid 10\) holds/)?.claim)).toBe(
+      `one (pid 10) holds the mutex 0x${a.address.toString(16)} and waits for the mutex 0x${b.address.toString(16)}.`,
+    );
+    expect(about(evidence, /^one \(pid 10\) holds/)).toMatchObject({
       address: a.address,
       ctype: 'struct mutex',
       confidence: 'certain',

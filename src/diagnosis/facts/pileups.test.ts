@@ -63,6 +63,23 @@ describe('pile-ups', () => {
     ]);
   });
 
+  it('counts those behind a lock when it looks for the largest', () => {
+    const incident = new Incident();
+    const root = incident.lock('mutex', 'root');
+    incident.held(root, incident.task('culprit', { pid: 10 }));
+    for (const n of [1, 2]) {
+      const behind = incident.lock('mutex', `behind ${n}`);
+      incident.held(behind, incident.task('between', { pid: 10 + n, waits: [root] }));
+      incident.tasks(2, 'waiter', (i) => ({ pid: 20 * n + i, waits: [behind] }));
+    }
+    const queue = incident.lock('mutex', 'queue');
+    incident.tasks(3, 'queued', (i) => ({ pid: 90 + i, waits: [queue] }));
+    expect(pileUpsOf(incident).map((pileUp) => [pileUp.lock.address, pileUp.victims.length])).toEqual([
+      [root.address, 6],
+      [queue.address, 3],
+    ]);
+  });
+
   it('tells only the root of a chain, and counts those behind it', () => {
     const incident = new Incident();
     const root = incident.lock('mutex', 'root');
