@@ -105,6 +105,8 @@ const COMPANY: Readonly<Record<string, Parameter>> = {
   BIG_MB: { from: 30, to: 70 },
   QUEUE: { from: 3, to: 9 },
   QUEUE_NAME: { oneOf: ['logrotate', 'apt-get', 'backup', 'php-fpm'] },
+  /** How long a parent waits for its vforked child, uninterruptibly. */
+  VFORK_MS: { from: 200, to: 500 },
   OLD_LOG: {
     oneOf: [
       '<3>blk_update_request: I/O error, dev sdb, sector 2048 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 0',

@@ -55,6 +55,8 @@ void lab_wait_stack(pid_t pid, const char *function);
 /* Waits until a lock, `mutex` or `rw_semaphore`, has as many waiters; dies after 60 s. */
 void lab_wait_waiters(const char *type, uint64_t lock, long count);
 
+/* The oracle does not touch the mmap_lock of these processes. */
+void lab_skip_mm(pid_t pid);
 /* Everything is set up: lets the host go on; returns when the oracle has been recorded. */
 void lab_ready(void);
 

@@ -1,19 +1,26 @@
 /*
- * oracle DEVICE: records twice, one second apart, what the kernel says about itself, as a tar on a raw device.
+ * oracle DEVICE HOW SECONDS: waits until the incident is ready, records twice, one second apart, what the kernel says
+ * about itself, as a tar on a raw device, and then has the dump taken: HOW is `sysrq`, `live` or `own`.
  *
- * Its memory is locked and it writes around the page cache, so that it changes little of what it records. Files that
- * would wait for an mmap_lock are left out for the processes named in /run/lab/skip-mm. Real-time priority lets it
- * through where memory is short.
+ * It is started before the incident, its memory is locked, and it writes around the page cache, so that it changes
+ * little of what it records. Files that would wait for an mmap_lock are left out for the processes named in
+ * /run/lab/skip-mm. Real-time priority lets it through where memory is short. When recording takes longer than SECONDS,
+ * the dump is taken all the same, and said so.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +32,11 @@ static off_t written;
 static int device;
 static char skip[65536];
 static int snapshot;
+static int port, trigger;
+static const char *how;
+
+static void tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void take_dump(void) __attribute__((noreturn));
 
 static void flush(void)
 {
@@ -35,8 +47,8 @@ static void flush(void)
 	for (size_t at = 0; at < size;) {
 		ssize_t done = pwrite(device, out + at, size - at, written + at);
 		if (done <= 0) {
-			printf("write of %zu at %ld: %s\n", size - at, (long)(written + at), strerror(errno));
-			exit(4);
+			tell("{\"note\":\"oracle: write at %ld: %s\"}\n", (long)(written + at), strerror(errno));
+			take_dump();
 		}
 		at += done;
 	}
@@ -162,20 +174,76 @@ static void record_all(void)
 	record_cgroup("/sys/fs/cgroup", 0);
 }
 
+/* One line to the host; the port stays open because opening needs memory. */
+static void tell(const char *format, ...)
+{
+	static char line[200];
+	va_list list;
+	va_start(list, format);
+	int length = vsnprintf(line, sizeof line, format, list);
+	va_end(list);
+	if (write(port, line, length) < 0)
+		_exit(5);
+}
+
+static void fail(const char *what)
+{
+	tell("{\"failed\":\"oracle: %s: %s\"}\n", what, strerror(errno));
+	reboot(RB_POWER_OFF);
+	_exit(3);
+}
+
+static void take_dump(void)
+{
+	tell("{\"oracle\":\"%ld\"}\n", (long)written);
+	tell("{\"dump\":\"%s\"}\n", how);
+	if (strcmp(how, "sysrq") == 0) {
+		if (write(trigger, "c", 1) < 0)
+			fail("sysrq");
+	} else if (strcmp(how, "own") == 0) {
+		int go = open("/run/lab/go", O_WRONLY);
+		if (go < 0 || write(go, "go", 2) < 0)
+			fail("/run/lab/go");
+	}
+	for (;;)
+		pause();
+}
+
+static void *give_up(void *seconds)
+{
+	sleep(*(int *)seconds);
+	tell("{\"note\":\"the oracle did not finish\"}\n");
+	take_dump();
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct sched_param priority = { 1 };
 	struct timespec start, now;
-	if (argc != 2 || (device = open(argv[1], O_WRONLY | O_DIRECT)) < 0) {
-		printf("open: %s\n", strerror(errno));
+	pthread_t watchdog;
+	char word[8];
+	if (argc != 4)
 		return 3;
-	}
+	how = argv[2];
+	int patience = atoi(argv[3]);
+	port = open("/dev/ttyS1", O_WRONLY | O_NOCTTY);
+	trigger = open("/proc/sysrq-trigger", O_WRONLY);
+	device = open(argv[1], O_WRONLY | O_DIRECT);
+	struct pollfd ready = { open("/run/lab/ready", O_RDWR), POLLIN, 0 };
+	if (device < 0 || trigger < 0 || ready.fd < 0)
+		fail("open");
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	sched_setscheduler(0, SCHED_FIFO, &priority);
+	prctl(PR_SET_NAME, "bash");
+	if (poll(&ready, 1, patience * 1000) != 1 || read(ready.fd, word, sizeof word) < 0)
+		fail("the incident never got ready");
+	if (pthread_create(&watchdog, NULL, give_up, &patience) != 0)
+		fail("thread");
 	int fd = open("/run/lab/skip-mm", O_RDONLY);
 	if (fd >= 0) {
 		if (read(fd, skip, sizeof skip - 1) < 0)
-			return 3;
+			fail("skip-mm");
 		close(fd);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -190,6 +258,5 @@ int main(int argc, char **argv)
 	memset(file, 0, 1024);
 	put(file, 1024);
 	flush();
-	printf("%ld\n", (long)written);
-	return 0;
+	take_dump();
 }

@@ -44,6 +44,7 @@ int main(void)
 	for (long i = 0; i < lab_number("SPINNERS"); i++)
 		lab_role(lab_text("SPINNER"), compute, i);
 	lab_sleep_ms(8000);
+	truth_text("folder", "/tmp/journal");
 	int fd = open("/tmp/journal", O_RDONLY);
 	truth_address("queue", "struct rw_semaphore", probe_inode(getpid(), fd) + probe_offset("inode", "i_rwsem"),
 		      "i_rwsem of the journal, whose queue moves");
