@@ -26,3 +26,14 @@ export function behindMutex(n: number, seconds: number, owner: Partial<TaskSpec>
   tops(incident, n, lock, { offCpu: seconds });
   return incident;
 }
+
+/** Mutexes in a circle: pid 10 + i holds lock i and waits for the next. */
+export function circle(incident: Incident, size: number): readonly TestLock[] {
+  const locks = Array.from({ length: size }, (_, i) => incident.lock('mutex', `circle ${i}`));
+  locks.forEach((lock, i) => {
+    const next = locks[(i + 1) % size];
+    if (next === undefined) throw new Error('a circle has locks');
+    incident.held(lock, incident.task('philosopher', { pid: 10 + i, waits: [next] }));
+  });
+  return locks;
+}

@@ -3,8 +3,8 @@ import { findingsOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { placeLog } from '../../../test/builders/log.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Prose } from '../../model/value.ts';
 import crashTrigger from './crash-trigger.ts';
 
 function imageWithLog(lines: readonly string[]): KernelImage {
@@ -17,12 +17,6 @@ const findingsOfLog = (...lines: readonly string[]): readonly Finding[] =>
   findingsOf(crashTrigger, programOfImage(imageWithLog(lines)));
 
 const PANIC = '<0>[  500.000000] Kernel panic - not syncing: ';
-
-function textOf(prose: Prose | undefined): string {
-  return (prose ?? [])
-    .map((part) => (typeof part === 'string' ? part : 'value' in part ? String(part.value) : '..'))
-    .join('');
-}
 
 describe('crash-trigger', () => {
   it('says that sysrq-c is no cause, and when it was pressed', () => {
@@ -38,7 +32,9 @@ describe('crash-trigger', () => {
       confidence: 'certain',
       details: { kind: 'sysrq', logTime: { kind: 'duration', ns: 11_300_000_000n } },
     });
-    expect(textOf(finding?.title)).toContain('that is not its cause');
+    expect(textOf(finding?.title)).toBe(
+      'The crash was triggered by hand through sysrq, 11.3 s after boot: that is not its cause.',
+    );
     expect(textOf(finding?.evidence[0]?.claim)).toBe('The log says: sysrq: Trigger a crash');
   });
 
@@ -54,6 +50,13 @@ describe('crash-trigger', () => {
       role: 'trigger',
       details: { panic: { kind: 'name', value: text }, logTime: { ns: 500_000_000_000n } },
     });
+    expect(textOf(finding?.title)).toMatch(cause === 'crash-by-hung-task-watchdog' ? /, 500 s after boot/ : text);
+  });
+
+  it('says no time where the log has none', () => {
+    const [finding] = findingsOfLog('<6>sysrq: Trigger a crash');
+    expect(textOf(finding?.title)).toBe('The crash was triggered by hand through sysrq: that is not its cause.');
+    expect(finding?.details['logTime']).toBeUndefined();
   });
 
   it('is silent about a log without a crash, and about user space that writes what looks like one', () => {

@@ -153,6 +153,18 @@ describe('what keeps the owner of a mutex', () => {
     expect(holderOf(incident, inner)?.stall).toMatchObject(stall);
   });
 
+  it('is another lock for a reader, too, but not the one that it read before', () => {
+    const incident = new Incident();
+    const { directory } = incident;
+    const inner = incident.lock('mutex', 'inner');
+    incident.held(directory, incident.task('reader', { pid: 10, waits: [inner] }), 'read');
+    incident.task('ls', { pid: 11, waits: [directory, 'write'] });
+    expect(holderOf(incident, directory)?.stall).toMatchObject({ kind: 'lock', lock: { address: inner.address } });
+    const again = new Incident();
+    again.held(again.directory, again.task('reader', { pid: 10, waits: [again.directory, 'read'] }), 'read');
+    expect(holderOf(again, again.directory)?.stall).toEqual({ kind: 'sleeping' });
+  });
+
   it.each([
     ['getdents', ['vfs_work', '__x64_sys_getdents', 'do_syscall_64']],
     ['getdents', ['vfs_work', 'sys_getdents', 'system_call_fastpath']],

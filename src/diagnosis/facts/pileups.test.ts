@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
-import { Incident, type TestLock } from '../../../test/builders/incident.ts';
+import { Incident } from '../../../test/builders/incident.ts';
+import { circle } from '../../../test/builders/scenes.ts';
 import { type PileUp, pileUpsFact } from './pileups.ts';
 
 function pileUpsOf(incident: Incident, damage?: (image: KernelImage) => void): readonly PileUp[] {
@@ -10,17 +11,6 @@ function pileUpsOf(incident: Incident, damage?: (image: KernelImage) => void): r
 
 const victimPids = ({ victims }: PileUp): readonly number[] => victims.map(({ task }) => task.pid);
 const cyclePids = ({ cycle }: PileUp): readonly number[] => cycle.map(({ holder }) => holder.task.pid);
-
-/** Mutexes in a circle: pid 10 + i holds lock i and waits for the next. */
-function circle(incident: Incident, size: number): readonly TestLock[] {
-  const locks = Array.from({ length: size }, (_, i) => incident.lock('mutex', `circle ${i}`));
-  locks.forEach((lock, i) => {
-    const next = locks[(i + 1) % size];
-    if (next === undefined) throw new Error('a circle has locks');
-    incident.held(lock, incident.task('philosopher', { pid: 10 + i, waits: [next] }));
-  });
-  return locks;
-}
 
 describe('pile-ups', () => {
   it('groups who waits for one lock by name, longest wait first', () => {
