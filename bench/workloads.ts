@@ -1,0 +1,103 @@
+/** Runs the commands of a workload in turn, round after round, and makes rows of the table of what was measured. */
+import type { Meter, Run } from './measure.ts';
+import { duration, median, medianRatio, size } from './statistics.ts';
+
+export interface Contender {
+  readonly name: string;
+  readonly work: string;
+  readonly command: readonly string[];
+  /** Undefined when a run did what it should, else what was wrong. */
+  readonly failure: (run: Run) => string | undefined;
+}
+
+export interface Measured {
+  readonly contender: Contender;
+  readonly runs: readonly Run[];
+  /** Why there are no more runs. */
+  readonly failed: string | undefined;
+}
+
+/** Fails for a status that is not among these. */
+export function unlessStatus(...good: readonly number[]): (run: Run) => string | undefined {
+  return ({ status, stderr }) => {
+    if (status !== null && good.includes(status)) return undefined;
+    const last = stderr.trim().split('\n').at(-1) ?? '';
+    return `${status === null ? 'not run to its end' : `status ${status}`}${last === '' ? '' : `: ${last}`}`;
+  };
+}
+
+/**
+ * One uncounted round, which also fills the machine's page cache, then `rounds` in which each contender runs once: what
+ * slows the machine for a while hits all of them. One that fails is not run again.
+ */
+export function measureInTurn(meter: Meter, contenders: readonly Contender[], rounds: number): readonly Measured[] {
+  const states = contenders.map((contender) => ({ contender, runs: new Array<Run>(), failed: '' }));
+  for (let round = 0; round <= rounds; round++) {
+    for (const state of states) {
+      if (state.failed !== '') continue;
+      const run = meter.run(state.contender.command);
+      const failed = state.contender.failure(run);
+      if (failed !== undefined) state.failed = failed;
+      else if (round > 0) state.runs.push(run);
+    }
+  }
+  return states.map(({ failed, ...rest }) => ({ ...rest, failed: failed === '' ? undefined : failed }));
+}
+
+/** What kwhy may take of a peer's time and memory. */
+export interface Bar {
+  readonly time: number;
+  readonly memory: number | undefined;
+}
+
+export const BARS: Readonly<Record<string, Bar>> = {
+  drgn: { time: 0.5, memory: 1 },
+  crash: { time: 0.1, memory: undefined },
+};
+
+export const HEAD = ['process', 'work', 'wall', 'min to max', 'CPU', 'peak memory'] as const;
+
+/** Median of one figure; NaN where it was not measured. */
+export function medianOf(measured: Measured, figure: 'wall' | 'cpu' | 'peak'): number {
+  return median(measured.runs.map((run) => run[figure] ?? Number.NaN));
+}
+
+export function rowOf(measured: Measured): readonly string[] {
+  const { contender, runs, failed } = measured;
+  if (failed !== undefined) return [contender.name, contender.work, `failed, ${failed}`, '', '', ''];
+  const walls = runs.map((run) => run.wall);
+  const statuses = new Set(runs.map((run) => run.status).filter((status) => status !== 0));
+  return [
+    contender.name,
+    contender.work + (statuses.size === 0 ? '' : ` (exit status ${[...statuses].join(', ')})`),
+    duration(medianOf(measured, 'wall')),
+    `${duration(Math.min(...walls))} to ${duration(Math.max(...walls))}`,
+    duration(medianOf(measured, 'cpu')),
+    size(medianOf(measured, 'peak')),
+  ];
+}
+
+export const RATIO_HEAD = ['kwhy / peer', 'time', 'bar', 'peak memory', 'bar'] as const;
+
+function verdict(value: number, bar: number | undefined): string {
+  if (bar === undefined) return '';
+  return `${bar}, ${value <= bar ? 'met' : 'MISSED'}`;
+}
+
+/** kwhy beside one peer: medians of the ratios of each round. */
+export function ratioRow(kwhy: Measured, peer: Measured): readonly string[] {
+  const ratio = (figure: 'wall' | 'peak'): number =>
+    medianRatio(
+      kwhy.runs.map((run) => run[figure] ?? Number.NaN),
+      peer.runs.map((run) => run[figure] ?? Number.NaN),
+    );
+  const [time, memory] = [ratio('wall'), ratio('peak')];
+  const bar = BARS[peer.contender.name];
+  return [
+    `kwhy / ${peer.contender.name}`,
+    time.toFixed(3),
+    verdict(time, bar?.time),
+    memory.toFixed(3),
+    verdict(memory, bar?.memory),
+  ];
+}
