@@ -31,8 +31,8 @@ it('runs all in turn, the first round uncounted', () => {
   const [kwhy, drgn] = measured;
   if (kwhy === undefined || drgn === undefined) throw new Error('two were measured');
   expect(rowOf(kwhy)).toEqual(['kwhy', 'w', '10 ms', '10 ms to 10 ms', 'not measured', '1.0 MiB']);
-  expect(ratioRow(kwhy, drgn)).toEqual(['kwhy / drgn', '0.250', '0.5, met', '1.000', '1, met']);
-  expect(ratioRow(drgn, kwhy)).toEqual(['kwhy / kwhy', '4.000', '', '1.000', '']);
+  expect(ratioRow(kwhy, drgn)).toEqual(['kwhy / drgn', '0.250', '0.5, met', 'not measured', '1.000', '1, met']);
+  expect(ratioRow(drgn, kwhy)).toEqual(['kwhy / kwhy', '4.000', '', 'not measured', '1.000', '']);
   expect(ratioRow({ ...kwhy, runs: drgn.runs }, drgn)[2]).toBe('0.5, MISSED');
 });
 

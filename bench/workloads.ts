@@ -77,27 +77,32 @@ export function rowOf(measured: Measured): readonly string[] {
   ];
 }
 
-export const RATIO_HEAD = ['kwhy / peer', 'time', 'bar', 'peak memory', 'bar'] as const;
+export const RATIO_HEAD = ['kwhy / peer', 'wall', 'bar', 'CPU', 'peak memory', 'bar'] as const;
+
+function ratioText(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(3) : 'not measured';
+}
 
 function verdict(value: number, bar: number | undefined): string {
-  if (bar === undefined) return '';
+  if (bar === undefined || !Number.isFinite(value)) return '';
   return `${bar}, ${value <= bar ? 'met' : 'MISSED'}`;
 }
 
 /** kwhy beside one peer: medians of the ratios of each round. */
 export function ratioRow(kwhy: Measured, peer: Measured): readonly string[] {
-  const ratio = (figure: 'wall' | 'peak'): number =>
+  const ratio = (figure: 'wall' | 'cpu' | 'peak'): number =>
     medianRatio(
       kwhy.runs.map((run) => run[figure] ?? Number.NaN),
       peer.runs.map((run) => run[figure] ?? Number.NaN),
     );
-  const [time, memory] = [ratio('wall'), ratio('peak')];
+  const [time, cpu, memory] = [ratio('wall'), ratio('cpu'), ratio('peak')];
   const bar = BARS[peer.contender.name];
   return [
     `kwhy / ${peer.contender.name}`,
-    time.toFixed(3),
+    ratioText(time),
     verdict(time, bar?.time),
-    memory.toFixed(3),
+    ratioText(cpu),
+    ratioText(memory),
     verdict(memory, bar?.memory),
   ];
 }
