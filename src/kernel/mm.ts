@@ -90,7 +90,8 @@ function counterReader(
         : tasks.reduce((sum, task) => sum + own.value(task), common.value(mm));
     };
   }
-  program.layouts.chose('rss_stat', 'a member for each (until 2.6.33)', []);
+  if (atomic(program, 'struct mm_struct', '_file_rss') !== undefined)
+    program.layouts.chose('rss_stat', 'a member for each (until 2.6.33)', []);
   // 2.6.32: one counter each, shared memory among the file pages.
   return (counter) => {
     const member = { file: '_file_rss', anon: '_anon_rss', swap: '_swap_usage', shmem: undefined }[counter];

@@ -21,9 +21,12 @@ export function readLog(program: Program): KernelLog {
   try {
     // Since 5.10 (commit 896fbe20b4e2).
     const prb = logSymbol(program, 'prb');
-    const form = prb !== undefined ? 'printk_ringbuffer (since 5.10)' : 'records or characters (until 5.9)';
-    program.layouts.chose('log', form, prb === undefined ? [] : PROVEN);
-    if (prb !== undefined) return readPrintkRingbuffer(program, program.memory.readPointer(prb));
+    if (prb !== undefined) {
+      program.layouts.chose('log', 'printk_ringbuffer (since 5.10)', PROVEN);
+      return readPrintkRingbuffer(program, program.memory.readPointer(prb));
+    }
+    if (logSymbol(program, 'log_buf') !== undefined)
+      program.layouts.chose('log', 'records or characters (until 5.9)', []);
     // Since 3.5 (commit 7ff9554bb578).
     if (logSymbol(program, 'log_first_idx') !== undefined) return readPrintkLog(program);
     return readPrintkChars(program);

@@ -47,6 +47,8 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   'own-userfault': 'lock-holder-stuck-in-own-userfaultfd',
   userfault: 'lock-holder-waits-for-userfaultfd',
   'owner-exited': 'lock-owner-exited',
+  reclaim: 'lock-holder-in-reclaim',
+  still: 'lock-holder-stuck',
   old: 'lock-holder-stuck',
   open: 'lock-queue',
 };
@@ -96,6 +98,8 @@ function titleOf({ name: lock, holder, victims, cycle }: PileUp, standstill: Sta
     'own-userfault': certain ? 'can never go on' : 'can hardly go on',
     userfault: 'waits for a user-space server',
     'owner-exited': 'has exited',
+    reclaim: 'gets no memory',
+    still: 'has not run since before they came',
     old: 'does not let go',
     open: 'holds it',
   };
@@ -132,6 +136,11 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   if (holder === undefined) return unnamedText(pileUp);
   const who = taskValue(holder.task);
   const doing = holder.syscall === undefined ? '' : prose` in ${symbol(holder.syscall)}`;
+  if (holder.reclaim !== undefined && (standstill.kind === 'reclaim' || holder.stall.kind === 'sleeping')) {
+    const state = holder.stall.kind === 'runnable' ? 'is runnable, without a CPU,' : 'is';
+    const faulting = holder.inFault ? 'page fault' : 'work';
+    return prose`${who} ${state} in ${symbol(holder.reclaim)}${doing}: its ${faulting} needs a page, and it has to free one first${standstill.kind === 'reclaim' ? ', while memory is short' : ''}.`;
+  }
   switch (holder.stall.kind) {
     case 'userfault': {
       const fault = prose`${who} sleeps in a page fault${doing}`;
@@ -263,6 +272,10 @@ function clearsText(standstill: Standstill): Prose {
       return ['Only if the user-space server answers the page fault.'];
     case 'owner-exited':
       return ['No: a task that has exited does not let go any more.'];
+    case 'reclaim':
+      return ['Only if memory comes free: those who wait hold theirs, and nobody who sleeps like this gives it back.'];
+    case 'still':
+      return prose`Not in the ${duration(standstill.offCpu)} since its holder last ran; it may yet, if what the holder waits for comes.`;
     case 'old':
       return prose`Not in the ${duration(standstill.oldest)} seen so far; nothing in the structures proves that it never will.`;
     default:
@@ -277,6 +290,10 @@ function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefine
       ? ['the holder is the last reader of the lock, and its stack does not confirm that it still holds it']
       : ['the holder is the last reader of the lock, and no function on its stack is known to work under it'];
   }
+  if (standstill.kind === 'reclaim')
+    return ['argued from what the holder does and from the free memory; that no page would ever come is not proved'];
+  if (standstill.kind === 'still')
+    return prose`argued from the ${duration(standstill.offCpu)} that the holder has not run, which all who wait came after`;
   if (standstill.kind === 'old') return ['argued from the age of the oldest wait, not proved by structure'];
   if (standstill.kind === 'lock-cycle' && standstill.confidence !== 'certain')
     return ['a link of the circle is a reader whose stack shows the lock, but no function known to work under it'];

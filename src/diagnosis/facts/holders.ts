@@ -50,6 +50,8 @@ export interface Holder {
   readonly waitsIn: string | undefined;
   /** System call that it is in: 'getdents64'. */
   readonly syscall: string | undefined;
+  /** Function in which it tries to free memory so that it gets a page; undefined when it does not. */
+  readonly reclaim: string | undefined;
   /** True when an exception (a page fault) interrupted the work under the lock. */
   readonly inFault: boolean;
 }
@@ -81,6 +83,21 @@ const TAKERS: { readonly [member: string]: readonly string[] } = {
   i_mutex: ['iterate_dir', 'vfs_readdir', 'lookup_slow', 'do_last', 'do_unlinkat'],
 };
 
+/**
+ * Functions of mm/vmscan.c, mm/page_alloc.c and mm/backing-dev.c that a task is in only while it has to free memory itself
+ * before it gets a page. `wait_iff_congested` went in 5.16 (commit 8d58802fc9de), `reclaim_throttle` came with it.
+ */
+const RECLAIM: ReadonlySet<string> = new Set([
+  'try_to_free_pages',
+  'do_try_to_free_pages',
+  'throttle_direct_reclaim',
+  'reclaim_throttle',
+  'wait_iff_congested',
+  'congestion_wait',
+  '__alloc_pages_slowpath',
+  'try_to_free_mem_cgroup_pages',
+]);
+
 function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined {
   const task = lock.owner;
   if (task === undefined || lock.ownerIs === undefined) return undefined;
@@ -95,6 +112,7 @@ function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined
     stall: stallOf(context, lock, task, frames),
     waitsIn: waitsIn(frames),
     syscall: syscallOf(frames),
+    reclaim: frames.find((frame) => frame.func !== undefined && RECLAIM.has(frame.func))?.func,
     inFault: frames.some((frame) => frame.registersAt !== undefined),
   };
 }

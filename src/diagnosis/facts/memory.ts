@@ -20,7 +20,7 @@ export interface MemoryState {
 
 export const memoryFact = defineFact<MemoryState>({
   id: 'memory',
-  derive({ program }) {
+  derive({ program, cover }) {
     const info = meminfo(program);
     const all = attempt(() => zones(program));
     const pages = all?.reduce((sum, zone) => sum + zone.watermark.min, 0);
@@ -37,6 +37,9 @@ export const memoryFact = defineFact<MemoryState>({
         : available < SHORT_AVAILABLE
           ? 'short'
           : 'enough';
+    // A shortage that could not be looked for is no clean bill.
+    const missing = [info.memTotal, info.memFree, info.memAvailable].flatMap(({ problem }) => problem ?? []);
+    cover({ what: 'counters that tell whether memory is short', read: 3 - missing.length, total: 3, missing });
     return { info, zones: all, minWatermark, verdict, available };
   },
 });

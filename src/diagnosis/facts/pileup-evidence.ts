@@ -206,6 +206,7 @@ function holderDetails(pileUp: PileUp, holder: Holder): Data {
     inPageFault: holder.inFault,
     syscall: holder.syscall,
     waitsIn: holder.waitsIn,
+    reclaim: holder.reclaim,
     userfault:
       holder.stall.kind === 'userfault'
         ? {

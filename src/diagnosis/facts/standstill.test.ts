@@ -228,6 +228,42 @@ describe('standstill by structure and by age', () => {
     expect(standstillOf(mutexHeldBy({ offCpu: 100_000 }, { offCpu: 2 }))).toEqual({ kind: 'open' });
   });
 
+  const NEVER_RAN = { state: 'D', stack: ['__schedule', 'schedule', 'wait_for_completion', 'a_driver'] } as const;
+
+  it('calls a holder still that has not run for seconds, not since before the first waiter came', () => {
+    expect(standstillOf(mutexHeldBy({ ...NEVER_RAN, offCpu: 7.3 }, { offCpu: 6.9 }))).toEqual({
+      kind: 'still',
+      confidence: 'possible',
+      offCpu: 7_300_000_000n,
+    });
+  });
+
+  it('is open while the holder runs in between: some came before it last stopped', () => {
+    expect(standstillOf(mutexHeldBy({ ...NEVER_RAN, offCpu: 5 }, { offCpu: 6.9 }))).toEqual({ kind: 'open' });
+    expect(standstillOf(mutexHeldBy({ state: 'R', offCpu: 7.3 }, { offCpu: 6.9 }))).toEqual({ kind: 'open' });
+  });
+
+  it('is open for a holder that has slept for less than a slow disk takes', () => {
+    expect(standstillOf(mutexHeldBy({ ...NEVER_RAN, offCpu: 2.9 }, { offCpu: 2.8 }))).toEqual({ kind: 'open' });
+  });
+
+  const RECLAIMS = { stack: ['__schedule', 'schedule', 'try_to_free_pages', '__alloc_pages_slowpath'] } as const;
+  const exhausted = (image: KernelImage): void => {
+    image.write('vm_zone_stat[0]', (30 * 2 ** 20) / 4096);
+  };
+
+  it('argues from reclaim when the holder needs a page and memory is short', () => {
+    const scarce = { kind: 'reclaim', confidence: 'probable' };
+    expect(standstillOf(mutexHeldBy({ ...RECLAIMS, offCpu: 0.1 }, { offCpu: 0.2 }), exhausted)).toEqual(scarce);
+    const starved = mutexHeldBy({ ...RECLAIMS, state: 'R', offCpu: 0.1 }, { offCpu: 500 });
+    expect(standstillOf(starved, exhausted)).toEqual(scarce);
+  });
+
+  it('is open when the holder reclaims while memory is not short, or memory is short and the holder does not', () => {
+    expect(standstillOf(mutexHeldBy({ ...RECLAIMS, offCpu: 0.1 }, { offCpu: 0.2 }))).toEqual({ kind: 'open' });
+    expect(standstillOf(mutexHeldBy({ offCpu: 0.1 }, { offCpu: 0.2 }), exhausted)).toEqual({ kind: 'open' });
+  });
+
   it('is open when no wait is known', () => {
     const unknown = (image: KernelImage): void => {
       for (const pid of [20, 21, 22]) image.write(`task${pid}.sched_info.last_arrival`, 0);

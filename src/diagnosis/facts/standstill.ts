@@ -8,9 +8,10 @@ import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { Confidence } from '../../model/finding.ts';
 import type { Holder } from './holders.ts';
+import { memoryFact } from './memory.ts';
 import { pileUpsFact, type PileUp } from './pileups.ts';
 import { tasksFact } from './tasks.ts';
-import { STUCK_BY_AGE } from './thresholds.ts';
+import { PILE_UP, STILL, STUCK_BY_AGE } from './thresholds.ts';
 
 export interface Answerer {
   readonly task: Task;
@@ -32,6 +33,10 @@ export type Standstill =
   | { readonly kind: 'own-userfault'; readonly confidence: Confidence; readonly answerers: Answerers }
   | { readonly kind: 'userfault'; readonly confidence: Confidence; readonly answerers: Answerers }
   | { readonly kind: 'owner-exited'; readonly confidence: Confidence }
+  /** It needs a page to go on, and memory is short. */
+  | { readonly kind: 'reclaim'; readonly confidence: Confidence }
+  /** It has not run since before the first waiter came, for long. */
+  | { readonly kind: 'still'; readonly confidence: Confidence; readonly offCpu: Nanoseconds }
   /** Nothing in the structures proves it; the oldest wait is beyond the threshold. */
   | { readonly kind: 'old'; readonly confidence: Confidence; readonly oldest: Nanoseconds }
   /** Neither structure nor age says that it stands still. */
@@ -66,7 +71,26 @@ function judge(context: FactContext, pileUp: PileUp): Standstill {
       return { kind: 'own-userfault', confidence: sure ? 'certain' : 'probable', answerers };
     return isOld ? { kind: 'userfault', confidence: 'probable', answerers } : { kind: 'open' };
   }
-  return isOld ? { kind: 'old', confidence: 'probable', oldest } : { kind: 'open' };
+  if (holder?.reclaim !== undefined && context.use(memoryFact).verdict === 'short') {
+    return { kind: 'reclaim', confidence: 'probable' };
+  }
+  if (isOld) return { kind: 'old', confidence: 'probable', oldest };
+  const offCpu = stillSince(pileUp, oldest);
+  return offCpu === undefined ? { kind: 'open' } : { kind: 'still', confidence: 'possible', offCpu };
+}
+
+/**
+ * How long a sleeping holder has not run, when that is long and all who wait came after it stopped: a lock that is held
+ * in turns, however busy, has waiters older than its holder's sleep.
+ */
+function stillSince(
+  { holder, holderOffCpu, lock, victims }: PileUp,
+  oldest: Nanoseconds | undefined,
+): Nanoseconds | undefined {
+  if (holder === undefined || holderOffCpu === undefined || holder.stall.kind !== 'sleeping') return undefined;
+  if (!isSure(holder) || lock.waiters.length < PILE_UP || oldest === undefined || oldest < STILL) return undefined;
+  const later = victims.every(({ wait }) => wait === undefined || wait <= holderOffCpu);
+  return later ? holderOffCpu : undefined;
 }
 
 /**

@@ -9,6 +9,13 @@ import { nanoseconds } from '../../base/units.ts';
  */
 export const STUCK_BY_AGE = nanoseconds(120n * 1_000_000_000n);
 
+/**
+ * A holder that has not run for this long, and not since before the first waiter came, is called still, as 'possible':
+ * what a task sleeps for under a lock (a disk, a timer, another CPU) takes milliseconds, and 3 s is a hundred times the
+ * slowest of these. A remote server or a disk that is being repaired may take longer and come back.
+ */
+export const STILL = nanoseconds(3n * 1_000_000_000n);
+
 /** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
 export const PILE_UP = 3;
 

@@ -149,7 +149,7 @@ export class X86_64 implements Arch {
   }
 
   learn(program: Program): void {
-    program.layouts.chose('page tables', `${this.#levels} levels`, this.#levels === 4 ? PROVEN : []);
+    program.layouts.chose('page tables', `${this.#levels} levels`, this.#levels === 4 ? PROVEN : ['6.1']);
     const text = program.symbols.lookup('_text')?.address;
     const end = program.symbols.lookup('_end')?.address;
     if (text !== undefined && end !== undefined && text < end) this.#image = { start: text, end };
