@@ -48,7 +48,10 @@ export const allowlist: Readonly<Record<Layer, Allowed>> = {
   'diagnosis/facts': { values: ['base', 'model', 'program', 'kernel'] },
   'diagnosis/detectors': { values: ['base', 'model', 'kernel', 'diagnosis/facts'] },
   'diagnosis/detectors/registry': { values: ['diagnosis/detectors'] },
-  'diagnosis/engine': { values: ['base', 'model', 'diagnosis/facts', 'diagnosis/detectors/registry'], types: ['program'] },
+  'diagnosis/engine': {
+    values: ['base', 'model', 'diagnosis/facts', 'diagnosis/detectors/registry'],
+    types: ['program'],
+  },
   commands: { values: ['base', 'model', 'program', 'kernel', 'diagnosis/facts'] },
   'commands/registry': { values: ['commands'] },
   render: { values: ['base', 'model'] },
