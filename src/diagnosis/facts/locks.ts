@@ -4,7 +4,7 @@
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { isDataError } from '../../base/errors.ts';
-import { findLockWait, lockWaiters, type LockKind, type LockWait } from '../../kernel/lock-wait.ts';
+import { findLockWait, lockWaiters, type LockKind, type LockWait, type RingCache } from '../../kernel/lock-wait.ts';
 import { mutexState, type MutexState } from '../../kernel/mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
@@ -58,12 +58,14 @@ export const locksFact = defineFact<LockTable>({
     const { tasks, isTask } = context.use(tasksFact);
     const stacks = context.use(stacksFact);
     const waits = new Map<Task, LockWait>();
+    // A queue is walked once, however many wait in it.
+    const rings: RingCache = new Map();
     const unmatched = new Map<Task, string>();
     for (const task of tasks) {
       context.budget.check();
       const { frames } = stacks.of(task);
       try {
-        const wait = findLockWait(context.program, task, frames, isTask);
+        const wait = findLockWait(context.program, task, frames, isTask, rings);
         const place = waitsIn(frames);
         if (wait !== undefined) waits.set(task, wait);
         else if (task.state.sleeping && !task.running && place !== undefined && SLEEPS_ON_LOCK.test(place))
