@@ -53,6 +53,8 @@ export const UTSNAME_FIELD = 65;
 
 export const DESCRIPTOR_SIZE = 24;
 export const STATUS_INCOMPLETE = 0x8;
+/** The bits of the header's status that are not a compression: incomplete, and unused page structures excluded. */
+export const STATUS_FLAGS = STATUS_INCOMPLETE | 0x10;
 /** Page frames of 64 TiB in 4 KiB pages, what x86-64 with 4 levels can have; bounds the index that is built. */
 const MAX_FRAMES = 2 ** 34;
 

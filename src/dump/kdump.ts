@@ -14,13 +14,14 @@ import { FormatError } from '../base/errors.ts';
 import { Bitmap, RankedBitmap } from './bitmap.ts';
 import type { ByteSource } from './byte-source.ts';
 import { type Codec, CodecError } from './codec.ts';
-import { COMPRESSION_BITS, codecName, makeCodec } from './codecs/index.ts';
+import { codecName, makeCodec } from './codecs/index.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import {
   type ByteRange,
   DESCRIPTOR_SIZE,
   type KdumpHeader,
   readKdumpHeader,
+  STATUS_FLAGS,
   STATUS_INCOMPLETE,
 } from './kdump-header.ts';
 import { MAX_NOTES_BYTES, parseNotes, vmcoreinfoNote } from './notes.ts';
@@ -91,9 +92,10 @@ class KdumpFile implements DumpFile {
         problems.push(`${lost} of ${inFile + lost} pages ${why}`);
       }
     }
-    const codec = header.status & COMPRESSION_BITS;
+    // What is no known flag is a compression of later days.
+    const codec = header.status & ~STATUS_FLAGS;
     if (codec !== 0 && this.#codec(codec) === undefined) {
-      problems.push(`pages compressed with ${codecName(codec)} cannot be read yet`);
+      problems.push(`the header names no compression that is known (status 0x${header.status.toString(16)})`);
     }
     this.problems = problems;
     const level = header.dumpLevel === undefined ? '' : `, dump level ${header.dumpLevel}`;
@@ -123,12 +125,11 @@ class KdumpFile implements DumpFile {
     if (status !== 'data') return status;
     try {
       const stored = this.#source.peek(this.#offset, this.#size);
-      const bit = this.#flags & COMPRESSION_BITS;
-      if (bit === 0) {
+      if (this.#flags === 0) {
         if (stored.length !== this.pageSize) return 'lost';
         into.set(stored);
       } else {
-        const codec = this.#codec(bit);
+        const codec = this.#codec(this.#flags);
         if (codec === undefined || codec.decompress(stored, into) !== this.pageSize) return 'lost';
       }
     } catch (error) {

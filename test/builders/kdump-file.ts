@@ -4,6 +4,7 @@
  */
 import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { type NoteSpec, noteBytes } from './elf-file.ts';
+import { lzoCompress, snappyCompress } from './lz.ts';
 
 export interface PageDescriptor {
   readonly offset: number | bigint;
@@ -25,7 +26,7 @@ export interface KdumpSpec {
   /** 4096 when absent. */
   readonly blockSize?: number;
   /** 'none' when absent. */
-  readonly compression?: 'none' | 'zlib' | 'zstd';
+  readonly compression?: 'none' | keyof typeof compressions;
   /** Added to the compression's bit. */
   readonly status?: number;
   readonly dumpLevel?: number;
@@ -50,8 +51,13 @@ export interface KdumpLayout {
   readonly data: number;
 }
 
-const ZLIB = 1;
-const ZSTD = 0x20;
+/** The bit of each compression, and the compression. */
+const compressions = {
+  zlib: [1, deflateSync],
+  lzo: [2, lzoCompress],
+  snappy: [4, snappyCompress],
+  zstd: [0x20, zstdCompressSync],
+} as const;
 const SUB_HEADER = 104;
 
 export function kdumpFile(spec: KdumpSpec): Uint8Array {
@@ -78,20 +84,22 @@ export function kdumpLayout(spec: KdumpSpec): KdumpLayout {
   const descriptors = bitmap2 + bitmapSize;
   const data = descriptors + frames.length * 24;
 
-  const bit = spec.compression === 'zlib' ? ZLIB : spec.compression === 'zstd' ? ZSTD : 0;
+  const { compression = 'none' } = spec;
+  const [bit, compress] =
+    compression === 'none' ? ([0, (page: Uint8Array) => page] as const) : compressions[compression];
   const stored: Buffer[] = [];
   const table = Buffer.alloc(frames.length * 24);
   let at = data;
   frames.forEach((frame, i) => {
     const page = spec.pages.get(frame) ?? new Uint8Array(block);
-    const packed = bit === ZLIB ? deflateSync(page) : bit === ZSTD ? zstdCompressSync(page) : Buffer.from(page);
+    const packed = compress(page);
     const shorter = packed.length < page.length;
     const made = { offset: at, size: shorter ? packed.length : page.length, flags: shorter ? bit : 0 };
     const kept = spec.descriptor?.(frame, made) ?? made;
     table.writeBigInt64LE(BigInt(kept.offset), i * 24);
     table.writeUInt32LE(kept.size, i * 24 + 8);
     table.writeUInt32LE(kept.flags, i * 24 + 12);
-    stored.push(shorter ? packed : Buffer.from(page));
+    stored.push(Buffer.from(shorter ? packed : page));
     at += made.size;
   });
 

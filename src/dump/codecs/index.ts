@@ -3,6 +3,8 @@
  * DUMP_DH_COMPRESSED_ZLIB 1, _LZO 2, _SNAPPY 4, _ZSTD 0x20 in makedumpfile's diskdump_mod.h.
  */
 import type { Codec } from '../codec.ts';
+import { lzoCodec } from './lzo.ts';
+import { snappyCodec } from './snappy.ts';
 import { zlibCodec } from './zlib.ts';
 import { zstdCodec } from './zstd.ts';
 
@@ -10,8 +12,6 @@ export const ZLIB = 0x1;
 export const LZO = 0x2;
 export const SNAPPY = 0x4;
 export const ZSTD = 0x20;
-/** Every bit that means compression. */
-export const COMPRESSION_BITS = ZLIB | LZO | SNAPPY | ZSTD;
 
 const names: ReadonlyMap<number, string> = new Map([
   [0, 'uncompressed'],
@@ -23,6 +23,8 @@ const names: ReadonlyMap<number, string> = new Map([
 
 const makers: ReadonlyMap<number, () => Codec> = new Map([
   [ZLIB, zlibCodec],
+  [LZO, lzoCodec],
+  [SNAPPY, snappyCodec],
   [ZSTD, zstdCodec],
 ]);
 
