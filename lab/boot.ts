@@ -127,7 +127,7 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
       if (field(readMessages(truth), 'dump') === 'live') {
         const qmp = await Qmp.connect(monitor);
         rmSync(vmcore, { force: true });
-        await qmp.execute('dump-guest-memory', { paging: false, protocol: `file:${vmcore}` });
+        await qmp.execute('dump-guest-memory', { paging: false, protocol: `file:${vmcore}`, format: 'kdump-zlib' });
         qmp.close();
         break;
       }
@@ -139,12 +139,12 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
   }
   const messages = readMessages(truth);
   const failed = field(messages, 'failed');
-  if (failed !== undefined) throw new LabError(`the guest failed: ${String(failed)}; see ${consoleLog}`);
+  if (failed !== undefined) throw new LabError(`the guest failed: ${JSON.stringify(failed)}; see ${consoleLog}`);
   const size = field(messages, 'vmcore');
   if (isNumber(size)) truncateSync(vmcore, Number(size));
   else if (field(messages, 'dump') !== 'live') throw new LabError(`the guest ended without a dump; see ${consoleLog}`);
   const note = field(messages, 'note');
-  if (note !== undefined) console.error(`note: ${String(note)}`);
+  if (note !== undefined) console.error(`note: ${JSON.stringify(note)}`);
   const recorded = field(messages, 'oracle');
   truncateSync(oracle, isNumber(recorded) ? Number(recorded) : Math.min(statSync(oracle).size, 4096));
   return { vmcore, oracle, console: consoleLog, messages };

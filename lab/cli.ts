@@ -17,9 +17,15 @@ async function make(wanted: readonly string[], kernels: readonly string[], varia
     for (const name of kernels.length > 0 ? kernels : incident.kernels) {
       const kernel = fetchKernel(name);
       for (const variant of variants) {
-        const { manifest, made, folder } = await makeVariant(incident, kernel, variant);
-        const how = made ? `made in ${manifest.seconds} s` : 'is there';
-        console.log(`${incident.name} ${kernel.release} variant ${variant}: ${how}: ${folder}`);
+        try {
+          const { manifest, made, folder } = await makeVariant(incident, kernel, variant);
+          const how = made ? `made in ${manifest.seconds} s` : 'is there';
+          console.log(`${incident.name} ${kernel.release} variant ${variant}: ${how}: ${folder}`);
+        } catch (error) {
+          if (!(error instanceof LabError)) throw error;
+          console.error(`${incident.name} ${kernel.release} variant ${variant}: ${error.message}`);
+          process.exitCode = 1;
+        }
       }
     }
   }

@@ -15,6 +15,14 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
 /** Whether a variant gets every format and keeps its raw core, or only the smallest. */
 export type Thoroughness = 'all' | 'one';
 
+/** Makes an ordinary file of QEMU's dump, which QEMU always writes flattened. */
+export function unflatten(flattened: string, target: string): string[] {
+  rmSync(join(target, 'qemu.vmcore'), { force: true });
+  makedumpfile(['-R', join(target, 'qemu.vmcore')], flattened);
+  rmSync(flattened);
+  return ['qemu.vmcore'];
+}
+
 /** Makes the dumps of a kdump in `target` and returns their file names; the raw core is moved or removed. */
 export function convertDump(raw: string, target: string, thoroughness: Thoroughness): string[] {
   const names = thoroughness === 'all' ? Object.keys(FORMATS) : ['zstd.vmcore'];

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import type { Incident } from './incidents.ts';
+import type { DumpKind, Incident } from './incidents.ts';
 import { buildModule, type Kernel, moduleFiles } from './kernels.ts';
 import { guestRoot } from './paths.ts';
 import { run } from './run.ts';
@@ -71,6 +71,7 @@ function shellQuote(text: string): string {
 export function buildGuest(
   kernel: Kernel,
   incident: Incident,
+  dump: DumpKind,
   parameters: Readonly<Record<string, string>>,
   work: string,
 ): Guest {
@@ -79,7 +80,7 @@ export function buildGuest(
   const root = join(work, 'root');
   lay(root, 'init');
   const drivers = ['nvme'];
-  addModules(root, kernel, [...drivers, ...incident.kernelModules]);
+  addModules(root, kernel, [...drivers, ...(dump === 'live' ? ['qemu_fw_cfg'] : []), ...incident.kernelModules]);
   compile([join(guestRoot, 'kexec-load.c')], join(root, 'bin/kexec-load'));
   compile([join(guestRoot, 'oracle.c')], join(root, 'bin/oracle'));
 
@@ -92,13 +93,13 @@ export function buildGuest(
     cpSync(incident.folder, built, { recursive: true });
     copyFileSync(buildModule(kernel, built, name), join(root, 'incident', `${name}.ko`));
   }
-  const lines = Object.entries({ ...parameters, HOW: incident.dump, PATIENCE: String(incident.patience) }).map(
+  const lines = Object.entries({ ...parameters, HOW: dump, PATIENCE: String(incident.patience) }).map(
     ([name, value]) => `export ${name}=${shellQuote(value)}`,
   );
   lines.push(`CAPTURE_CMDLINE=${shellQuote('console=ttyS0 nr_cpus=1 irqpoll reset_devices panic=5 loglevel=5')}`);
   writeFileSync(join(root, 'incident/env'), `${lines.join('\n')}\n`);
 
-  if (incident.dump !== 'live') {
+  if (dump !== 'live') {
     const capture = join(work, 'capture');
     lay(capture, 'capture-init');
     addModules(capture, kernel, drivers);

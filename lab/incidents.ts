@@ -103,6 +103,8 @@ const COMPANY: Readonly<Record<string, Parameter>> = {
   PIDS: { from: 0, to: 400 },
   BIG: { oneOf: ['mysqld', 'java', 'redis-server', 'mongod'] },
   BIG_MB: { from: 30, to: 70 },
+  /** Its oom_score_adj. */
+  BIG_ADJ: { oneOf: [0] },
   QUEUE: { from: 3, to: 9 },
   QUEUE_NAME: { oneOf: ['logrotate', 'apt-get', 'backup', 'php-fpm'] },
   /** How long a parent waits for its vforked child, uninterruptibly. */
@@ -118,15 +120,20 @@ const COMPANY: Readonly<Record<string, Parameter>> = {
   },
 };
 
+/** How a variant's dump is taken: the third is a live one, unless the kernel crashes by itself. */
+export function dumpOf(incident: Pick<Incident, 'dump'>, variant: number): DumpKind {
+  return incident.dump === 'sysrq' && variant === 3 ? 'live' : incident.dump;
+}
+
 /** The values of all parameters of a variant. */
 export function drawParameters(
   incident: Pick<Incident, 'name' | 'parameters'>,
   variant: number,
 ): Record<string, string> {
-  const next = generator(seedOf(incident.name, variant));
   const drawn: Record<string, string> = {};
   for (const [name, parameter] of Object.entries({ ...COMPANY, ...incident.parameters })) {
-    const at = next();
+    // Each parameter has its own generator, so a new one changes no other.
+    const at = generator(seedOf(`${incident.name}/${name}`, variant))();
     drawn[name] =
       'oneOf' in parameter
         ? String(parameter.oneOf[Math.floor(at * parameter.oneOf.length)])

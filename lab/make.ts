@@ -2,13 +2,13 @@
  * Makes the dumps of one variant of an incident, unless they are there and their inputs are unchanged.
  */
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { boot, type Machine, type Outcome } from './boot.ts';
-import { convertDump } from './dump.ts';
+import { convertDump, unflatten } from './dump.ts';
 import { buildGuest, type Guest, guestSources } from './guest.ts';
-import { drawParameters, type Incident, seedOf } from './incidents.ts';
+import { drawParameters, dumpOf, type Incident, seedOf } from './incidents.ts';
 import type { Kernel } from './kernels.ts';
 import { makeManifest, type Manifest, sortTruth } from './manifest.ts';
 import { cacheFolder, dumpsRoot, labRoot } from './paths.ts';
@@ -56,7 +56,8 @@ export async function makeVariant(
   mkdirSync(folder, { recursive: true });
   const work = cacheFolder('work', `${incident.name}-${kernel.name}-${variant}`);
   const parameters = drawParameters(incident, variant);
-  const guest = buildGuest(kernel, incident, parameters, work);
+  const dump = dumpOf(incident, variant);
+  const guest = buildGuest(kernel, incident, dump, parameters, work);
   const machine: Machine = {
     memoryMb: incident.memoryMb,
     crashkernelMb: kernel.name === 'sid' ? 192 : 160,
@@ -67,15 +68,16 @@ export async function makeVariant(
     oracleBytes: 128 << 20,
   };
   const outcome = await bootTwice(guest, machine, work);
-  const live = incident.dump === 'live';
-  if (live) renameSync(outcome.vmcore, join(folder, 'qemu.vmcore'));
-  const files = live ? ['qemu.vmcore'] : convertDump(outcome.vmcore, folder, variant === 1 ? 'all' : 'one');
+  const live = dump === 'live';
+  const files = live
+    ? unflatten(outcome.vmcore, folder)
+    : convertDump(outcome.vmcore, folder, variant === 1 ? 'all' : 'one');
   copyFileSync(outcome.console, join(folder, 'console.log'));
   writeFileSync(join(folder, 'oracle.tar.zst'), zstdCompressSync(readFileSync(outcome.oracle)));
   const manifest = makeManifest(incident, kernel, sortTruth(outcome.messages), {
     variant,
     seed: seedOf(incident.name, variant),
-    dump: incident.dump,
+    dump,
     files,
     parameters,
     inputs,

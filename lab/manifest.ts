@@ -64,7 +64,10 @@ export type Told = Pick<Manifest, 'tasks' | 'addresses' | 'counts' | 'texts' | '
 
 type Message = Readonly<Record<string, unknown>>;
 
-const text = (message: Message, name: string): string => String(message[name] ?? '');
+const text = (message: Message, name: string): string => {
+  const value = message[name];
+  return typeof value === 'string' ? value : '';
+};
 const number = (message: Message, name: string): number => Number(message[name] ?? Number.NaN);
 
 /** Sorts the guest's messages into the parts of a manifest. */

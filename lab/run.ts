@@ -2,7 +2,7 @@
  * Runs other programs: arguments as a list, never through a shell, and a readable error when one fails.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** A step of the lab that went wrong, with what the program said. */
@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** A file to read as standard input, in place of `input`. */
+  readonly stdin?: string;
   /** Milliseconds; ten minutes when missing. */
   readonly timeout?: number;
 }
@@ -25,15 +27,17 @@ export interface RunOptions {
  * @throws LabError when it cannot be started, takes too long, or exits with another status than 0
  */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): string {
+  const stdin = options.stdin === undefined ? undefined : openSync(options.stdin, 'r');
   const done = spawnSync(program, args, {
     cwd: options.cwd,
     env: { ...process.env, LC_ALL: 'C', ...options.env },
     encoding: 'utf8',
-    input: options.input ?? '',
+    ...(stdin === undefined ? { input: options.input ?? '' } : { stdio: [stdin, 'pipe', 'pipe'] }),
     maxBuffer: 256 << 20,
     timeout: options.timeout ?? 600_000,
     killSignal: 'SIGKILL',
   });
+  if (stdin !== undefined) closeSync(stdin);
   if (done.error !== undefined) throw new LabError(`${program}: ${done.error.message}`);
   if (done.status !== 0) {
     const said = `${done.stdout}\n${done.stderr}`.trim().split('\n').slice(-15).join('\n');

@@ -43,8 +43,8 @@ export function tool(program: string): string {
 const MAKEDUMPFILE = ['makedumpfile', 'libc6', 'libdw1t64', 'libelf1t64', 'liblzo2-2', 'libzstd1', 'zlib1g'];
 const MORE_LIBRARIES = ['libbz2-1.0', 'liblzma5'];
 
-/** Runs sid's makedumpfile. */
-export function makedumpfile(args: readonly string[]): string {
+/** Runs sid's makedumpfile, its standard input from a file when one is given. */
+export function makedumpfile(args: readonly string[], stdin?: string): string {
   const suite = new Suite('sid');
   const root = cacheFolder('tools', `makedumpfile-${suite.version('makedumpfile').replaceAll(/[^\w.-]/g, '_')}`);
   const program = join(root, 'usr/bin/makedumpfile');
@@ -60,5 +60,5 @@ export function makedumpfile(args: readonly string[]): string {
     .map((path) => join(root, path))
     .find((path) => existsSync(path));
   if (loader === undefined) throw new LabError('the C library of sid has no loader');
-  return run(loader, ['--library-path', libraries, program, ...args]);
+  return run(loader, ['--library-path', libraries, program, ...args], stdin === undefined ? {} : { stdin });
 }

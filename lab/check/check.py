@@ -39,7 +39,10 @@ for task in manifest['tasks'] + [d for d in manifest['decoys'] if d['pid']]:
     comm = found.comm.string_().decode() if found else None
     say(comm == task['comm'], f"{task.get('role', 'decoy')}: pid {task['pid']} is {comm}")
     if found:
-        stack = ' < '.join(f.name or '?' for f in list(prog.stack_trace(found))[:9])
+        try:
+            stack = ' < '.join(f.name or '?' for f in list(prog.stack_trace(found))[:12])
+        except Exception as error:
+            stack = str(error)
         state = found.member_('__state' if hasattr(found, '__state') else 'state').value_()
         print('      state', state, stack)
 

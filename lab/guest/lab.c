@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+static int ready_port = -1;
+
 static void tell(const char *format, ...)
 {
 	char line[1024];
@@ -191,6 +193,7 @@ static void idle(long argument)
 
 static void big(long megabytes)
 {
+	lab_write("/proc/self/oom_score_adj", lab_text("BIG_ADJ"));
 	lab_memory((size_t)megabytes << 20);
 }
 
@@ -222,6 +225,10 @@ static void vforks(long ms)
 void lab_company(void)
 {
 	static const char *const names[] = { "sshd", "agetty", "rsyslogd", "dbus-daemon", "chronyd", "polkitd" };
+	/* Opened while there is memory. */
+	ready_port = open("/run/lab/ready", O_WRONLY | O_CLOEXEC);
+	if (ready_port < 0)
+		lab_die("/run/lab/ready");
 	lab_burn_pids(lab_number("PIDS"));
 	lab_write("/dev/kmsg", lab_text("OLD_LOG"));
 	truth_decoy("old line in the log", 0);
@@ -285,11 +292,9 @@ void lab_skip_mm(pid_t pid)
 void lab_ready(void)
 {
 	char word[8];
-	int fd = open("/run/lab/ready", O_WRONLY);
-	if (fd < 0 || write(fd, "ready\n", 6) != 6)
+	if (write(ready_port, "ready\n", 6) != 6)
 		lab_die("/run/lab/ready");
-	close(fd);
-	fd = open("/run/lab/go", O_RDONLY);
+	int fd = open("/run/lab/go", O_RDONLY);
 	if (fd < 0 || read(fd, word, sizeof word) < 0)
 		lab_die("/run/lab/go");
 	close(fd);

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -209,12 +210,32 @@ static void take_dump(void)
 		pause();
 }
 
+static int begun[2];
+
 static void *give_up(void *seconds)
 {
+	char byte;
+	if (read(begun[0], &byte, 1) != 1)
+		return NULL;
 	sleep(*(int *)seconds);
 	tell("{\"note\":\"the oracle did not finish\"}\n");
 	take_dump();
 	return NULL;
+}
+
+/* Touches the heap and the stack that recording needs, and keeps them. */
+static void warm_up(void)
+{
+	volatile char stack[128 << 10];
+	for (size_t at = 0; at < sizeof stack; at += 4096)
+		stack[at] = 1;
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	char *heap = malloc(1 << 20);
+	if (heap == NULL)
+		fail("malloc");
+	memset(heap, 1, 1 << 20);
+	free(heap);
 }
 
 int main(int argc, char **argv)
@@ -222,6 +243,7 @@ int main(int argc, char **argv)
 	struct sched_param priority = { 1 };
 	struct timespec start, now;
 	pthread_t watchdog;
+	pthread_attr_t small;
 	char word[8];
 	if (argc != 4)
 		return 3;
@@ -233,13 +255,24 @@ int main(int argc, char **argv)
 	struct pollfd ready = { open("/run/lab/ready", O_RDWR), POLLIN, 0 };
 	if (device < 0 || trigger < 0 || ready.fd < 0)
 		fail("open");
-	mlockall(MCL_CURRENT | MCL_FUTURE);
 	sched_setscheduler(0, SCHED_FIFO, &priority);
 	prctl(PR_SET_NAME, "bash");
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	if (pipe(begun) != 0)
+		fail("pipe");
+	/* A pipe keeps the page of what was read, so the next write needs no memory. */
+	if (write(begun[1], "x", 1) != 1 || read(begun[0], word, 1) != 1 || write(ready.fd, "x", 1) != 1 ||
+	    read(ready.fd, word, 1) != 1)
+		fail("pipes");
+	warm_up();
+	if (pthread_create(&watchdog, &small, give_up, &patience) != 0)
+		fail("thread");
+	mlockall(MCL_CURRENT);
 	if (poll(&ready, 1, patience * 1000) != 1 || read(ready.fd, word, sizeof word) < 0)
 		fail("the incident never got ready");
-	if (pthread_create(&watchdog, NULL, give_up, &patience) != 0)
-		fail("thread");
+	if (write(begun[1], "x", 1) != 1)
+		fail("pipe");
 	int fd = open("/run/lab/skip-mm", O_RDONLY);
 	if (fd >= 0) {
 		if (read(fd, skip, sizeof skip - 1) < 0)

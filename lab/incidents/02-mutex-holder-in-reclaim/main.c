@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-static int driver;
 static int hog_done[2];
 
 static long available_kb(void)
@@ -27,16 +26,27 @@ static void hog(long unused)
 		lab_die("pipe");
 }
 
-static void snapshot(long unused)
+/* Each has opened the device for itself before memory runs out: writers of one open file queue for its position. */
+static int open_driver(void)
 {
-	(void)unused;
-	if (write(driver, "s", 1) != 1)
+	int driver = open("/proc/snapdev", O_WRONLY);
+	if (driver < 0)
+		lab_die("snapdev");
+	return driver;
+}
+
+static void snapshot(long go)
+{
+	char byte;
+	int driver = open_driver();
+	if (read(go, &byte, 1) != 1 || write(driver, "s", 1) != 1)
 		lab_die("snapdev");
 }
 
 static void behind(long go)
 {
 	char byte;
+	int driver = open_driver();
 	lab_memory((size_t)lab_number("EACH_KB") << 10);
 	if (read(go, &byte, 1) != 1 || write(driver, "l", 1) != 1)
 		lab_die("snapdev");
@@ -47,27 +57,29 @@ int main(void)
 	char text[100], byte;
 	unsigned long long lock;
 	struct sched_param priority = { 1 };
-	int go[2];
+	int go[2], snapshot_go[2];
 	lab_comm("systemd");
 	lab_company();
 	lab_insmod("snapdev");
 	if (lab_read("/proc/snapdev", text, sizeof text) < 0 || sscanf(text, "%llx", &lock) != 1)
 		lab_die("address of snap_lock");
-	driver = open("/proc/snapdev", O_WRONLY);
-	if (driver < 0 || pipe(go) != 0 || pipe(hog_done) != 0)
-		lab_die("snapdev");
+	if (pipe(go) != 0 || pipe(hog_done) != 0 || pipe(snapshot_go) != 0)
+		lab_die("pipe");
 	/* They are there before memory runs out, and come one after the other. */
 	for (long i = 0; i < lab_number("WAITERS"); i++)
 		lab_role(lab_text("BEHIND"), behind, go[0]);
 	lab_sleep_ms(500);
+	pid_t holder = lab_role(lab_text("HOLDER"), snapshot, snapshot_go[0]);
+	lab_write("/proc/sys/vm/min_free_kbytes", "16384");
 	pid_t big = lab_role(lab_text("HOG"), hog, 0);
 	if (read(hog_done[0], &byte, 1) != 1)
 		lab_die("pipe");
-	pid_t holder = lab_role(lab_text("HOLDER"), snapshot, 0);
 	probe_waiters("mutex", lock);
 	lab_write("/proc/self/oom_score_adj", "-1000");
 	if (mlockall(MCL_CURRENT) != 0 || sched_setscheduler(0, SCHED_FIFO, &priority) != 0)
 		lab_die("mlockall");
+	if (write(snapshot_go[1], "x", 1) != 1)
+		lab_die("pipe");
 	lab_wait_stack(holder, "__alloc_pages");
 	lab_sleep_ms(2000);
 	for (long i = 0; i < lab_number("WAITERS"); i++) {
