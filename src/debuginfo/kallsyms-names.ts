@@ -75,6 +75,8 @@ export class KallsymsNames {
   readonly #hash = new Int32Array(256);
   readonly #power = new Int32Array(256);
   readonly #tailHash = new Int32Array(256);
+  /** 1 for tokens that stand for nothing: those that the kernel's table has no use for, met in damaged names only. */
+  readonly #empty = new Uint8Array(256);
   /** Chains of symbols by hash: index + 1, 0 ends; within a chain, numbers rise. */
   #heads: Int32Array | undefined;
   #next = new Int32Array(0);
@@ -97,6 +99,7 @@ export class KallsymsNames {
       this.#hash[token] = hash;
       this.#tailHash[token] = tail;
       this.#power[token] = power;
+      this.#empty[token] = (tokens.table[tokens.index[token] ?? 0] ?? 0) === 0 ? 1 : 0;
     }
   }
 
@@ -123,9 +126,13 @@ export class KallsymsNames {
 
   /** nm's letter; '?' for an empty name. */
   type(symbol: number): string {
-    const at = this.#offsets[symbol] ?? 0;
-    const first = this.#names[at + (this.#longLengths && (this.#names[at] ?? 0) >= 0x80 ? 2 : 1)] ?? 0;
-    return (this.#texts[first] ??= this.#tokens.text(first)).charAt(0) || '?';
+    let at = this.#offsets[symbol] ?? 0;
+    const end = this.#offsets[symbol + 1] ?? 0;
+    at += this.#longLengths && (this.#names[at] ?? 0) >= 0x80 ? 2 : 1;
+    while (at < end && this.#empty[this.#names[at] ?? 0] === 1) at++;
+    if (at >= end) return '?';
+    const first = this.#names[at] ?? 0;
+    return (this.#texts[first] ??= this.#tokens.text(first)).charAt(0);
   }
 
   /** Numbers of the symbols of that exact name, lowest first. */
@@ -148,12 +155,15 @@ export class KallsymsNames {
     const hashes = this.#hash;
     const powers = this.#power;
     const tails = this.#tailHash;
+    const empty = this.#empty;
     const longLengths = this.#longLengths;
     for (let symbol = count - 1; symbol >= 0; symbol--) {
       let at = offsets[symbol] ?? 0;
       const end = offsets[symbol + 1] ?? 0;
       at += longLengths && (names[at] ?? 0) >= 0x80 ? 2 : 1;
-      let hash = tails[names[at++] ?? 0] ?? 0;
+      // The letter, which is no part of the name, begins the first token that stands for something.
+      while (at < end && empty[names[at] ?? 0] === 1) at++;
+      let hash = at < end ? (tails[names[at++] ?? 0] ?? 0) : 0;
       for (; at < end; at++) {
         const token = names[at] ?? 0;
         hash = (Math.imul(hash, powers[token] ?? 0) + (hashes[token] ?? 0)) | 0;

@@ -186,6 +186,21 @@ describe('openKallsyms', () => {
     expect(() => openKallsyms(memory, info)).toThrow(FaultError);
   });
 
+  test('a damaged name that begins with a token for nothing is found by the rest of it', () => {
+    const bytes = built.bytes.slice();
+    const namesAt = Number((built.tables.get('names') ?? 0n) - RODATA);
+    // 0xff stands for nothing in these tables: the name loses its first token, its letter is that of the second.
+    bytes[namesAt + 1] = 0xff;
+    const kallsyms = openKallsyms(
+      new PieceMemory({ start: RODATA, bytes }),
+      parseVmcoreinfo(Buffer.from(built.vmcoreinfo)),
+    );
+    const [first] = kallsyms.entries();
+    expect(first?.name.length).toBeLessThan(symbols[0]?.name.length ?? 0);
+    expect(symbols[0]?.name.endsWith(`${first?.type}${first?.name}`)).toBe(true);
+    expect(kallsyms.lookup(first?.name ?? '')).toEqual(first);
+  });
+
   test('a count without end is refused before anything is allocated', () => {
     const bytes = built.bytes.slice();
     const countAt = Number((built.tables.get('num_syms') ?? 0n) - RODATA);
