@@ -90,7 +90,8 @@ export class KernelImage {
   readonly vmcoreinfoLines: string[] = ['OSRELEASE=6.1.0-test', `PAGESIZE=${PAGE_SIZE}`];
   readonly #lookup = new Types();
   readonly #labels = new Map<string, Labelled>();
-  readonly #references: { readonly at: VirtAddr; readonly size: number; readonly ref: Ref }[] = [];
+  /** By the address that they are stored at. */
+  readonly #references = new Map<VirtAddr, { readonly size: number; readonly ref: Ref }>();
   #data = DATA;
   #text = TEXT;
   #perCpuOffset = 0x20000;
@@ -248,7 +249,7 @@ export class KernelImage {
 
   /** Resolves all references and closes the text; called when the program is made. */
   finish(): void {
-    for (const { at, size, ref: target } of this.#references) {
+    for (const [at, { size, ref: target }] of this.#references) {
       this.#storeInt(at, size, this.address(target.label) + target.addend);
     }
     if (this.#text !== TEXT && !this.symbols.some((symbol) => symbol.name === '_stext')) {
@@ -339,24 +340,18 @@ export class KernelImage {
   #writeScalar(at: VirtAddr, type: CType, bits: MemberPlace['bits'], value: Value): void {
     const size = sizeOf(type);
     if (value instanceof Ref) {
-      this.#references.push({ at, size, ref: value });
+      this.#references.set(at, { size, ref: value });
     } else if (typeof value === 'string' && type.kind === 'pointer') {
       const label = `string ${this.#strings++}`;
       this.#storeInt(at, size, this.bytes(label, Buffer.from(`${value}\0`)));
     } else if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') {
-      this.#dropReferences(at);
+      // A number written over a reference replaces it.
+      this.#references.delete(at);
       if (bits === undefined) return this.#storeInt(at, size, BigInt(value));
       const mask = ((1n << BigInt(bits.size)) - 1n) << BigInt(bits.shift);
       this.#storeInt(at, size, (this.#loadInt(at, size) & ~mask) | ((BigInt(value) << BigInt(bits.shift)) & mask));
     } else if (Object.keys(value).length > 0) {
       throw new Error(`a ${typeName(type)} wants a number or a reference`);
-    }
-  }
-
-  /** A number written over a reference replaces it. */
-  #dropReferences(at: VirtAddr): void {
-    for (let i = this.#references.length - 1; i >= 0; i--) {
-      if (this.#references[i]?.at === at) this.#references.splice(i, 1);
     }
   }
 
@@ -367,25 +362,27 @@ export class KernelImage {
   }
 
   #store(at: VirtAddr, content: Uint8Array): void {
-    content.forEach((byte, i) => {
-      const address = at + BigInt(i);
-      this.#page(Number(address >> 12n))[Number(address & 0xfffn)] = byte;
-    });
+    for (let done = 0; done < content.length; ) {
+      const address = at + BigInt(done);
+      const offset = Number(address & 0xfffn);
+      const part = content.subarray(done, done + PAGE_SIZE - offset);
+      this.#page(Number(address >> 12n)).set(part, offset);
+      done += part.length;
+    }
   }
 
   #storeInt(at: VirtAddr, size: number, value: bigint): void {
-    this.#store(
-      at,
-      Uint8Array.from({ length: size }, (_, i) => Number((BigInt.asUintN(64, value) >> BigInt(8 * i)) & 0xffn)),
-    );
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt.asUintN(64, value));
+    this.#store(at, bytes.subarray(0, size));
   }
 
   #loadInt(at: VirtAddr, size: number): bigint {
-    let value = 0n;
-    for (let i = size - 1; i >= 0; i--) {
+    const bytes = Buffer.alloc(8);
+    for (let i = 0; i < size; i++) {
       const address = at + BigInt(i);
-      value = (value << 8n) | BigInt(this.#page(Number(address >> 12n))[Number(address & 0xfffn)] ?? 0);
+      bytes[i] = this.#page(Number(address >> 12n))[Number(address & 0xfffn)] ?? 0;
     }
-    return value;
+    return bytes.readBigUInt64LE();
   }
 }
