@@ -77,11 +77,15 @@ export class Suite {
     mkdirSync(join(this.#root, 'archives', 'partial'), { recursive: true });
     mkdirSync(join(this.#root, 'debs'), { recursive: true });
     const list = join(this.#root, 'sources.list');
-    this.#options = [
-      ...['-o', `Dir::Etc::SourceList=${list}`, '-o', 'Dir::Etc::SourceParts=/dev/null'],
-      ...['-o', `Dir::State::Lists=${join(this.#root, 'lists')}`, '-o', `Dir::Cache=${this.#root}`],
-      ...['-o', 'APT::Sandbox::User=root', '-o', 'Acquire::Retries=3', '-q'],
+    const settings = [
+      `Dir::Etc::SourceList=${list}`,
+      'Dir::Etc::SourceParts=/dev/null',
+      `Dir::State::Lists=${join(this.#root, 'lists')}`,
+      `Dir::Cache=${this.#root}`,
+      'APT::Sandbox::User=root',
+      'Acquire::Retries=3',
     ];
+    this.#options = ['-q', ...settings.flatMap((setting) => ['-o', setting])];
     const stamp = join(this.#root, 'updated');
     // A day old is fresh enough: a newer kernel would make all dumps anew.
     if (existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < 86_400_000) return;

@@ -82,40 +82,28 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
   sparseFile(vmcore, (machine.memoryMb + 64) * 2 ** 20);
   sparseFile(oracle, machine.oracleBytes);
   const kernelWords = `console=ttyS0 loglevel=4 crashkernel=${machine.crashkernelMb}M panic=20 ${machine.cmdline}`;
-  const child = spawn(
-    tool('qemu-system-x86_64'),
-    [
-      ...[
-        '-accel',
-        'tcg,thread=multi',
-        '-cpu',
-        machine.cpu,
-        '-smp',
-        String(machine.cpus),
-        '-m',
-        String(machine.memoryMb),
-      ],
-      ...['-kernel', guest.kernel, '-initrd', guest.initrd, '-append', kernelWords.trim()],
-      ...['-nodefaults', '-display', 'none', '-no-reboot', '-device', 'vmcoreinfo'],
-      ...['-serial', `file:${consoleLog}`, '-serial', `file:${truth}`],
-      ...[
-        '-drive',
-        `file=${vmcore},if=none,id=core,format=raw`,
-        '-drive',
-        `file=${oracle},if=none,id=oracle,format=raw`,
-      ],
-      ...[
-        '-device',
-        'nvme,id=nvme,serial=lab',
-        '-device',
-        'nvme-ns,drive=core,nsid=1',
-        '-device',
-        'nvme-ns,drive=oracle,nsid=2',
-      ],
-      ...['-qmp', `unix:${monitor},server=on,wait=off`],
-    ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
-  );
+  const options: readonly (readonly string[])[] = [
+    ['-accel', 'tcg,thread=multi'],
+    ['-cpu', machine.cpu],
+    ['-smp', String(machine.cpus)],
+    ['-m', String(machine.memoryMb)],
+    ['-kernel', guest.kernel],
+    ['-initrd', guest.initrd],
+    ['-append', kernelWords.trim()],
+    ['-nodefaults'],
+    ['-display', 'none'],
+    ['-no-reboot'],
+    ['-device', 'vmcoreinfo'],
+    ['-serial', `file:${consoleLog}`],
+    ['-serial', `file:${truth}`],
+    ['-drive', `file=${vmcore},if=none,id=core,format=raw`],
+    ['-drive', `file=${oracle},if=none,id=oracle,format=raw`],
+    ['-device', 'nvme,id=nvme,serial=lab'],
+    ['-device', 'nvme-ns,drive=core,nsid=1'],
+    ['-device', 'nvme-ns,drive=oracle,nsid=2'],
+    ['-qmp', `unix:${monitor},server=on,wait=off`],
+  ];
+  const child = spawn(tool('qemu-system-x86_64'), options.flat(), { stdio: ['ignore', 'inherit', 'inherit'] });
   let ended = false;
   child.once('exit', () => (ended = true));
   child.once('error', () => (ended = true));

@@ -1,15 +1,17 @@
 /**
- * The command line of the lab: `make`, `list`.
+ * The command line of the lab: `make`, `list`, `score`.
  */
 import { parseArgs } from 'node:util';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
 import { makeVariant } from './make.ts';
 import { LabError } from './run.ts';
+import { score } from './score.ts';
 import { ensureTools } from './tools.ts';
 
 const USAGE = `usage: npm run lab -- list
-       npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]`;
+       npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
+       npm run lab -- score`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
   ensureTools();
@@ -41,6 +43,8 @@ async function main(): Promise<void> {
     for (const { name, title } of readIncidents()) console.log(`${name}: ${title}`);
   } else if (command === 'make') {
     await make(rest, values.kernel ?? [], (values.variant ?? ['1']).map(Number));
+  } else if (command === 'score') {
+    console.log(score());
   } else {
     throw new LabError(USAGE);
   }

@@ -118,7 +118,9 @@ export function guestSources(labRoot: string, incident: Incident): string[] {
   );
   const engine = readdirSync(guestRoot).map((name) => join(guestRoot, name));
   const code = ['guest.ts', 'boot.ts', 'dump.ts', 'incidents.ts'].map((name) => join(labRoot, name));
-  return [...own, ...engine, ...code]
+  // What `incident.json` says about a right report decides nothing in the guest; `make.ts` hashes the rest of it.
+  const inFolder = own.filter((path) => basename(path) !== 'incident.json');
+  return [...inFolder, ...engine, ...code]
     .filter((path) => existsSync(path))
     .map((path) => relative(labRoot, path))
     .sort();

@@ -10,13 +10,15 @@ import { convertDump, unflatten } from './dump.ts';
 import { buildGuest, type Guest, guestSources } from './guest.ts';
 import { drawParameters, dumpOf, type Incident, seedOf } from './incidents.ts';
 import type { Kernel } from './kernels.ts';
-import { makeManifest, type Manifest, sortTruth } from './manifest.ts';
+import { expectedOf, makeManifest, type Manifest, sortTruth } from './manifest.ts';
 import { cacheFolder, dumpsRoot, labRoot } from './paths.ts';
 import { LabError } from './run.ts';
 
 /** The hash of all that a dump is made from. */
 export function inputsOf(incident: Incident, kernel: Pick<Kernel, 'release' | 'version'>, variant: number): string {
   const hash = createHash('sha256').update(`${kernel.release} ${kernel.version} ${variant}\n`);
+  const { title: _title, causes: _causes, names: _names, kernels: _kernels, folder: _folder, ...deciding } = incident;
+  hash.update(JSON.stringify(deciding));
   for (const path of guestSources(labRoot, incident))
     hash.update(`${path}\n`).update(readFileSync(join(labRoot, path)));
   return hash.digest('hex').slice(0, 16);
@@ -49,7 +51,10 @@ export async function makeVariant(
   const inputs = inputsOf(incident, kernel, variant);
   const before = readManifest(folder);
   if (before?.inputs === inputs && before.files.every((file) => existsSync(join(folder, file)))) {
-    return { manifest: before, made: false, folder };
+    // What counts as right may have been written anew since.
+    const manifest = { ...before, title: incident.title, expected: expectedOf(incident, before) };
+    writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    return { manifest, made: false, folder };
   }
   const start = Date.now();
   rmSync(folder, { recursive: true, force: true });

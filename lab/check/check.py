@@ -10,7 +10,10 @@ import json
 import os
 import sys
 
-from drgn import Object, Program, container_of
+from drgn import Object, Program, cast, container_of
+from drgn.helpers.linux.fs import for_each_file
+from drgn.helpers.linux.percpu import percpu_counter_sum
+from drgn.helpers.linux.slab import slab_cache_usage
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.fs import inode_path
@@ -86,8 +89,32 @@ for address in manifest['addresses']:
         culprits = [t['pid'] for t in manifest['expected'].get('culprits', [])]
         say(holder.pid.value_() in culprits, f"mutex {value:#x}: owner {holder.comm.string_().decode()} {holder.pid.value_()}, "
             f"waiters {[(w.task.comm.string_().decode(), w.task.pid.value_()) for w in queue][:6]} ({len(queue)})")
+    elif kind == 'kmem_cache':
+        cache = Object(prog, 'struct kmem_cache *', value=value)
+        name = cache.name.string_().decode()
+        usage = slab_cache_usage(cache)
+        records = manifest['counts']['records leaked']
+        say(name == manifest['texts']['cache'], f'the cache is {name}')
+        say(records <= usage.num_objs <= records * 1.2 + 20000, f'{usage.num_objs} objects in its slabs, {records} leaked')
+    elif kind == 'super_block':
+        sb = Object(prog, 'struct super_block *', value=value)
+        info = cast('struct shmem_sb_info *', sb.s_fs_info)
+        used = percpu_counter_sum(info.used_blocks.address_of_()) * 4096
+        told = manifest['counts']['bytes in deleted files']
+        say(used >= told, f"{sb.s_type.name.string_().decode()} uses {used} bytes, {told} of them in deleted files as told")
+        culprit = find_task(prog, manifest['expected']['culprits'][0]['pid'])
+        files = {f.f_inode.value_(): f.f_inode for _, f in for_each_file(culprit) if f.f_inode.i_sb == sb}
+        deleted = [i for i in files.values() if i.i_nlink.value_() == 0]
+        size = sum(i.i_size.value_() for i in deleted)
+        say(size == told and len(deleted) == manifest['counts']['deleted files'],
+            f'the culprit keeps {len(deleted)} deleted files of {size} bytes open')
+    elif kind == 'inode':
+        say(Object(prog, 'struct inode', address=value).i_nlink.value_() == 0, f'inode {value:#x} has no name left')
+    elif kind == 'void':
+        pcs = [f.pc for f in prog.stack_trace(find_task(prog, manifest['expected']['culprits'][0]['pid']))]
+        say(any(value <= pc < value + 64 for pc in pcs), f"{value:#x} is on the culprit's stack: {pcs[0]:#x}")
     else:
-        print('      not checked:', address)
+        say(False, f'nobody knows how to check {address}')
 if 'waiters' in manifest['counts']:
     say(manifest['counts']['waiters'] == queues, f"{queues} waiters on the queues, told {manifest['counts']['waiters']}")
 states = {}
