@@ -7,8 +7,8 @@ export async function loadCore(): Promise<Core> {
     import('../diagnosis/engine.ts'),
   ]);
   return {
-    open(path) {
-      const program = openProgram(path);
+    open(paths) {
+      const program = openProgram(paths);
       return {
         diagnose: (budget) => diagnose(program, budget),
         close: () => program.dump.close(),

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
+import { inputFiles } from '../dump/input-files.ts';
 import { ArgumentsError } from './arguments.ts';
 import { isSystemError, systemReason } from './system-error.ts';
 
@@ -31,14 +32,19 @@ function statOf(path: string): Stats | undefined {
 
 /**
  * To be asked before the work is done.
- * @throws ArgumentsError when `output` is the dump (by device and inode, so links too) or a directory
+ * @param paths - the dump as it was named: a file, several files, or a folder
+ * @throws ArgumentsError when `output` is the dump (by device and inode, so links too) or a directory; UsageError when
+ *   there is no dump in a folder
  */
-export function checkOutput(output: string, dump: string): void {
+export function checkOutput(output: string, paths: readonly string[]): void {
   const target = statOf(output);
-  const source = statOf(dump);
-  if (target?.isDirectory() === true) throw new ArgumentsError(`${output}: this is a directory`);
-  if (target !== undefined && source !== undefined && target.dev === source.dev && target.ino === source.ino) {
-    throw new ArgumentsError(`${output}: this is the dump itself, which is never overwritten`);
+  if (target === undefined) return;
+  if (target.isDirectory()) throw new ArgumentsError(`${output}: this is a directory`);
+  for (const { path } of inputFiles(paths)) {
+    const source = statOf(path);
+    if (source !== undefined && target.dev === source.dev && target.ino === source.ino) {
+      throw new ArgumentsError(`${output}: this is the dump itself, which is never overwritten`);
+    }
   }
 }
 

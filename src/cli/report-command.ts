@@ -41,13 +41,13 @@ export async function reportCommand(options: ReportOptions, io: Io): Promise<Exi
   const deadline = limit === undefined ? undefined : io.now() + limit;
   const file = options.output === '-' ? undefined : options.output;
   const files = file === undefined ? undefined : await import('./output-file.ts');
-  if (file !== undefined) files?.checkOutput(file, options.path);
+  if (file !== undefined) files?.checkOutput(file, options.paths);
   const core = await io.loadCore();
   const progress = startProgress(io, options.progress);
   let report: Report;
   try {
     report = runReport(core, {
-      path: options.path,
+      paths: options.paths,
       budget: ticking(limitedBudget(io.now, deadline), progress),
       guard: io.guard,
       hardLimit: limit === undefined ? undefined : limit + GRACE_MS,

@@ -14,7 +14,8 @@ const specs: OptionSpecs = {
 };
 
 export interface ReportOptions {
-  readonly path: string;
+  /** The dump, or the files of a split dump; at least one. */
+  readonly paths: readonly string[];
   readonly json: boolean;
   /** `-` is stdout, as is undefined. */
   readonly output: string | undefined;
@@ -67,8 +68,8 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
     colour: text('color', colour) ?? 'auto',
     progress: !options.has('no-progress'),
   };
-  const [path, second] = positionals;
-  if (path === undefined || path === '') throw new ArgumentsError('which dump? usage: kwhy VMCORE');
-  if (second !== undefined) throw new ArgumentsError(`one dump at a time, and there is '${second}' after '${path}'`);
-  return { ...parsed, path };
+  if (positionals.length === 0 || positionals.includes('')) {
+    throw new ArgumentsError('which dump? usage: kwhy VMCORE');
+  }
+  return { ...parsed, paths: positionals };
 }

@@ -24,12 +24,15 @@ export interface OpenDump {
 
 /** What the command line needs of the layers below; core.ts has the real one. */
 export interface Core {
-  /** @throws KwhyError when it is no dump that can be opened */
-  open(path: string): OpenDump;
+  /**
+   * @param paths - a dump, the files of a split dump, or a folder
+   * @throws KwhyError when it is no dump that can be opened
+   */
+  open(paths: readonly string[]): OpenDump;
 }
 
 export interface RunOptions {
-  readonly path: string;
+  readonly paths: readonly string[];
   readonly budget: Budget;
   readonly guard: Guard;
   /** Milliseconds; see `Guard`. */
@@ -37,9 +40,10 @@ export interface RunOptions {
   readonly onStep: (step: string) => void;
 }
 
-function nothingYet(path: string): Report {
+function nothingYet(paths: readonly string[]): Report {
+  const called = name(paths.join(', '));
   return {
-    system: [{ key: 'dump', label: 'Dump', value: [name(path)], data: name(path) }],
+    system: [{ key: 'dump', label: 'Dump', value: [called], data: called }],
     findings: [],
     summary: ['Nothing is known yet: the time limit passed while the dump was being opened.'],
     checks: [],
@@ -52,19 +56,22 @@ function nothingYet(path: string): Report {
 }
 
 /** Errors about the file name the file; others stay as they are. */
-function named(path: string, error: unknown): unknown {
+function named(paths: readonly string[], error: unknown): unknown {
   const reason = error instanceof KwhyError ? error.message : systemReason(error);
-  if (reason === undefined || error instanceof CancelledError || reason.startsWith(`${path}: `)) return error;
-  return new UsageError(`${path}: ${reason}`, { cause: error });
+  if (reason === undefined || error instanceof CancelledError) return error;
+  // A file in a folder that was named is named with the folder.
+  if (paths.some((path) => reason.startsWith(`${path}: `) || reason.startsWith(`${path.replace(/\/+$/, '')}/`)))
+    return error;
+  return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }
 
 /** @throws KwhyError when there is no report; CancelledError when it was interrupted before anything was known */
-export function runReport(core: Core, { path, budget, guard, hardLimit, onStep }: RunOptions): Report {
+export function runReport(core: Core, { paths, budget, guard, hardLimit, onStep }: RunOptions): Report {
   const seen: { last?: Step } = {};
   try {
     return guard(() => {
       onStep('opening the dump');
-      const dump = core.open(path);
+      const dump = core.open(paths);
       try {
         const steps = dump.diagnose(budget);
         for (;;) {
@@ -78,10 +85,10 @@ export function runReport(core: Core, { path, budget, guard, hardLimit, onStep }
       }
     }, hardLimit);
   } catch (error) {
-    if (!(error instanceof CancelledError)) throw named(path, error);
+    if (!(error instanceof CancelledError)) throw named(paths, error);
     const partial = seen.last?.partial?.(error.reason);
     if (partial !== undefined) return partial;
-    if (error.reason === 'time-limit') return nothingYet(path);
+    if (error.reason === 'time-limit') return nothingYet(paths);
     throw error;
   }
 }

@@ -24,7 +24,8 @@ const specs: OptionSpecs = {
 };
 
 interface SlimArguments {
-  readonly path: string;
+  /** The dump, or the files of a split dump; at least one. */
+  readonly paths: readonly string[];
   readonly output: string;
   readonly zlib: boolean;
   readonly force: boolean;
@@ -36,13 +37,20 @@ interface SlimArguments {
 function parse(argv: readonly string[]): SlimArguments | 'help' {
   const { options, positionals } = parseArguments(argv, specs);
   if (options.has('help')) return 'help';
-  const [path, second] = positionals;
   const output = options.get('output');
-  if (path === undefined || path === '') throw new ArgumentsError('which dump? usage: kwhy slim VMCORE -o OUT');
-  if (second !== undefined) throw new ArgumentsError(`one dump at a time, and there is '${second}' after '${path}'`);
+  if (positionals.length === 0 || positionals.includes('')) {
+    throw new ArgumentsError('which dump? usage: kwhy slim VMCORE -o OUT');
+  }
   if (typeof output !== 'string') throw new ArgumentsError('where to? usage: kwhy slim VMCORE -o OUT');
   const flag = (name: string): boolean => options.has(name);
-  return { path, output, zlib: flag('zlib'), force: flag('force'), json: flag('json'), progress: !flag('no-progress') };
+  return {
+    paths: positionals,
+    output,
+    zlib: flag('zlib'),
+    force: flag('force'),
+    json: flag('json'),
+    progress: !flag('no-progress'),
+  };
 }
 
 export async function slimCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
@@ -58,19 +66,19 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
     import('../slim/slim.ts'),
     import('./output-file.ts'),
   ]);
-  checkOutput(args.output, args.path);
+  checkOutput(args.output, args.paths);
   const progress = startProgress(io, args.progress);
   const budget = ticking(limitedBudget(io.now, undefined), progress);
   let result: SlimResult;
   try {
     result = io.guard(() => {
       progress.step('opening the dump');
-      const program = openProgram(args.path);
+      const program = openProgram(args.paths);
       try {
         const steps = slim(program, args.output, {
           budget,
           compression: args.zlib ? 'zlib' : 'zstd',
-          input: args.path,
+          input: args.paths,
           replace: args.force,
           report: (probe) => runWhole(diagnose(probe, budget), (step) => progress.step(step)),
         });
@@ -84,7 +92,7 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
       }
     }, undefined);
   } catch (error) {
-    throw named(args.path, error);
+    throw named(args.paths, error);
   } finally {
     progress.clear();
   }
@@ -106,10 +114,10 @@ function runWhole(steps: Iterator<{ readonly step: string }, Report>, onStep: (s
 }
 
 /** Errors of the system name the dump; others say themselves what they are about. */
-function named(path: string, error: unknown): unknown {
+function named(paths: readonly string[], error: unknown): unknown {
   if (error instanceof KwhyError) return error;
   const reason = systemReason(error);
-  return reason === undefined ? error : new UsageError(`${path}: ${reason}`, { cause: error });
+  return reason === undefined ? error : new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }
 
 async function shapeOf(output: string, result: SlimResult): Promise<Shape> {

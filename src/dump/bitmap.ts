@@ -91,19 +91,21 @@ export class RankedBitmap extends Bitmap {
     if (!(bit >= 0) || bit >= this.bits) return -1;
     const chunk = Math.floor(bit / CHUNK_BITS);
     const within = bit % CHUNK_BITS;
-    const byteInChunk = within >> 3;
-    const bytes = this.source.peek(this.offset + chunk * CHUNK_BYTES, byteInChunk + 1);
-    const byte = bytes[byteInChunk] ?? 0;
-    if (((byte >> (within & 7)) & 1) === 0) return -1;
-    let rank = (this.#before[chunk] ?? 0) + popcount(byte & ((1 << (within & 7)) - 1));
-    let at = 0;
-    for (; at + 4 <= byteInChunk; at += 4) {
-      const word =
-        (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
-      rank += popcount(word);
-    }
-    for (; at < byteInChunk; at++) rank += popcount(bytes[at] ?? 0);
-    return rank;
+    const bytes = this.source.peek(this.offset + chunk * CHUNK_BYTES, (within >> 3) + 1);
+    if ((((bytes[within >> 3] ?? 0) >> (within & 7)) & 1) === 0) return -1;
+    return (this.#before[chunk] ?? 0) + bitsBefore(bytes, within);
+  }
+
+  /**
+   * How many set bits stand before `bit`, which may be one above the last.
+   * @throws FormatError when the bitmap cannot be read there
+   */
+  before(bit: number): number {
+    if (bit >= this.bits) return this.total;
+    const chunk = Math.floor(bit / CHUNK_BITS);
+    const within = bit % CHUNK_BITS;
+    const bytes = this.source.peek(this.offset + chunk * CHUNK_BYTES, (within >> 3) + 1);
+    return (this.#before[chunk] ?? 0) + bitsBefore(bytes, within);
   }
 
   /**
@@ -129,6 +131,20 @@ export class RankedBitmap extends Bitmap {
     }
     return -1;
   }
+}
+
+/** Set bits among the first `count`, the byte of the next bit included in `bytes`. */
+function bitsBefore(bytes: Uint8Array, count: number): number {
+  const whole = count >> 3;
+  let bits = popcount((bytes[whole] ?? 0) & ((1 << (count & 7)) - 1));
+  let at = 0;
+  for (; at + 4 <= whole; at += 4) {
+    bits += popcount(
+      (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24),
+    );
+  }
+  for (; at < whole; at++) bits += popcount(bytes[at] ?? 0);
+  return bits;
 }
 
 /** Number of set bits in 32. */

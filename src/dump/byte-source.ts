@@ -18,7 +18,25 @@ export interface ByteSource {
    * @throws FormatError as `read`
    */
   peek(offset: number, length: number): Uint8Array;
+  /**
+   * As `read`, but past any cache and no more than is asked for: for single looks at places far apart.
+   * @throws FormatError as `read`
+   */
+  readOnce(offset: number, into: Uint8Array): void;
   close(): void;
+  /** Set when these bytes are not the file itself but stand in it in another order. */
+  readonly container?: Container;
+}
+
+/** The file around the bytes of a ByteSource. */
+export interface Container {
+  /** For people: 'flattened'. */
+  readonly name: string;
+  readonly fileSize: number;
+  /** What is wrong with it, one line each. */
+  readonly problems: readonly string[];
+  /** False when bytes of this range are missing, though others behind it are there. They cannot be read. */
+  has(offset: number, length: number): boolean;
 }
 
 /** @throws FormatError unless `offset` and `offset + length` lie inside `size`; NaN and fractions are outside. */
@@ -30,12 +48,14 @@ export function checkRange(size: number, offset: number, length: number): void {
 
 /** Bytes in memory as a source. */
 export function memorySource(bytes: Uint8Array): ByteSource {
+  const read = (offset: number, into: Uint8Array): void => {
+    checkRange(bytes.length, offset, into.length);
+    into.set(bytes.subarray(offset, offset + into.length));
+  };
   return {
     size: bytes.length,
-    read(offset, into) {
-      checkRange(bytes.length, offset, into.length);
-      into.set(bytes.subarray(offset, offset + into.length));
-    },
+    read,
+    readOnce: read,
     peek(offset, length) {
       checkRange(bytes.length, offset, length);
       return bytes.subarray(offset, offset + length);

@@ -68,7 +68,7 @@ export function machineOf(elfMachine: number): Machine | undefined {
  * @throws UsageError for ELF files that are no dump or of no supported kind; FormatError for damaged ones
  */
 export function readElfHeader(source: ByteSource, name: string): ElfHeader {
-  const ident = source.peek(0, Math.min(EHDR_SIZE, source.size));
+  const ident = Uint8Array.from(source.peek(0, Math.min(EHDR_SIZE, source.size)));
   if (ident.length < 20) throw new FormatError('ELF', `the file ends inside the ELF header (${source.size} bytes)`);
   const bigEndian = ident[5] === 2;
   const is64 = ident[4] === 2;
@@ -111,6 +111,12 @@ function notACore(type: number): string {
 /** @throws FormatError when the headers cannot be read */
 export function readSegments(source: ByteSource, header: ElfHeader): ElfSegments {
   const total = header.programHeaderCount;
+  if (source.container?.has(header.programHeaders, total * PHDR_SIZE) === false) {
+    throw new FormatError(
+      'ELF',
+      'makedumpfile writes the program headers last, and the flattened file is cut off before',
+    );
+  }
   const table = new Uint8Array(total * PHDR_SIZE);
   source.read(header.programHeaders, table);
   const view = new ByteView(table, 'ELF program headers');

@@ -38,7 +38,7 @@ export function openElf(source: ByteSource, name: string): DumpFile {
     throw new UsageError(`${name}: dump of an unsupported machine (ELF machine ${header.machine})`);
   }
   const segments = readSegments(source, header);
-  const problems = [...segments.problems];
+  const problems = [...(source.container?.problems ?? []), ...segments.problems];
   const notes = readNotes(source, segments, problems);
   refuseProcessCore(name, notes, segments);
   if (segments.count === 0) throw new FormatError('ELF', 'no memory in it (no PT_LOAD segment)');
@@ -81,7 +81,7 @@ class ElfDump implements DumpFile {
     this.notes = notes;
     this.vmcoreinfo = vmcoreinfoNote(notes);
     this.pageSize = pageSizeOf(this.vmcoreinfo, machine);
-    this.fileSize = source.size;
+    this.fileSize = source.container?.fileSize ?? source.size;
     this.physBase = machine === 'x86_64' ? physBaseOf(segments) : undefined;
     this.pageOffset = machine === 'x86_64' ? pageOffsetOf(segments) : undefined;
     this.#uncovered = incomplete ? 'lost' : 'absent';
@@ -117,7 +117,8 @@ class ElfDump implements DumpFile {
     }
     this.problems = problems;
     const note = this.vmcoreinfo === undefined ? ', no VMCOREINFO' : '';
-    this.description = `ELF vmcore, ${count} segments${note}${incomplete ? ', incomplete' : ''}`;
+    const container = source.container === undefined ? '' : `, ${source.container.name}`;
+    this.description = `ELF vmcore, ${count} segments${note}${incomplete ? ', incomplete' : ''}${container}`;
   }
 
   status(frame: Pfn): PageStatus {

@@ -12,21 +12,25 @@ import { SlotCache } from './slot-cache.ts';
 const BLOCK_SHIFT = 14;
 const BLOCK_SIZE = 1 << BLOCK_SHIFT;
 /** 4 MiB in all: bitmap, descriptors and page data of one access stay together, whatever the dump's size. */
-const BLOCKS = 256;
+export const FILE_BLOCKS = 256;
 
 export class FileSource implements ByteSource {
   readonly size: number;
   readonly #fd: number;
-  readonly #slots = new SlotCache(BLOCKS);
+  readonly #slots: SlotCache;
   /** One array per slot, made when the slot is first used. */
   readonly #blocks: Uint8Array[] = [];
   #lastNumber = -1;
   #lastBlock: Uint8Array = new Uint8Array(0);
   #closed = false;
 
-  /** Takes over `fd`, which must be open for reading; `close` closes it. */
-  constructor(fd: number) {
+  /**
+   * Takes over `fd`, which must be open for reading; `close` closes it.
+   * @param blocks - how many are held at most
+   */
+  constructor(fd: number, blocks = FILE_BLOCKS) {
     this.#fd = fd;
+    this.#slots = new SlotCache(blocks);
     this.size = fstatSync(fd).size;
   }
 
@@ -47,6 +51,11 @@ export class FileSource implements ByteSource {
     if (length > BLOCK_SIZE) this.#readExactly(offset, copy);
     else this.#copy(offset, copy);
     return copy;
+  }
+
+  readOnce(offset: number, into: Uint8Array): void {
+    checkRange(this.size, offset, into.length);
+    this.#readExactly(offset, into);
   }
 
   close(): void {

@@ -12,7 +12,6 @@ const compressed = (what: string, how: string): string => `compressed with ${wha
 const crashOpens = (what: string): string => `${what}, which is not supported (crash opens it)`;
 
 const magics: readonly Magic[] = [
-  { bytes: 'makedumpfile\0', says: 'flattened dump; convert it first: makedumpfile -R DUMP < FILE' },
   { bytes: 'DISKDUMP', says: crashOpens('a dump of the old diskdump facility') },
   { bytes: 'EMiL', says: 'a LiME memory image, which is not supported (volatility opens it)' },
   { bytes: 'AVML', says: 'an AVML memory image, which is not supported (volatility opens it)' },
@@ -52,5 +51,5 @@ export function foreignFormat(head: string): string {
   for (const { bytes, at, says } of magics) if (head.startsWith(bytes, at ?? 0)) return says;
   if (/^[\t\n\r\x20-\x7e\x80-\xff]+$/.test(head)) return 'this is a text file, not a dump';
   if (head.length < 64) return `too small for a dump (${head.length} bytes)`;
-  return 'not a kernel dump of a known format (ELF vmcore and kdump-compressed are supported)';
+  return 'not a kernel dump of a known format (ELF vmcore and kdump-compressed are supported, flattened too)';
 }

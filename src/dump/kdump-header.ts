@@ -3,7 +3,7 @@
  * diskdump_mod.h `struct disk_dump_header` (block 0) and `struct kdump_sub_header` (block 1, grown with the versions):
  * v1 dump_level, v2 split and its frames, v3 VMCOREINFO, v4 notes, v5 erase information, v6 64-bit frame numbers.
  * A field that the version does not have is undefined. Everything is checked against the size of the file.
- * 32-bit, big-endian and split files are named and refused.
+ * 32-bit and big-endian files are named and refused.
  */
 import { ByteView } from '../base/bytes.ts';
 import { FormatError, UsageError } from '../base/errors.ts';
@@ -57,10 +57,18 @@ export const STATUS_INCOMPLETE = 0x8;
 export const STATUS_FLAGS = STATUS_INCOMPLETE | 0x10;
 /** Page frames of 64 TiB in 4 KiB pages, what x86-64 with 4 levels can have; bounds the index that is built. */
 const MAX_FRAMES = 2 ** 34;
+/** Bytes of the sub header by header version, up to its last field; version 6 has all. */
+const SUB_HEADER_SIZES = [12, 12, 32, 48, 64, 80] as const;
 
 export interface ByteRange {
   readonly offset: number;
   readonly size: number;
+}
+
+/** The page frames whose pages one file of a split dump holds, end exclusive. May be empty. */
+export interface FrameWindow {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface KdumpHeader {
@@ -81,6 +89,10 @@ export interface KdumpHeader {
   readonly vmcoreinfo: ByteRange | undefined;
   readonly notes: ByteRange | undefined;
   readonly eraseinfo: ByteRange | undefined;
+  /** Of one file of a split dump. Its bitmaps are those of the whole dump, its descriptors those of the window. */
+  readonly window: FrameWindow | undefined;
+  /** What the files of one split dump have in common, and hardly two dumps: machine, kernel, time, sizes. */
+  readonly identity: string;
   readonly problems: readonly string[];
 }
 
@@ -111,11 +123,7 @@ export function readKdumpHeader(source: ByteSource, name: string): KdumpHeader {
   if (descriptorsOffset > source.size) {
     throw new FormatError('kdump', `headers and bitmaps need ${descriptorsOffset} bytes, the file has ${source.size}`);
   }
-  const sub = new ByteView(Uint8Array.from(source.peek(blockSize, SUB_HEADER.size)), 'kdump sub header');
-  if (version >= 2 && sub.s32(SUB_HEADER.split) !== 0) {
-    throw new FormatError('kdump', 'split dump (one of several files), not supported yet');
-  }
-
+  const sub = readSubHeader(source, blockSize, version);
   const maxPfn = version >= 6 ? sub.size64(SUB_HEADER.maxMapnr64) : header.u32(HEADER.maxMapnr);
   const bitmapBytes = bitmapBlocks * blockSize;
   if (maxPfn === 0 || maxPfn > MAX_FRAMES || maxPfn > bitmapBytes * 8) {
@@ -147,8 +155,48 @@ export function readKdumpHeader(source: ByteSource, name: string): KdumpHeader {
     vmcoreinfo: range(3, 'VMCOREINFO', SUB_HEADER.vmcoreinfoOffset),
     notes: range(4, 'the ELF note area', SUB_HEADER.notesOffset),
     eraseinfo: range(5, 'erase information', SUB_HEADER.eraseinfoOffset),
+    window: windowOf(sub, version, maxPfn),
+    identity: `${identityOf(header)} ${maxPfn}`,
     problems,
   };
+}
+
+/** What lies behind the fields of its version reads as zero. */
+function readSubHeader(source: ByteSource, blockSize: number, version: number): ByteView {
+  const bytes = new Uint8Array(SUB_HEADER.size);
+  bytes.set(source.peek(blockSize, SUB_HEADER_SIZES[version] ?? SUB_HEADER.size));
+  return new ByteView(bytes, 'kdump sub header');
+}
+
+function windowOf(sub: ByteView, version: number, maxPfn: number): FrameWindow | undefined {
+  if (version < 2 || sub.s32(SUB_HEADER.split) === 0) return undefined;
+  const [first, behind] =
+    version >= 6 ? [SUB_HEADER.startPfn64, SUB_HEADER.endPfn64] : [SUB_HEADER.startPfn, SUB_HEADER.endPfn];
+  // Above 2^53 not exact, and refused.
+  const start = Number(sub.u64(first));
+  const end = Number(sub.u64(behind));
+  if (start > end || end > maxPfn) {
+    throw new FormatError('kdump', `part of a split dump, of page frames ${start} to ${end} of ${maxPfn}`, first);
+  }
+  return { start, end };
+}
+
+/** Version, names, time, and block counts; the status may differ, as one file may be incomplete. */
+function identityOf(header: ByteView): string {
+  const common = [header.slice(HEADER.version, HEADER.status - HEADER.version), header.slice(HEADER.blockSize, 16)];
+  return Buffer.concat(common).toString('latin1');
+}
+
+/**
+ * True when a file is one part of a split dump, by its headers alone.
+ * @throws FormatError when it ends inside them
+ */
+export function isSplitPart(source: ByteSource): boolean {
+  const header = new ByteView(Uint8Array.from(source.peek(0, HEADER.size)), 'kdump header');
+  const blockSize = header.s32(HEADER.blockSize);
+  const version = header.s32(HEADER.version);
+  if (version < 2 || !isPageSize(blockSize)) return false;
+  return readSubHeader(source, blockSize, version).s32(SUB_HEADER.split) !== 0;
 }
 
 function machineOf(header: ByteView, name: string): Machine {

@@ -97,43 +97,6 @@ describe('kdump-compressed', () => {
     expect(Buffer.from(dump.vmcoreinfo ?? []).toString()).toBe(spec.vmcoreinfo);
   });
 
-  it('reads what each header version has', () => {
-    const seen = [1, 2, 3, 4, 5, 6].map((version) => {
-      const dump = open(kdumpFile({ ...spec, version }));
-      return [look(dump, 39_999), dump.dumpLevel, dump.vmcoreinfo?.length, dump.notes.length];
-    });
-    expect(seen).toEqual([
-      ['data data', 31, undefined, 0],
-      ['data data', 31, undefined, 0],
-      ['data data', 31, 30, 0],
-      ['data data', 31, 30, 2],
-      ['data data', 31, 30, 2],
-      ['data data', 31, 30, 2],
-    ]);
-    const newer = open(kdumpFile({ ...spec, version: 7 }));
-    expect(look(newer, 1)).toBe('data data');
-    expect(newer.problems.join()).toMatch(/version 7 is newer/);
-  });
-
-  it('reads no field that the header version does not have', () => {
-    const { bytes } = kdumpLayout({ ...spec, split: 1 });
-    const seen = [1, 2, 3, 4, 5].map((version) => {
-      const older = Uint8Array.from(bytes);
-      new DataView(older.buffer).setInt32(8, version, true);
-      // Split files are refused, and only version 2 and later know of them.
-      if (version > 1) new DataView(older.buffer).setInt32(4096 + 12, 0, true);
-      const dump = open(older);
-      return [dump.vmcoreinfo?.length, dump.notes.length];
-    });
-    expect(seen).toEqual([
-      [undefined, 0],
-      [undefined, 0],
-      [30, 0],
-      [30, 2],
-      [30, 2],
-    ]);
-  });
-
   it('does not start on an index of more memory than a machine can have', () => {
     const { bytes, subHeader } = kdumpLayout(spec);
     const header = new DataView(bytes.buffer, bytes.byteOffset);
@@ -267,7 +230,6 @@ describe('kdump-compressed', () => {
 
   it('names what it does not support', () => {
     const cases: [Uint8Array, new (...args: never[]) => Error, RegExp][] = [
-      [kdumpFile({ ...spec, split: 1 }), FormatError, /split dump/],
       [kdumpFile({ ...spec, machine: 's390x' }), UsageError, /s390x/],
       [kdumpFile({ ...spec, machine: 'i686' }), UsageError, /i686/],
       [kdumpFile({ ...spec, machine: '' }), FormatError, /no machine name/],

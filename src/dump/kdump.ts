@@ -6,19 +6,21 @@
  * `absent` is a frame not in bitmap 1, `excluded` one in bitmap 1 and not in bitmap 2. A descriptor of a page in bitmap
  * 2 that is zero (the writer ran out of space), points behind the end of the file or has impossible sizes is `lost`:
  * a page of zeros has data like any other (makedumpfile stores it once).
- * Does not handle: split and flattened files, 32-bit and big-endian machines.
+ * One file of a split dump is read like any other, but that pages outside its window are `lost`; kdump-split.ts joins
+ * them. Does not handle: 32-bit and big-endian machines.
  */
 import { type Pfn, pfn } from '../base/address.ts';
 import { isAllZero } from '../base/bytes.ts';
 import { FormatError } from '../base/errors.ts';
 import { Bitmap, RankedBitmap } from './bitmap.ts';
-import type { ByteSource } from './byte-source.ts';
+import type { ByteSource, Container } from './byte-source.ts';
 import { type Codec, CodecError } from './codec.ts';
 import { codecName, makeCodec } from './codecs/index.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import {
   type ByteRange,
   DESCRIPTOR_SIZE,
+  type FrameWindow,
   type KdumpHeader,
   readKdumpHeader,
   STATUS_FLAGS,
@@ -37,11 +39,11 @@ const TAIL_DESCRIPTORS = 4096;
  * @param name - the file as the user named it, for messages
  * @throws UsageError for machines that are not supported; FormatError when headers or bitmaps are damaged or missing
  */
-export function openKdump(source: ByteSource, name: string): DumpFile {
+export function openKdump(source: ByteSource, name: string): KdumpFile {
   return new KdumpFile(source, readKdumpHeader(source, name));
 }
 
-class KdumpFile implements DumpFile {
+export class KdumpFile implements DumpFile {
   readonly format = 'kdump';
   readonly description: string;
   readonly machine: Machine;
@@ -54,13 +56,22 @@ class KdumpFile implements DumpFile {
   readonly maxPfn: number;
   readonly fileSize: number;
   readonly problems: readonly string[];
+  /** Set when this is one file of a split dump; `counts` then counts the pages of the window. */
+  readonly window: FrameWindow | undefined;
+  /** Equal in all files of one split dump. */
+  readonly identity: string;
 
   readonly #source: ByteSource;
+  /** Set when bytes inside the file may be missing. */
+  readonly #holes: Container | undefined;
+  /** Of the descriptors: the first one is of this page, counted from the dump's first one, and there are so many. */
+  readonly #first: number;
+  readonly #count: number;
   readonly #descriptors: number;
   readonly #exists: Bitmap | undefined;
   readonly #present: RankedBitmap;
-  /** By compression bit; undefined: there is no such codec. */
-  readonly #codecs = new Map<number, Codec | undefined>();
+  /** By compression bit. */
+  readonly #codecs = new Map<number, Codec>();
   #counts: PageCounts | undefined;
   // The descriptor found last.
   #offset = 0;
@@ -68,18 +79,24 @@ class KdumpFile implements DumpFile {
   #flags = 0;
 
   constructor(source: ByteSource, header: KdumpHeader) {
-    const problems = [...header.problems];
+    const problems = [...(source.container?.problems ?? []), ...header.problems];
     this.#source = source;
     this.machine = header.machine;
     this.pageSize = header.blockSize;
     this.physBase = header.physBase;
     this.dumpLevel = header.dumpLevel;
     this.maxPfn = header.maxPfn;
-    this.fileSize = source.size;
+    this.fileSize = source.container?.fileSize ?? source.size;
+    this.window = header.window;
+    this.identity = header.identity;
+    this.#holes = (source.container?.problems.length ?? 0) > 0 ? source.container : undefined;
     this.#descriptors = header.descriptorsOffset;
     this.#exists =
       header.existsOffset === undefined ? undefined : new Bitmap(source, header.existsOffset, header.maxPfn);
     this.#present = new RankedBitmap(source, header.presentOffset, header.maxPfn);
+    const { start, end } = header.window ?? { start: 0, end: header.maxPfn };
+    this.#first = this.#present.before(start);
+    this.#count = this.#present.before(end) - this.#first;
 
     this.notes = this.#readNotes(header.notes, problems);
     this.vmcoreinfo = this.#readVmcoreinfo(header.vmcoreinfo, problems) ?? vmcoreinfoNote(this.notes);
@@ -88,7 +105,9 @@ class KdumpFile implements DumpFile {
     if (incomplete || this.#endsEarly()) {
       const { inFile, lost } = this.counts;
       if (lost > 0) {
-        const why = incomplete ? 'were never written' : 'lie behind the end of the file, which is truncated';
+        const truncated =
+          this.#holes === undefined ? 'lie behind the end of the file, which is truncated' : 'are missing';
+        const why = incomplete ? 'were never written' : truncated;
         problems.push(`${lost} of ${inFile + lost} pages ${why}`);
       }
     }
@@ -99,19 +118,25 @@ class KdumpFile implements DumpFile {
     }
     this.problems = problems;
     const level = header.dumpLevel === undefined ? '' : `, dump level ${header.dumpLevel}`;
-    this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${incomplete ? ', incomplete' : ''}`;
+    const container = source.container === undefined ? '' : `, ${source.container.name}`;
+    this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${incomplete ? ', incomplete' : ''}${container}`;
   }
 
   /** Counted when first asked for: one pass over both bitmaps and all descriptors. */
   get counts(): PageCounts {
-    this.#counts ??= this.#count();
+    this.#counts ??= this.#countPages();
     return this.#counts;
+  }
+
+  /** How many pages of these frames the whole dump has, in this file or in others. */
+  pagesBetween(start: number, end: number): number {
+    return this.#present.before(end) - this.#present.before(start);
   }
 
   status(frame: Pfn): PageStatus {
     try {
       const index = this.#present.rank(frame);
-      if (index >= 0) return this.#locate(index) ? 'data' : 'lost';
+      if (index >= 0) return this.#locate(index - this.#first) ? 'data' : 'lost';
       if (this.#exists === undefined) return frame >= 0 && frame < this.maxPfn ? 'excluded' : 'absent';
       return this.#exists.has(frame) ? 'excluded' : 'absent';
     } catch (error) {
@@ -140,8 +165,10 @@ class KdumpFile implements DumpFile {
   }
 
   nextInFile(from: Pfn): Pfn | undefined {
+    const { start, end } = this.window ?? { start: 0, end: this.maxPfn };
     try {
-      for (let bit = this.#present.next(from); bit >= 0; bit = this.#present.next(bit + 1)) {
+      for (let bit = this.#present.next(Math.max(from, start)); bit >= 0; bit = this.#present.next(bit + 1)) {
+        if (bit >= end) return undefined;
         if (this.status(pfn(bit)) === 'data') return pfn(bit);
       }
     } catch (error) {
@@ -156,8 +183,9 @@ class KdumpFile implements DumpFile {
 
   /** Reads descriptor `index`; false when it cannot be that of a page in this file. */
   #locate(index: number): boolean {
+    if (index < 0 || index >= this.#count) return false;
     const at = this.#descriptors + index * DESCRIPTOR_SIZE;
-    if (at + DESCRIPTOR_SIZE > this.fileSize) return false;
+    if (at + DESCRIPTOR_SIZE > this.#source.size || this.#holes?.has(at, DESCRIPTOR_SIZE) === false) return false;
     const bytes = this.#source.peek(at, DESCRIPTOR_SIZE);
     // Hot: words instead of a ByteView. An offset above 2^53 fails the range check whatever its low bits.
     this.#offset = word(bytes, 0) + word(bytes, 4) * 2 ** 32;
@@ -167,27 +195,36 @@ class KdumpFile implements DumpFile {
   }
 
   #plausible(offset: number, size: number): boolean {
-    return offset >= this.#descriptors && size > 0 && size <= this.pageSize && offset + size <= this.fileSize;
+    if (!(offset >= this.#descriptors && size > 0 && size <= this.pageSize)) return false;
+    return offset + size <= this.#source.size && this.#holes?.has(offset, size) !== false;
   }
 
   #codec(bit: number): Codec | undefined {
-    if (!this.#codecs.has(bit)) this.#codecs.set(bit, makeCodec(bit));
-    return this.#codecs.get(bit);
+    const known = this.#codecs.get(bit);
+    if (known !== undefined) return known;
+    const made = makeCodec(bit);
+    if (made !== undefined) this.#codecs.set(bit, made);
+    return made;
   }
 
   #endsEarly(): boolean {
-    const { total } = this.#present;
+    const total = this.#count;
     return this.#lostBetween(Math.max(0, total - TAIL_DESCRIPTORS), total) > 0;
   }
 
   /** How many of the descriptors from..to point nowhere. */
   #lostBetween(from: number, to: number): number {
+    if (this.#holes !== undefined) {
+      let lost = 0;
+      for (let index = from; index < to; index++) if (!this.#locate(index)) lost++;
+      return lost;
+    }
     const buffer = new Uint8Array(Math.min(PASS_DESCRIPTORS, to - from) * DESCRIPTOR_SIZE);
     let lost = 0;
     for (let index = from; index < to; index += PASS_DESCRIPTORS) {
       const count = Math.min(PASS_DESCRIPTORS, to - index);
       const at = this.#descriptors + index * DESCRIPTOR_SIZE;
-      const whole = Math.max(0, Math.min(count, Math.floor((this.fileSize - at) / DESCRIPTOR_SIZE)));
+      const whole = Math.max(0, Math.min(count, Math.floor((this.#source.size - at) / DESCRIPTOR_SIZE)));
       lost += count - whole;
       const part = buffer.subarray(0, whole * DESCRIPTOR_SIZE);
       try {
@@ -206,9 +243,9 @@ class KdumpFile implements DumpFile {
     return lost;
   }
 
-  #count(): PageCounts {
-    const lost = this.#lostBetween(0, this.#present.total);
-    const inFile = this.#present.total - lost;
+  #countPages(): PageCounts {
+    const lost = this.#lostBetween(0, this.#count);
+    const inFile = this.#count - lost;
     let excluded: number | undefined;
     try {
       if (this.#exists !== undefined) excluded = Math.max(0, this.#exists.count() - this.#present.total);

@@ -4,13 +4,14 @@
  */
 import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
+import { inputFiles } from './input-files.ts';
 
 /** Bytes gathered before they are written. */
 const WRITE_BYTES = 2 ** 20;
 
 export interface NewFileOptions {
-  /** The file that is being read: never overwritten. */
-  readonly input?: string;
+  /** The files that are being read, or the folder of them: never overwritten. */
+  readonly input?: string | readonly string[];
   /** Replace an existing file; without it that is an error. */
   readonly replace?: boolean;
 }
@@ -82,10 +83,12 @@ export class Output {
 function refuseTarget(path: string, options: NewFileOptions): void {
   const target = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (target === undefined) return;
-  const input =
-    options.input === undefined ? undefined : statSync(options.input, { bigint: true, throwIfNoEntry: false });
-  if (input !== undefined && input.dev === target.dev && input.ino === target.ino) {
-    throw new UsageError(`${path}: this is the dump that is read; write to another file`);
+  const { input = [] } = options;
+  for (const { path: read } of inputFiles(typeof input === 'string' ? [input] : input)) {
+    const stat = statSync(read, { bigint: true, throwIfNoEntry: false });
+    if (stat !== undefined && stat.dev === target.dev && stat.ino === target.ino) {
+      throw new UsageError(`${path}: this is the dump that is read; write to another file`);
+    }
   }
   if (options.replace !== true || !target.isFile()) throw new UsageError(`${path}: the file exists already`);
 }

@@ -2,29 +2,50 @@
  * Opens a dump, whatever it is called: the first bytes decide. What is no dump, or one that something else opens, is
  * refused with one line that says what it is.
  */
-import { constants, openSync, statSync } from 'node:fs';
-import { UsageError } from '../base/errors.ts';
+import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { DumpFile } from './dump-file.ts';
 import { openElf } from './elf.ts';
-import { FileSource } from './file-source.ts';
+import { FILE_BLOCKS, FileSource } from './file-source.ts';
+import { FLATTENED_SIGNATURE, FlattenedSource } from './flattened.ts';
 import { foreignFormat } from './foreign.ts';
-import { openKdump } from './kdump.ts';
+import { type InputFile, inputFiles, openInput } from './input-files.ts';
+import { KdumpFile, openKdump } from './kdump.ts';
 import { KDUMP_SIGNATURE } from './kdump-header.ts';
+import { joinParts, type SplitPart } from './kdump-split.ts';
 
 /** Enough for every magic number looked at. */
 const HEAD_BYTES = 1024;
+/** Enough for those of the formats that are read; of a flattened file that is cut off there may be no more. */
+const MAGIC_BYTES = 16;
+/** Cached blocks of each file, however many files there are. */
+const LEAST_BLOCKS = 16;
 
 /**
- * @throws UsageError when the file cannot be opened or is no dump that is supported; FormatError when it is damaged
+ * @param paths - a dump, the files of a split dump in any order, or a folder that holds one dump or the files of one
+ * @throws UsageError when a file cannot be opened or is no dump that is supported, or when several files are not of one
+ *   dump; FormatError when it is damaged
  */
-export function openDump(path: string): DumpFile {
-  const name = path.replace(/\p{Cc}/gu, '?');
-  const source = new FileSource(openFile(path, name));
+export function openDump(paths: string | readonly string[]): DumpFile {
+  const named = typeof paths === 'string' ? [paths] : paths;
+  const files = inputFiles(named);
+  // Else nobody could tell which of the files an error is about.
+  const naming = files.length > 1 || files[0]?.path !== named[0];
+  const blocks = Math.max(LEAST_BLOCKS, Math.floor(FILE_BLOCKS / files.length));
+  const open: ByteSource[] = [];
   try {
-    return openSource(source, name);
+    const dumps = files.map((file) => {
+      const source = new FileSource(openInput(file), blocks);
+      open.push(source);
+      return naming ? nameErrors(file.name, () => openOne(source, file.name)) : openOne(source, file.name);
+    });
+    const [dump] = dumps;
+    if (dump !== undefined && dumps.length === 1) return whole(dump, files[0]?.name ?? '');
+    const [first, ...rest] = dumps.map((part, i) => partOf(part, files[i]));
+    if (first === undefined) throw new UsageError('no dump was named');
+    return joinParts([first, ...rest]);
   } catch (error) {
-    source.close();
+    for (const source of open) source.close();
     throw error;
   }
 }
@@ -34,40 +55,42 @@ export function openDump(path: string): DumpFile {
  * @param name - what messages call it
  */
 export function openSource(source: ByteSource, name: string): DumpFile {
+  return whole(openOne(source, name), name);
+}
+
+/** One file; it may be one of a split dump. */
+function openOne(source: ByteSource, name: string): DumpFile {
   if (source.size === 0) throw new UsageError(`${name}: the file is empty`);
-  const text = Buffer.from(source.peek(0, Math.min(HEAD_BYTES, source.size))).toString('latin1');
-  if (text.startsWith('\x7fELF')) return openElf(source, name);
-  if (text.startsWith(KDUMP_SIGNATURE)) return openKdump(source, name);
-  throw new UsageError(`${name}: ${foreignFormat(text)}`);
+  const magic = head(source, MAGIC_BYTES);
+  if (magic.startsWith('\x7fELF')) return openElf(source, name);
+  if (magic.startsWith(KDUMP_SIGNATURE)) return openKdump(source, name);
+  if (!magic.startsWith(FLATTENED_SIGNATURE))
+    throw new UsageError(`${name}: ${foreignFormat(head(source, HEAD_BYTES))}`);
+  if (source.container !== undefined) throw new UsageError(`${name}: a flattened file inside a flattened file`);
+  return openOne(new FlattenedSource(source), name);
 }
 
-function openFile(path: string, name: string): number {
+function nameErrors<T>(name: string, open: () => T): T {
   try {
-    // Asked first, as opening a pipe would wait for its writer.
-    const stat = statSync(path);
-    if (stat.isDirectory()) throw new UsageError(`${name}: this is a directory`);
-    if (!stat.isFile()) throw new UsageError(`${name}: this is not a regular file; copy the dump into one`);
-    return openSync(path, constants.O_RDONLY);
+    return open();
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`${name}: ${openingError(error)}`, { cause: error });
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(`${name}: ${error.format}`, error.detail, error.offset, { cause: error });
   }
 }
 
-function openingError(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-    case 'ERR_INVALID_ARG_VALUE':
-      return 'no such file';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied';
-    case 'EMFILE':
-    case 'ENFILE':
-      return 'too many open files';
-    default:
-      return `cannot be opened (${code})`;
-  }
+function head(source: ByteSource, length: number): string {
+  return Buffer.from(source.peek(0, Math.min(length, source.size))).toString('latin1');
+}
+
+/** A single file of a split dump is a split dump of which the other files are missing. */
+function whole(dump: DumpFile, name: string): DumpFile {
+  if (!(dump instanceof KdumpFile) || dump.window === undefined) return dump;
+  return joinParts([{ name, file: dump, window: dump.window }]);
+}
+
+function partOf(dump: DumpFile, input: InputFile | undefined): SplitPart {
+  const name = input?.name ?? '';
+  if (dump instanceof KdumpFile && dump.window !== undefined) return { name, file: dump, window: dump.window };
+  throw new UsageError(`${name}: a dump of its own, not a file of a split dump; one dump at a time`);
 }

@@ -31,10 +31,11 @@ const MAX_BTF = 1 << 28;
 const MAX_ORC_ENTRIES = 1 << 24;
 
 /**
+ * @param paths - a dump; or the files of a split dump, in any order; or a folder that holds one dump or the files of one
  * @throws UsageError when the file is no dump that can be opened, FormatError when it is too damaged to start with
  */
-export function openProgram(path: string, options: OpenOptions = {}): Program {
-  const dump = openDump(path);
+export function openProgram(paths: string | readonly string[], options: OpenOptions = {}): Program {
+  const dump = openDump(paths);
   try {
     return programOf(dump, options);
   } catch (error) {

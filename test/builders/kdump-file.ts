@@ -31,7 +31,10 @@ export interface KdumpSpec {
   readonly status?: number;
   readonly dumpLevel?: number;
   readonly physBase?: bigint;
+  /** The field alone; 1 when there is a window. */
   readonly split?: number;
+  /** Makes it one file of a split dump: of these frames, end exclusive. The bitmaps stay those of all `pages`. */
+  readonly window?: readonly [number | bigint, number | bigint];
   readonly vmcoreinfo?: string;
   /** Without VMCOREINFO, which is added at the end. */
   readonly notes?: readonly NoteSpec[];
@@ -67,7 +70,9 @@ export function kdumpFile(spec: KdumpSpec): Uint8Array {
 export function kdumpLayout(spec: KdumpSpec): KdumpLayout {
   const block = spec.blockSize ?? 4096;
   const version = spec.version ?? 6;
-  const frames = [...spec.pages.keys()].sort((a, b) => a - b);
+  const all = [...spec.pages.keys()].sort((a, b) => a - b);
+  const [start, end] = spec.window ?? [0, spec.maxPfn];
+  const frames = all.filter((frame) => frame >= start && frame < end);
   const others = spec.notes ?? [];
   const info = Buffer.from(spec.vmcoreinfo ?? '');
   const infoNote: NoteSpec[] = info.length === 0 ? [] : [{ name: 'VMCOREINFO', type: 0, desc: info }];
@@ -82,7 +87,8 @@ export function kdumpLayout(spec: KdumpSpec): KdumpLayout {
   const bitmap1 = (1 + subBlocks) * block;
   const bitmap2 = bitmap1 + (bitmaps - 1) * bitmapSize;
   const descriptors = bitmap2 + bitmapSize;
-  const data = descriptors + frames.length * 24;
+  // makedumpfile leaves room for the descriptors of the whole dump in each file of a split one.
+  const data = descriptors + all.length * 24;
 
   const { compression = 'none' } = spec;
   const [bit, compress] =
@@ -118,12 +124,17 @@ export function kdumpLayout(spec: KdumpSpec): KdumpLayout {
 
   file.writeBigUInt64LE(BigInt.asUintN(64, spec.physBase ?? 0n), block);
   if (version >= 1) file.writeInt32LE(spec.dumpLevel ?? 31, block + 8);
-  if (version >= 2) file.writeInt32LE(spec.split ?? 0, block + 12);
+  if (version >= 2) file.writeInt32LE(spec.split ?? (spec.window === undefined ? 0 : 1), block + 12);
   const pair = (offset: number, start: number, size: number): void => {
     if (size === 0) return;
     file.writeBigUInt64LE(BigInt(start), block + offset);
     file.writeBigUInt64LE(BigInt(size), block + offset + 8);
   };
+  if (spec.window !== undefined) {
+    const at = version >= 6 ? 80 : 16;
+    file.writeBigUInt64LE(BigInt(start), block + at);
+    file.writeBigUInt64LE(BigInt(end), block + at + 8);
+  }
   if (version >= 3) pair(32, infoAt, info.length);
   if (version >= 4) pair(48, notesAt, notes.length);
   if (version >= 6) file.writeBigUInt64LE(BigInt(spec.maxPfn), block + 96);
@@ -132,7 +143,7 @@ export function kdumpLayout(spec: KdumpSpec): KdumpLayout {
   const mark = (bitmap: number, frame: number): void => {
     file[bitmap + (frame >> 3)] = (file[bitmap + (frame >> 3)] ?? 0) | (1 << (frame & 7));
   };
-  for (const frame of frames) {
+  for (const frame of all) {
     mark(bitmap1, frame);
     mark(bitmap2, frame);
   }

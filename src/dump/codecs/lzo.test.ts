@@ -61,7 +61,7 @@ describe('LZO1X', () => {
     const run = (bytes: number[]): number[] => {
       const rest = bytes.length - 18;
       const zeros = Math.ceil(rest / 255) - 1;
-      return [0, ...new Array<number>(zeros).fill(0), rest - 255 * zeros, ...bytes];
+      return [0, ...Array.from({ length: zeros }, () => 0), rest - 255 * zeros, ...bytes];
     };
     const bytes = Array.from({ length: 20_000 }, (_, i) => 97 + (Math.imul(i, 2654435761) >>> 28));
     const source = Buffer.from(bytes).toString('latin1');
@@ -83,7 +83,7 @@ describe('LZO1X', () => {
       ['a copy into nothing', [32 | 2, 0, 0, ...END]],
       ['literals behind the input', [255, 97, 97]],
       ['a run behind the input', [0, 0, 0, 0, 0, 0, 97]],
-      ['a run without end', new Array<number>(4000).fill(0)],
+      ['a run without end', Array.from({ length: 4000 }, () => 0)],
       ['a copy larger than the page', [18, 97, 32, 0, 0, 0, 0, 5, 0, 0, ...END]],
       ['literals larger than the page', [17 + 80, ...text('a'.repeat(80)), ...END]],
       ['a distance that is cut off', [18, 97, 32 | 2, 0]],
