@@ -62,7 +62,6 @@ export class Program {
     this.arch = parts.arch;
     this.pageSize = parts.dump.pageSize;
     this.orcVersion = parts.orcVersion;
-    this.problems = parts.problems;
     this.#btf = parts.btf;
     this.#orc = parts.orc;
     // v1 on 5.10 and 6.1, v3 on 6.12; 2 and 4 on no real dump.
@@ -71,7 +70,7 @@ export class Program {
       this.layouts.chose('ORC', `version ${parts.orcVersion}`, orcProven[parts.orcVersion]);
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
     if (parts.btf !== undefined) this.types.add(parts.btf);
-    this.arch.learn(this);
+    this.problems = [...parts.problems, ...this.arch.learn(this)];
     this.memory.flush();
   }
 

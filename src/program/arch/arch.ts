@@ -66,8 +66,11 @@ export interface Arch {
   kernelTables(limit: number): readonly PhysAddr[];
   /** Walks the page tables at `pgd` (`pgd_t *`, virtual) for a user address. @throws FaultError */
   translateUser(pgd: VirtAddr, address: VirtAddr): PhysAddr;
-  /** Called once symbols are there: what the image must tell before everything can be translated. */
-  learn(program: Program): void;
+  /**
+   * Called once symbols are there: what the image must tell before everything can be translated.
+   * @returns what it does not tell, one line each
+   */
+  learn(program: Program): readonly string[];
   /** Registers of a task that is not running, from `task_struct.thread`. @throws FaultError, LookupError */
   switchedOutRegisters(program: Program, task: VirtAddr): Registers;
   /** Registers in the desc of an NT_PRSTATUS note. @throws FormatError */

@@ -229,9 +229,9 @@ describe('imageRanges', () => {
 
 describe('learning from symbols', () => {
   /** The kernel image from 16 MiB to 32 MiB, `page_offset_base` in it, and one page far behind both. */
-  function learned(base: bigint, text = 0x1000000n): X86_64 {
+  function learned(base: bigint | undefined, text = 0x1000000n): { readonly arch: X86_64; readonly problems: string } {
     const memory = imageOf(5);
-    memory.writeU64(PHYS_BASE + 0x1100000n, base);
+    if (base !== undefined) memory.writeU64(PHYS_BASE + 0x1100000n, base);
     memory.map(IMAGE + 0x3000000n, 0x5000n);
     const arch = archOf(memory);
     const image = new KernelImage();
@@ -243,11 +243,12 @@ describe('learning from symbols', () => {
     const none = { btf: undefined, orc: undefined, orcVersion: undefined, problems: [] };
     const program = new Program({ dump, vmcoreinfo, memory: virtual, arch, kallsyms: symbols.kernel, ...none });
     expect(program.arch).toBe(arch);
-    return arch;
+    return { arch, problems: program.problems.join('; ') };
   }
 
   it('limits the image to what it is, and maps the direct map by arithmetic', () => {
-    const arch = learned(0xff11000000000000n);
+    const { arch, problems } = learned(0xff11000000000000n);
+    expect(problems).toBe('');
     expect(arch.translate(virt(IMAGE + 0x1ffffffn))).toBe(PHYS_BASE + 0x1ffffffn);
     expect(arch.translate(virt(IMAGE + 0x3000008n))).toBe(0x5008n);
     expect(reasonOf(() => arch.translate(virt(IMAGE + 0x2000000n)))).toBe('unmapped');
@@ -257,8 +258,16 @@ describe('learning from symbols', () => {
 
   it('does not believe a base that makes no sense, or an image that ends before it begins', () => {
     for (const base of [0n, 0xff11000000001000n, 0x7f00000000000000n]) {
-      expect(reasonOf(() => learned(base).translate(virt(base)))).toBe('unmapped');
+      const { arch, problems } = learned(base);
+      expect(reasonOf(() => arch.translate(virt(base)))).toBe('unmapped');
+      expect(problems).toMatch(/^page_offset_base is 0x[0-9a-f]+, which is none/);
     }
-    expect(learned(0n, 0x3000000n).translate(virt(IMAGE + 0x10n))).toBe(PHYS_BASE + 0x10n);
+    expect(learned(0n, 0x3000000n).arch.translate(virt(IMAGE + 0x10n))).toBe(PHYS_BASE + 0x10n);
+  });
+
+  it('goes on without the base where the page that holds it is lost', () => {
+    const { arch, problems } = learned(undefined);
+    expect(problems).toMatch(/^page_offset_base cannot be read/);
+    expect(arch.translate(virt(IMAGE + 0x3000008n))).toBe(0x5008n);
   });
 });

@@ -2,8 +2,8 @@
  * x86-64: address translation (4- and 5-level page tables, 2 MiB and 1 GiB pages, AMD SME mask) and the entry points to
  * registers and unwinding. Follows arch/x86/include/asm/pgtable_64_types.h and page_64.h.
  */
-import { add, isAligned, isKernel, phys, virt, within, type PhysAddr, type VirtAddr } from '../../base/address.ts';
-import { FaultError } from '../../base/errors.ts';
+import { add, hex, isAligned, isKernel, phys, virt, within, type PhysAddr, type VirtAddr } from '../../base/address.ts';
+import { attempt, FaultError } from '../../base/errors.ts';
 import type { VirtRange } from '../../base/memory.ts';
 import type { Vmcoreinfo } from '../../debuginfo/vmcoreinfo.ts';
 import { PROVEN } from '../layouts.ts';
@@ -148,7 +148,7 @@ export class X86_64 implements Arch {
     return kernelTables(this.#physical, root, limit);
   }
 
-  learn(program: Program): void {
+  learn(program: Program): readonly string[] {
     program.layouts.chose('page tables', `${this.#levels} levels`, this.#levels === 4 ? PROVEN : ['6.1']);
     const text = program.symbols.lookup('_text')?.address;
     const end = program.symbols.lookup('_end')?.address;
@@ -156,10 +156,13 @@ export class X86_64 implements Arch {
     // `page_offset_base` since 4.8 (CONFIG_RANDOMIZE_MEMORY; also with 5-level paging since 4.17). Without it the
     // direct map is read through the page tables like everything else.
     const base = program.symbols.lookup('page_offset_base');
-    if (base === undefined) return;
-    const start = program.memory.readPointer(base.address);
-    const size = BigInt(program.dump.maxPfn) * BigInt(program.pageSize);
-    if (isAligned(start, 1 << 21) && start >> 60n === 0xfn) this.#directMap = { start, end: add(start, size) };
+    if (base === undefined) return [];
+    const start = attempt(() => program.memory.readPointer(base.address));
+    if (start === undefined) return ['page_offset_base cannot be read; the page tables are asked instead'];
+    if (!isAligned(start, 1 << 21) || start >> 60n !== 0xfn)
+      return [`page_offset_base is ${hex(start)}, which is none; the page tables are asked instead`];
+    this.#directMap = { start, end: add(start, BigInt(program.dump.maxPfn) * BigInt(program.pageSize)) };
+    return [];
   }
 
   switchedOutRegisters(program: Program, task: VirtAddr): Registers {
