@@ -117,7 +117,7 @@ export function guestSources(labRoot: string, incident: Incident): string[] {
     join(incident.folder, name),
   );
   const engine = readdirSync(guestRoot).map((name) => join(guestRoot, name));
-  const code = ['guest.ts', 'boot.ts', 'dump.ts', 'incidents.ts'].map((name) => join(labRoot, name));
+  const code = ['guest.ts', 'boot.ts', 'dump.ts'].map((name) => join(labRoot, name));
   // What `incident.json` says about a right report decides nothing in the guest; `make.ts` hashes the rest of it.
   const inFolder = own.filter((path) => basename(path) !== 'incident.json');
   return [...inFolder, ...engine, ...code]

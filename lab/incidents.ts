@@ -14,9 +14,12 @@ import { LabError } from './run.ts';
 export type DumpKind = 'sysrq' | 'own' | 'live';
 
 /** A parameter that the seed draws: a whole number of a range, or one of a list. */
-export type Parameter =
-  | { readonly from: number; readonly to: number }
-  | { readonly oneOf: readonly (string | number)[] };
+export interface Parameter {
+  readonly from?: number;
+  readonly to?: number;
+  readonly oneOf?: readonly (string | number)[];
+  readonly byVariant?: readonly (string | number)[];
+}
 
 /** What an `incident.json` says. */
 export interface Incident {
@@ -39,6 +42,8 @@ export interface Incident {
   readonly cmdline: string;
   /** Whether the report need not name a culprit, or a resource. */
   readonly names: readonly ('culprit' | 'resource')[];
+  /** Whether it is made only when it is asked for by name. */
+  readonly onDemand: boolean;
   /** Seconds that the guest may take for each step. */
   readonly patience: number;
   readonly parameters: Readonly<Record<string, Parameter>>;
@@ -52,6 +57,7 @@ const DEFAULTS = {
   kernelModules: [],
   cmdline: '',
   names: ['culprit', 'resource'],
+  onDemand: false,
   patience: 120,
   parameters: {},
 } as const;
@@ -69,10 +75,10 @@ export function readIncidents(): Incident[] {
     });
 }
 
-/** Incidents whose name, or number, is one of those given; all when none is given. */
+/** Incidents whose name, or number, is one of those given; all that are not made on demand when none is given. */
 export function chooseIncidents(wanted: readonly string[]): Incident[] {
   const all = readIncidents();
-  if (wanted.length === 0) return all;
+  if (wanted.length === 0) return all.filter(({ onDemand }) => !onDemand);
   return wanted.map((word) => {
     const found = all.find((incident) => incident.name === word || incident.name.startsWith(`${word}-`));
     if (found === undefined)
@@ -125,6 +131,14 @@ export function dumpOf(incident: Pick<Incident, 'dump'>, variant: number): DumpK
   return incident.dump === 'sysrq' && variant === 3 ? 'live' : incident.dump;
 }
 
+function valueOf(parameter: Parameter, at: number, variant: number): string | number {
+  const { from, to, oneOf, byVariant } = parameter;
+  if (byVariant !== undefined) return byVariant[(variant - 1) % byVariant.length] ?? '';
+  if (oneOf !== undefined) return oneOf[Math.floor(at * oneOf.length)] ?? '';
+  if (from === undefined || to === undefined) throw new LabError('a parameter has from and to, oneOf, or byVariant');
+  return from + Math.floor(at * (to - from + 1));
+}
+
 /** The values of all parameters of a variant. */
 export function drawParameters(
   incident: Pick<Incident, 'name' | 'parameters'>,
@@ -134,10 +148,7 @@ export function drawParameters(
   for (const [name, parameter] of Object.entries({ ...COMPANY, ...incident.parameters })) {
     // Each parameter has its own generator, so a new one changes no other.
     const at = generator(seedOf(`${incident.name}/${name}`, variant))();
-    drawn[name] =
-      'oneOf' in parameter
-        ? String(parameter.oneOf[Math.floor(at * parameter.oneOf.length)])
-        : String(parameter.from + Math.floor(at * (parameter.to - parameter.from + 1)));
+    drawn[name] = String(valueOf(parameter, at, variant));
   }
   return drawn;
 }

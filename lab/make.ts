@@ -17,8 +17,16 @@ import { LabError } from './run.ts';
 /** The hash of all that a dump is made from. */
 export function inputsOf(incident: Incident, kernel: Pick<Kernel, 'release' | 'version'>, variant: number): string {
   const hash = createHash('sha256').update(`${kernel.release} ${kernel.version} ${variant}\n`);
-  const { title: _title, causes: _causes, names: _names, kernels: _kernels, folder: _folder, ...deciding } = incident;
-  hash.update(JSON.stringify(deciding));
+  const {
+    title: _title,
+    causes: _causes,
+    names: _names,
+    kernels: _kernels,
+    folder: _folder,
+    onDemand: _onDemand,
+    ...deciding
+  } = incident;
+  hash.update(JSON.stringify({ ...deciding, parameters: drawParameters(incident, variant) }));
   for (const path of guestSources(labRoot, incident))
     hash.update(`${path}\n`).update(readFileSync(join(labRoot, path)));
   return hash.digest('hex').slice(0, 16);
@@ -70,7 +78,7 @@ export async function makeVariant(
     cpu: variant === 2 ? 'max,la57=off' : 'max',
     cmdline: incident.cmdline,
     timeout: incident.patience * 3,
-    oracleBytes: 128 << 20,
+    oracleBytes: incident.memoryMb > 2048 ? 2 ** 30 : 2 ** 27,
   };
   const outcome = await bootTwice(guest, machine, work);
   const live = dump === 'live';
