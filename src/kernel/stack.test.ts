@@ -130,7 +130,16 @@ describe('threadSize', () => {
 /** A task and a program whose unwinder gives the frames. */
 function withTask(
   frames: readonly Frame[],
-  options: { readonly registers?: Partial<Registers>; readonly running?: boolean; readonly stack?: bigint } = {},
+  options: {
+    readonly registers?: Partial<Registers>;
+    /** Those of the CPU; the stack pointer is nowhere unless one is given. */
+    readonly cpuRegisters?: Partial<Registers>;
+    readonly running?: boolean;
+    /** One frame, on the task's own stack. */
+    readonly onStack?: boolean;
+    readonly stack?: bigint;
+    readonly end?: StackTrace['end'];
+  } = {},
 ): { readonly tasks: TasksBuilder; readonly stackOf: () => ReturnType<typeof taskStack> } {
   const tasks = new TasksBuilder();
   tasks.add('ps', { pid: 96, 'thread_info.cpu': 1 });
@@ -150,11 +159,16 @@ function withTask(
     user: false,
     ...options.registers,
   };
-  const trace: StackTrace = { frames, end: 'user', problem: undefined };
+  const own = frame(registers.pc);
+  const trace: StackTrace = {
+    frames: options.onStack === true ? [{ ...own, sp: registers.sp }] : frames,
+    end: options.end ?? 'user',
+    problem: undefined,
+  };
   const programOptions: ProgramOptions = {
     arch: {
       switchedOutRegisters: () => registers,
-      prstatusRegisters: () => ({ ...registers, exact: true }),
+      prstatusRegisters: () => ({ ...registers, sp: virt(0n), exact: true, ...options.cpuRegisters }),
       unwind: () => trace,
     },
   };
@@ -202,7 +216,7 @@ describe('taskStack', () => {
   });
 
   it('of a running task comes from the note of its CPU', () => {
-    const { tasks, stackOf } = withTask([], { running: true });
+    const { tasks, stackOf } = withTask([], { running: true, onStack: true });
     withNotes(tasks.image, [new Uint8Array(), note(prstatus(0n))]);
     expect(stackOf()).toMatchObject({ end: 'user', registers: 'crash-note', problem: undefined });
     tasks.image.write('ps.thread_info.cpu', 0);
@@ -223,9 +237,27 @@ describe('taskStack', () => {
 
   it('of a task that ran into nowhere in the kernel is unwound', () => {
     const trace = [frame(virt(0n), true)];
-    const { tasks, stackOf } = withTask(trace, { running: true, registers: { pc: virt(0n) } });
+    const { tasks, stackOf } = withTask(trace, { running: true, registers: { pc: virt(0n) }, end: 'broken' });
     withNotes(tasks.image, [new Uint8Array(), note(prstatus(0n))]);
-    expect(stackOf().frames).toHaveLength(1);
+    expect(stackOf()).toMatchObject({ registers: 'crash-note', end: 'broken', frames: { length: 1 } });
+  });
+
+  it('of a task that its CPU is just switching to is the one it left, not that of the task before', () => {
+    const elsewhere = virt(0xffffc90000009000n);
+    const trace = [{ ...frame(virt(0xffffffff81000000n)), sp: elsewhere }];
+    const { tasks, stackOf } = withTask(trace, { running: true, cpuRegisters: { sp: elsewhere } });
+    withNotes(tasks.image, [new Uint8Array(), note(prstatus(0n))]);
+    expect(stackOf()).toMatchObject({ registers: 'switched-out', end: 'user' });
+  });
+
+  it('of a task on whose stack a CPU still stands comes from that CPU, whoever is current', () => {
+    const { tasks, stackOf } = withTask([], {});
+    withNotes(tasks.image, [new Uint8Array(), note(prstatus(0n))]);
+    const inside = add(tasks.image.address('ps stack'), 0x3000);
+    expect(stackOf()).toMatchObject({ registers: 'switched-out' });
+    const busy = withTask([{ ...frame(virt(0xffffffff81000000n)), sp: inside }], { cpuRegisters: { sp: inside } });
+    withNotes(busy.tasks.image, [new Uint8Array(), note(prstatus(0n))]);
+    expect(busy.stackOf()).toMatchObject({ registers: 'crash-note' });
   });
 
   it('says why there is none', () => {

@@ -9,6 +9,7 @@ import { attempt, FormatError, isDataError, LookupError } from '../base/errors.t
 import type { Frame, Registers, StackTrace } from '../program/arch/arch.ts';
 import type { Program } from '../program/program.ts';
 import type { SymbolAt } from '../program/symbols.ts';
+import { cpus } from './cpus.ts';
 import type { Task } from './sched.ts';
 
 const NT_PRSTATUS = 1;
@@ -67,33 +68,60 @@ export function stackArea(program: Program, task: VirtAddr): StackArea | undefin
   return start === 0n ? undefined : { start, size: threadSize(program) };
 }
 
+/** What a CPU was doing at the crash. */
+export interface CpuState {
+  readonly cpu: number;
+  readonly registers: Registers;
+}
+
 /**
- * The stack of a task, innermost function first. An empty or broken stack says why it is.
- * @param task - a `struct task_struct`
- * @throws nothing for what the dump holds
+ * Registers of all online CPUs that saved some, for `taskStack`: who asks for many stacks reads them once.
+ * @returns for each CPU what its `note_buf_t` or the dump's note has
  */
-export function taskStack(program: Program, task: Task): TaskStack {
+export function cpuStates(program: Program): readonly CpuState[] {
+  const states: CpuState[] = [];
+  for (const cpu of attempt(() => cpus(program, 'online')) ?? []) {
+    const registers = attempt(() => cpuRegisters(program, cpu));
+    if (registers !== undefined) states.push({ cpu, registers });
+  }
+  return states;
+}
+
+/**
+ * The stack of a task, innermost function first. Never throws for what the dump holds: an empty or broken stack says why.
+ * @param task - a `struct task_struct`
+ * @param states - of the CPUs
+ */
+export function taskStack(program: Program, task: Task, states: readonly CpuState[] = cpuStates(program)): TaskStack {
   let source: TaskStack['registers'] = 'none';
   try {
-    let start: Registers | undefined;
-    if (task.running) {
-      start = task.cpu === undefined ? undefined : cpuRegisters(program, task.cpu);
-      if (start === undefined) return empty('it was running, and the dump has no registers of its CPU');
+    const area = stackArea(program, task.address);
+    // A CPU that is just switching stands on the stack of the task before, while `rq.curr` names the next one.
+    const on = area && states.find(({ registers }) => !registers.user && contains(area.start, area.size, registers.sp));
+    const own = on ?? (task.running ? states.find(({ cpu }) => cpu === task.cpu) : undefined);
+    if (own === undefined && task.running) return empty('it was running, and the dump has no registers of its CPU');
+    if (own !== undefined) {
       source = 'crash-note';
-    } else {
-      if (stackArea(program, task.address) === undefined) return empty('its stack was freed');
-      start = program.arch.switchedOutRegisters(program, task.address);
-      source = 'switched-out';
+      if (own.registers.user) return { frames: [], end: 'user', problem: undefined, registers: source };
+      const stack = walk(program, own.registers, source);
+      const reached = area !== undefined && stack.frames.some(({ sp }) => contains(area.start, area.size, sp));
+      if (reached || area === undefined || stack.end === 'broken') return stack;
     }
-    if (task.running && start.user) return { frames: [], end: 'user', problem: undefined, registers: source };
-    if (!task.running && !program.isText(start.pc)) return empty('its saved registers do not point to code');
-    const trace = program.arch.unwind(program, start);
-    const frames = trace.frames.map((frame) => nameFrame(program, frame));
-    return { frames, end: trace.end, problem: trace.problem, registers: source };
+    if (area === undefined) return empty('its stack was freed');
+    source = 'switched-out';
+    const start = program.arch.switchedOutRegisters(program, task.address);
+    if (!program.isText(start.pc)) return empty('its saved registers do not point to code');
+    return walk(program, start, source);
   } catch (error) {
     if (!isDataError(error)) throw error;
     return { frames: [], end: 'broken', problem: error.message, registers: source };
   }
+}
+
+function walk(program: Program, start: Registers, registers: TaskStack['registers']): TaskStack {
+  const trace = program.arch.unwind(program, start);
+  const frames = trace.frames.map((frame) => nameFrame(program, frame));
+  return { frames, end: trace.end, problem: trace.problem, registers };
 }
 
 function empty(problem: string): TaskStack {

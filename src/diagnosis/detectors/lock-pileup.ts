@@ -257,7 +257,8 @@ function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {
   const latest = waits.length === 0 ? undefined : waits.reduce((a, b) => (a < b ? a : b));
   const stopped = holderOffCpu === undefined ? '' : prose`holder: ${duration(holderOffCpu)} before the crash; `;
   if (longest?.wait === undefined || latest === undefined) return prose`${stopped}waiters: not known.`;
-  return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} before it.`;
+  const end = holderOffCpu === undefined ? 'before the crash' : 'before it';
+  return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} ${end}.`;
 }
 
 function clearsText(standstill: Standstill): Prose {

@@ -6,7 +6,7 @@
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
-import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { memoryData, memoryFact, memoryNumbers, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type RssGroup, rssFact, type RssTable } from '../facts/rss.ts';
 
 const MAX_GROUPS = 5;
@@ -26,7 +26,7 @@ function findingOf(memory: MemoryState, rss: RssTable): Finding {
     detector: 'memory-shortage',
     cause: 'memory-short',
     role: 'symptom',
-    title: prose`Memory is short: ${memoryText(memory)}`,
+    title: prose`Memory is short: ${memoryNumbers(memory)}.`,
     confidence: 'certain',
     weight: rss.groups.length,
     story: [

@@ -44,21 +44,23 @@ export const memoryFact = defineFact<MemoryState>({
   },
 });
 
-/** One sentence: is memory short, and by which numbers. */
-export function memoryText({ info, verdict, available }: MemoryState): Prose {
+/** What is free and what can be had; empty when it is not known. */
+export function memoryNumbers({ info, available }: MemoryState): Prose {
   const total = info.memTotal.value;
   const free = info.memFree.value;
   const usable = info.memAvailable.value;
+  if (usable === undefined || total === undefined) return [];
   const share = available === undefined ? '' : prose` (${ratio(available)})`;
-  const numbers: Prose =
-    usable === undefined || total === undefined
-      ? []
-      : prose`${byteCount(usable)} of ${byteCount(total)} available${share}${free === undefined ? '' : prose`, ${byteCount(free)} free`}`;
-  switch (verdict) {
+  return prose`${byteCount(usable)} of ${byteCount(total)} available${share}${free === undefined ? '' : prose`, ${byteCount(free)} free`}`;
+}
+
+/** One sentence: is memory short, and by which numbers. */
+export function memoryText(memory: MemoryState): Prose {
+  switch (memory.verdict) {
     case 'short':
-      return prose`Short: ${numbers}.`;
+      return prose`Short: ${memoryNumbers(memory)}.`;
     case 'enough':
-      return prose`Not short: ${numbers}.`;
+      return prose`Not short: ${memoryNumbers(memory)}.`;
     case 'unknown':
       return ['Not known: the counters cannot be read.'];
   }

@@ -1,6 +1,6 @@
 /** The kernel stack of every task, unwound once. */
 import type { Task } from '../../kernel/sched.ts';
-import { type NamedFrame, taskStack, type TaskStack } from '../../kernel/stack.ts';
+import { cpuStates, type NamedFrame, taskStack, type TaskStack } from '../../kernel/stack.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { groupReasons } from './reasons.ts';
 import { tasksFact } from './tasks.ts';
@@ -13,12 +13,13 @@ export const stacksFact = defineFact<StackTable>({
   id: 'stacks',
   derive({ program, use, budget, cover }) {
     const { tasks } = use(tasksFact);
+    const states = cpuStates(program);
     const stacks = new Map<Task, TaskStack>();
     const problems: string[] = [];
     let read = 0;
     for (const task of tasks) {
       budget.check();
-      const stack = taskStack(program, task);
+      const stack = taskStack(program, task, states);
       stacks.set(task, stack);
       if (stack.problem === undefined) read++;
       else problems.push(stack.problem);
@@ -29,7 +30,7 @@ export const stacksFact = defineFact<StackTable>({
       total: tasks.length,
       missing: groupReasons(problems),
     });
-    return { of: (task) => stacks.get(task) ?? taskStack(program, task) };
+    return { of: (task) => stacks.get(task) ?? taskStack(program, task, states) };
   },
 });
 
