@@ -184,6 +184,14 @@ describe('meminfo', () => {
     expect(read(image).swapCached.problem).toContain('nr_swapper_spaces');
   });
 
+  it('reads the swap cache of 3.9 to 4.10, which has one address space for each swap file', () => {
+    const image = new KernelImage();
+    image.struct('address_space', { host: 'void *', nrpages: 'unsigned long' });
+    image.global('nr_swapfiles', 'unsigned int', 2);
+    image.global('swapper_spaces', 'struct address_space[3]', [{ nrpages: 1 }, { nrpages: 20 }, { nrpages: 300 }]);
+    expect(read(image).swapCached).toEqual({ value: 21 * PAGE, source: 'swapper_spaces', problem: undefined });
+  });
+
   it('counts kernel stacks by thread where the kernel does (until 4.8)', () => {
     const image = new KernelImage();
     image.enum('zone_stat_item', ['NR_FREE_PAGES', 'NR_KERNEL_STACK', 'NR_VM_ZONE_STAT_ITEMS']);

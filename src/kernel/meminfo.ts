@@ -4,7 +4,7 @@
  * value says where it came from; one that this kernel does not count is not known, and never 0.
  * Until 4.4 AnonPages is without transparent huge pages here.
  */
-import { add, type VirtAddr } from '../base/address.ts';
+import { add } from '../base/address.ts';
 import { attempt, ValidationError } from '../base/errors.ts';
 import { type Bytes, bytes } from '../base/units.ts';
 import type { Program } from '../program/program.ts';
@@ -238,24 +238,27 @@ class Reader {
   }
 
   swapCached(): Known<Bytes> {
-    // A counter since 5.12 (commit b6038942480e); before, the sizes of the swap cache's own address spaces, one for each
-    // 64 MiB of a swap file (since 4.11, commit 4b3ef9daa4fc).
+    // A counter since 5.12 (commit b6038942480e); before, the sizes of the swap cache's own address spaces.
     return firstKnown(this.counter('NR_SWAPCACHE'), () => known('swapper_spaces', () => this.#swapSpaces()));
   }
 
   #swapSpaces(): Bytes {
     const program = this.#program;
     const table = program.symbol('swapper_spaces').address;
-    const counts = program.symbol('nr_swapper_spaces').address;
     const files = this.int('nr_swapfiles');
     if (files < 0 || files > MAX_SWAP_FILES) throw new ValidationError('nr_swapfiles', table, `is ${files}`);
     const nrpages = program.field('struct address_space', 'nrpages');
     const size = program.sizeOf('struct address_space');
+    // One for each 64 MiB of a swap file since 4.11 (commit 4b3ef9daa4fc); one for each file since 3.9 (commit
+    // 33806f06da65), never seen on a real dump here.
+    const counts = program.symbols.kernel.lookup('nr_swapper_spaces')?.address;
+    if (counts === undefined)
+      program.layouts.chose('swap cache', 'one address_space for each swap file (until 4.10)', []);
     let sum = 0;
     for (let file = 0; file < files; file++) {
-      const spaces: VirtAddr = program.memory.readPointer(add(table, 8 * file));
-      const count = program.memory.readU32(add(counts, 4 * file));
-      if (count > MAX_SWAP_SPACES) throw new ValidationError('nr_swapper_spaces', counts, `has ${count}`);
+      const spaces = counts === undefined ? add(table, size * file) : program.memory.readPointer(add(table, 8 * file));
+      const count = counts === undefined ? 1 : program.memory.readU32(add(counts, 4 * file));
+      if (count > MAX_SWAP_SPACES) throw new ValidationError('nr_swapper_spaces', table, `has ${count}`);
       for (let i = 0; spaces !== 0n && i < count; i++) sum += nrpages.number(add(spaces, i * size));
     }
     return bytes(sum * program.pageSize);

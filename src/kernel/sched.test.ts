@@ -45,6 +45,8 @@ describe.each(['6.1', '5.10', '3.10'] as const)('tasks in the layout of %s', (er
       ...(era === '3.10' ? { start_time: { tv_sec: 5, tv_nsec: 6 } } : { start_time: 8_440_000_000n }),
       ...{ '6.1': { 'thread_info.cpu': 1 }, '5.10': { cpu: 1 }, '3.10': {} }[era],
     });
+    if (era === '3.10')
+      tasks.image.place('thread_info', 'struct thread_info', { cpu: 1 }, { at: tasks.image.address('ps stack') });
     tasks.running('ps', 1);
     tasks.link();
     const ps = read(tasks).tasks[1];
@@ -59,10 +61,10 @@ describe.each(['6.1', '5.10', '3.10'] as const)('tasks in the layout of %s', (er
       realParent: tasks.image.address('shell'),
       groupLeader: tasks.image.address('ps'),
       mm: 0xffff888012340000n,
-      // Before 4.9 it lay in the thread_info on the stack; a struct timespec is no time that is read.
-      cpu: era === '3.10' ? undefined : 1,
+      // Before 4.9 it lies in the thread_info on the stack.
+      cpu: 1,
       running: true,
-      startTime: era === '3.10' ? undefined : 8_440_000_000n,
+      startTime: era === '3.10' ? 5_000_000_006n : 8_440_000_000n,
       schedInfo: { runs: 7n, runDelay: 11n, lastArrival: 2n ** 60n, lastQueued: 13n },
       // cputime_t had no fixed unit.
       cpuTime: era === '3.10' ? undefined : { user: 8_000_000n, system: 16_000_000n },
@@ -105,6 +107,22 @@ describe('one task', () => {
     const list = read(tasks);
     expect(names(list)).toEqual(ALL.filter((name) => name !== 'c'));
     expect(list.problems).toEqual([expect.stringContaining('its pid is 2147483647')]);
+  });
+});
+
+describe('the CPU of a task until 4.8', () => {
+  it('is not known when its stack was freed or is not in the dump', () => {
+    const tasks = new TasksBuilder('3.10');
+    tasks.add('gone', { stack: 0 });
+    tasks.image.bytes('a lost page', new Uint8Array(16384), { page: 'lost' });
+    tasks.add('lost', { stack: ref('a lost page') });
+    tasks.link();
+    expect(read(tasks).tasks.map(({ comm, cpu }) => [comm, cpu])).toEqual([
+      ['gone', undefined],
+      ['lost', undefined],
+      ['swapper/0', undefined],
+      ['swapper/1', undefined],
+    ]);
   });
 });
 

@@ -72,7 +72,11 @@ interface Layout {
   readonly groupLeader: Field;
   readonly mm: Field;
   readonly cpu: Field | undefined;
+  /** Where `struct thread_info` lies at the bottom of the stack: the task's pointer to it, and the CPU in it. */
+  readonly onStack: { readonly stack: Field; readonly cpu: Field } | undefined;
   readonly startTime: Field | undefined;
+  readonly startSeconds: Field | undefined;
+  readonly startNanoseconds: Field | undefined;
   readonly utime: Field | undefined;
   readonly stime: Field | undefined;
   readonly runs: Field | undefined;
@@ -84,6 +88,11 @@ interface Layout {
 function layoutOf(program: Program): Layout {
   const field = (path: string) => program.field('struct task_struct', path);
   const maybe = (path: string) => program.tryField('struct task_struct', path);
+  // task_struct.cpu 4.9-5.15 (THREAD_INFO_IN_TASK, commit c65eacbe290b); thread_info.cpu again since 5.16 on x86
+  // (commit bcf9033e5449). Proven on 5.10 (cpu) and on 6.1, 6.12 (thread_info.cpu).
+  const cpu = maybe('thread_info.cpu') ?? maybe('cpu');
+  const cpuOnStack = cpu === undefined ? program.tryField('struct thread_info', 'cpu') : undefined;
+  if (cpuOnStack !== undefined) program.layouts.chose('CPU of a task', 'thread_info on its stack (until 4.8)', []);
   return {
     pid: field('pid'),
     tgid: field('tgid'),
@@ -92,11 +101,12 @@ function layoutOf(program: Program): Layout {
     realParent: field('real_parent'),
     groupLeader: field('group_leader'),
     mm: field('mm'),
-    // task_struct.cpu 4.9-5.15 (THREAD_INFO_IN_TASK, commit c65eacbe290b); thread_info.cpu again since 5.16 on x86
-    // (commit bcf9033e5449). Proven on 5.10 (cpu) and on 6.1, 6.12 (thread_info.cpu).
-    cpu: maybe('thread_info.cpu') ?? maybe('cpu'),
-    // u64 nanoseconds since 3.17 (commit ccbf62d8a284); struct timespec before, which has no scalar of that name.
+    cpu,
+    onStack: cpuOnStack === undefined ? undefined : { stack: field('stack'), cpu: cpuOnStack },
+    // u64 nanoseconds since 3.17 (commit ccbf62d8a284); struct timespec before.
     startTime: maybe('start_time'),
+    startSeconds: maybe('start_time.tv_sec'),
+    startNanoseconds: maybe('start_time.tv_nsec'),
     // Nanoseconds since 4.11 (commit 5613fda9a503), which removed cputime_t; its units depended on the configuration.
     utime: program.types.tryFind('cputime_t') === undefined ? maybe('utime') : undefined,
     stime: program.types.tryFind('cputime_t') === undefined ? maybe('stime') : undefined,
@@ -250,7 +260,6 @@ function readTask(program: Program, layout: Layout, address: VirtAddr, running: 
   };
   const pid = layout.pid.number(address);
   if (pid < 0 || pid > MAX_TASKS) throw new ValidationError('struct task_struct', address, `its pid is ${pid}`);
-  const cpu = layout.cpu === undefined ? undefined : layout.cpu.number(address);
   return {
     address,
     pid,
@@ -261,13 +270,26 @@ function readTask(program: Program, layout: Layout, address: VirtAddr, running: 
     realParent: kernelPointer(layout.realParent),
     groupLeader: kernelPointer(layout.groupLeader),
     mm: kernelPointer(layout.mm),
-    cpu,
+    cpu: cpuOf(layout, address),
     running,
-    startTime: layout.startTime?.size === 8 ? attempt(() => time(layout.startTime, address)) : undefined,
+    startTime: attempt(() => startTimeOf(layout, address)),
     schedInfo: readSchedInfo(layout, address),
     cpuTime: readCpuTime(layout, address),
     idle,
   };
+}
+
+function cpuOf({ cpu, onStack }: Layout, address: VirtAddr): number | undefined {
+  if (cpu !== undefined) return cpu.number(address);
+  // The stack may be gone, or its page not in the dump.
+  return onStack === undefined ? undefined : attempt(() => onStack.cpu.number(onStack.stack.pointer(address)));
+}
+
+function startTimeOf(layout: Layout, address: VirtAddr): Nanoseconds | undefined {
+  const { startTime, startSeconds, startNanoseconds } = layout;
+  if (startSeconds !== undefined && startNanoseconds !== undefined)
+    return nanoseconds(startSeconds.u64(address) * 1_000_000_000n + startNanoseconds.u64(address));
+  return startTime?.size === 8 ? time(startTime, address) : undefined;
 }
 
 function time(field: Field | undefined, address: VirtAddr): Nanoseconds | undefined {

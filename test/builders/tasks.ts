@@ -35,7 +35,7 @@ export class TasksBuilder {
     const { image } = this;
     const today = era !== '3.10';
     if (today) image.struct('rb_root_cached', { rb_leftmost: 'void *' });
-    image.struct('thread_info', { flags: 'unsigned long', ...(era === '6.1' ? { cpu: 'u32' } : { status: 'u32' }) });
+    image.struct('thread_info', { flags: 'unsigned long', ...(era === '5.10' ? { status: 'u32' } : { cpu: 'u32' }) });
     image.struct('sched_info', {
       pcount: 'unsigned long',
       run_delay: 'unsigned long long',
