@@ -15,29 +15,30 @@ interface Piece {
 /** @param near - also copies of 2 bytes, from at most 1024 back, behind 1 to 3 literals (LZO has a code for these) */
 function pieces(page: Uint8Array, farthest: number, near: boolean): Piece[] {
   const out: Piece[] = [];
-  const seen = new Map<number, number>();
-  const seenPairs = new Map<number, number>();
-  const key = (at: number): number => page[at] * 65536 + page[at + 1] * 256 + page[at + 2];
+  // Where three bytes that hash so, and where these two bytes, were seen last.
+  const triples = new Int32Array(1 << 12).fill(-1);
+  const pairs = new Int32Array(near ? 1 << 16 : 0).fill(-1);
+  const hash = (at: number): number =>
+    Math.imul((page[at] << 16) | (page[at + 1] << 8) | page[at + 2], 0x9e3779b1) >>> 20;
   let from = 0;
   for (let at = 0; at < page.length; ) {
+    const before = at + 2 < page.length ? triples[hash(at)] : -1;
+    const pair = near && at + 1 < page.length ? pairs[(page[at] << 8) | page[at + 1]] : -1;
+    let distance = at - before;
     let length = 0;
-    let distance = 0;
-    const before = at + 2 < page.length ? seen.get(key(at)) : undefined;
-    const pair = at + 1 < page.length ? seenPairs.get(page[at] * 256 + page[at + 1]) : undefined;
-    if (before !== undefined && at - before <= farthest) {
-      distance = at - before;
+    if (before >= 0 && distance <= farthest) {
       while (at + length < page.length && page[before + length] === page[at + length]) length++;
-    } else if (near && pair !== undefined && at - pair <= 1024 && at > from && at - from <= 3) {
+    }
+    if (length < 3) {
+      const literals = at - from;
       distance = at - pair;
-      length = 2;
+      length = pair >= 0 && distance <= 1024 && literals >= 1 && literals <= 3 ? 2 : 0;
     }
-    if (length > 0) {
-      out.push({ from, literals: at - from, length, distance });
-    }
+    if (length > 0) out.push({ from, literals: at - from, length, distance });
     const next = at + Math.max(1, length);
     for (; at < next; at++) {
-      seen.set(key(at), at);
-      seenPairs.set(page[at] * 256 + page[at + 1], at);
+      if (at + 2 < page.length) triples[hash(at)] = at;
+      if (near && at + 1 < page.length) pairs[(page[at] << 8) | page[at + 1]] = at;
     }
     if (length > 0) from = at;
   }
