@@ -170,6 +170,40 @@ describe('reusedStream', () => {
     expect(reusedStream(() => odd, 4, right, true)).toBeUndefined();
   });
 
+  it('tells damage by itself, and leaves no destroyed stream behind that waits for the event loop', () => {
+    const made: { readonly destroyed: boolean }[] = [];
+    const asked: Uint8Array[] = [];
+    const make = () => {
+      const stream = createInflate();
+      made.push(stream);
+      return stream;
+    };
+    const reference = (input: Uint8Array, into: Uint8Array): number => {
+      asked.push(input);
+      return into.fill(7).length;
+    };
+    const sample = { packed: deflateSync(Uint8Array.of(7, 7, 7)), size: 3 };
+    const stream = reusedStream(make, constants.Z_FINISH, reference, true, sample);
+    const damaged = packed.map((byte, i) => (i > 4 ? byte ^ 0x55 : byte));
+    for (let i = 0; i < 50; i++) expect(stream?.fill(damaged, new Uint8Array(4096))).toBe('damaged');
+    expect(asked).toEqual([sample.packed]);
+    expect(made.length).toBeGreaterThan(50);
+    expect(made.filter(({ destroyed }) => destroyed)).toEqual([]);
+    expect(stream?.fill(packed, new Uint8Array(4096))).toBe(true);
+  });
+
+  it('has doubts about damage while nothing has proven it', () => {
+    const damaged = packed.map((byte, i) => (i > 4 ? byte ^ 0x55 : byte));
+    const unproven = reusedStream(createInflate, constants.Z_FINISH, right, true);
+    expect(unproven?.fill(damaged, new Uint8Array(4096))).toBe(false);
+    expect(unproven?.fill(packed, new Uint8Array(4096))).toBe(true);
+    expect(unproven?.fill(damaged, new Uint8Array(4096))).toBe('damaged');
+    const sample = { packed: deflateSync(Uint8Array.of(8)), size: 1 };
+    const wrong = reusedStream(createInflate, constants.Z_FINISH, right, true, sample);
+    expect([1, 2].map(() => wrong?.fill(damaged, new Uint8Array(4096)))).toEqual([false, false]);
+    expect(wrong?.fill(packed, new Uint8Array(4096))).toBe(false);
+  });
+
   it('gives up on a stream that fails', () => {
     let made = 0;
     const failing = (): { on: () => number } => {

@@ -5,8 +5,11 @@
  * 26), so it is guarded: whoever uses it must have the public call beside it, to which every doubt falls back.
  */
 export interface ReusedStream {
-  /** True when `input`, all of it, gave exactly the bytes that fill `into`. False: ask the public call. */
-  fill(input: Uint8Array, into: Uint8Array): boolean;
+  /**
+   * True when `input`, all of it, gave exactly the bytes that fill `into`. 'damaged' when the library refuses the input.
+   * False: ask the public call.
+   */
+  fill(input: Uint8Array, into: Uint8Array): boolean | 'damaged';
 }
 
 /** What Node's internal handle offers; `reset` and `writeSync` are methods of its native object. */
@@ -31,9 +34,10 @@ interface Stream {
 /**
  * @param make - makes a fresh stream
  * @param flush - the flush value that ends a stream (Z_FINISH, ZSTD_e_end)
- * @param reference - the public call; the first page is decompressed both ways and must come out the same
+ * @param reference - the public call; something must come out the same both ways before the stream is believed
  * @param reset - whether the stream must be told to begin anew; zstd's begins the next frame by itself, and before
  *   Node 26 its reset allocates a whole new context
+ * @param sample - compressed bytes that prove the stream when the first page is damaged; without them its damage is doubt
  * @returns undefined when this Node's streams do not look as expected
  */
 export function reusedStream(
@@ -41,35 +45,59 @@ export function reusedStream(
   flush: number,
   reference: (input: Uint8Array, into: Uint8Array) => number,
   reset: boolean,
+  sample?: Sample,
 ): ReusedStream | undefined {
   let current = open(make);
   if (current === undefined) return undefined;
   let proven = false;
   // One byte more than a page: only a stream that stops short of its room has ended, checksum included.
   let room = new Uint8Array(0);
+
+  const write = (input: Uint8Array, into: Uint8Array): boolean | 'damaged' => {
+    if (current === undefined) return false;
+    const { handle, state, failed } = current;
+    if (room.length !== into.length + 1) room = new Uint8Array(into.length + 1);
+    let result: boolean | 'damaged' = false;
+    try {
+      if (reset) handle.reset();
+      // After it, state holds the unused bytes of output and of input.
+      handle.writeSync(flush, input, 0, input.length, room, 0, room.length);
+      if (failed()) {
+        result = 'damaged';
+      } else if (state[0] === 1 && state[1] === 0) {
+        into.set(room.subarray(0, into.length));
+        return true;
+      }
+    } catch {
+      // Falls through: the stream is of no more use.
+    }
+    current = open(make);
+    return result;
+  };
+  /** Whether this may be believed: a stream that was never right may be wrong about damage, too. */
+  const believed = (input: Uint8Array, output: Uint8Array): boolean => {
+    proven ||= isProven(reference, input, output);
+    if (!proven) current = undefined;
+    return proven;
+  };
+
   return {
     fill(input, into) {
-      if (current === undefined) return false;
-      const { handle, state, failed } = current;
-      if (room.length !== into.length + 1) room = new Uint8Array(into.length + 1);
-      try {
-        if (reset) handle.reset();
-        // After it, state holds the unused bytes of output and of input.
-        handle.writeSync(flush, input, 0, input.length, room, 0, room.length);
-        if (!failed() && state[0] === 1 && state[1] === 0) {
-          into.set(room.subarray(0, into.length));
-          proven ||= isProven(reference, input, into);
-          if (proven) return true;
-          current = undefined;
-          return false;
-        }
-      } catch {
-        // Falls through: the stream is of no more use.
-      }
-      current = open(make);
-      return false;
+      const result = write(input, into);
+      if (result === true) return believed(input, into);
+      if (result === false || proven) return result;
+      const output = new Uint8Array(sample?.size ?? 0);
+      return sample !== undefined && write(sample.packed, output) === true && believed(sample.packed, output)
+        ? 'damaged'
+        : false;
     },
   };
+}
+
+export interface Sample {
+  readonly packed: Uint8Array;
+  /** Bytes when decompressed. */
+  readonly size: number;
 }
 
 function isProven(
@@ -93,10 +121,13 @@ function open(make: () => Stream): OpenStream | undefined {
   const state: unknown = Reflect.get(stream, '_writeState');
   if (!isHandle(handle) || !(state instanceof Uint32Array) || state.length < 2) return undefined;
   let failed = false;
-  // Damaged input destroys the stream, and reports that later as an event that nobody else would hear.
-  stream.on('error', () => {
+  const fail = (): void => {
     failed = true;
-  });
+  };
+  // Damaged input destroys the stream, which then waits, memory and all, for a turn of the event loop that a program
+  // without a pause never takes: thousands of damaged pages would be thousands of streams. So it is only noted.
+  Reflect.set(stream, 'destroy', fail);
+  stream.on('error', fail);
   const destroyed = (): boolean => failed || Reflect.get(stream, '_handle') !== handle;
   return { handle, state, failed: destroyed };
 }

@@ -1,14 +1,17 @@
 /** zlib (RFC 1950) through node:zlib. The output is limited to a page, so that damaged data cannot blow up. */
-import { constants, createInflate, inflateSync } from 'node:zlib';
+import { constants, createInflate, deflateSync, inflateSync } from 'node:zlib';
 import { type Codec, CodecError } from '../codec.ts';
 import { reusedStream } from './reused-stream.ts';
 
 export function zlibCodec(): Codec {
-  const reused = reusedStream(createInflate, constants.Z_FINISH, inflatePage, true);
+  const sample = { packed: deflateSync(Buffer.from('page')), size: 4 };
+  const reused = reusedStream(createInflate, constants.Z_FINISH, inflatePage, true, sample);
   return {
     name: 'zlib',
     decompress(input, into) {
-      return reused?.fill(input, into) === true ? into.length : inflatePage(input, into);
+      const filled = reused?.fill(input, into);
+      if (filled === 'damaged') throw new CodecError('zlib');
+      return filled === true ? into.length : inflatePage(input, into);
     },
   };
 }

@@ -3,7 +3,7 @@
  * the frame is whole is checked here: Node 22 takes one that was cut off for finished, and a reused stream would go on
  * inside it with the next page.
  */
-import { constants, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { constants, createZstdDecompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type Codec, CodecError } from '../codec.ts';
 import { reusedStream } from './reused-stream.ts';
 
@@ -12,12 +12,15 @@ const BLOCK_RLE = 1;
 const BLOCK_RESERVED = 3;
 
 export function zstdCodec(): Codec {
-  const reused = reusedStream(createZstdDecompress, constants.ZSTD_e_end, decompressPage, false);
+  const sample = { packed: zstdCompressSync(Buffer.from('page')), size: 4 };
+  const reused = reusedStream(createZstdDecompress, constants.ZSTD_e_end, decompressPage, false, sample);
   return {
     name: 'zstd',
     decompress(input, into) {
       if (!isWholeFrame(input)) throw new CodecError('zstd');
-      return reused?.fill(input, into) === true ? into.length : decompressPage(input, into);
+      const filled = reused?.fill(input, into);
+      if (filled === 'damaged') throw new CodecError('zstd');
+      return filled === true ? into.length : decompressPage(input, into);
     },
   };
 }
