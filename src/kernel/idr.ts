@@ -7,7 +7,7 @@ import { ValidationError } from '../base/errors.ts';
 import type { Field } from '../program/field.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
-import { xEntries, xLoad } from './xarray.ts';
+import { xEntries, xLoad, type XWalk } from './xarray.ts';
 
 export interface IdrEntry {
   /** `int`. */
@@ -23,9 +23,10 @@ const MAX_NODES = 1 << 18;
 /**
  * All entries in order of their ids.
  * @param idr - `struct idr *`
+ * @param walk - as for `xEntries`, since 4.11
  * @throws FaultError, LookupError, ValidationError as `xEntries`
  */
-export function* idrEntries(program: Program, idr: VirtAddr): Generator<IdrEntry> {
+export function* idrEntries(program: Program, idr: VirtAddr, walk: XWalk = {}): Generator<IdrEntry> {
   // `idr_rt` since 4.11 (commit 0a835c4f090a).
   const tree = program.tryField('struct idr', 'idr_rt');
   if (tree === undefined) {
@@ -33,7 +34,7 @@ export function* idrEntries(program: Program, idr: VirtAddr): Generator<IdrEntry
     return;
   }
   const base = idrBase(program, idr);
-  for (const { index, value } of xEntries(program, tree.address(idr))) {
+  for (const { index, value } of xEntries(program, tree.address(idr), walk)) {
     yield { id: Number(index) + base, value };
   }
 }

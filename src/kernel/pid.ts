@@ -1,9 +1,12 @@
 /**
- * Process group, session and terminal of a process: what still binds it to its launcher when the parent has exited.
+ * `struct pid` (include/linux/pid.h): process group, session and terminal of a process, which still bind it to its
+ * launcher when the parent has exited; and all tasks by their ids, which no broken list of tasks cuts off.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
+import { idrEntries } from './idr.ts';
 
 export interface JobIds {
   /** Pid of the process group's leader, in the initial pid namespace. */
@@ -39,4 +42,33 @@ export function jobIds(program: Program, leader: VirtAddr): JobIds {
   const tty = isKernel(signal) ? program.field('struct signal_struct', 'tty').pointer(signal) : undefined;
   const name = tty !== undefined && isKernel(tty) ? program.field('struct tty_struct', 'name').text(tty) : '';
   return { processGroup: id('PIDTYPE_PGID'), session: id('PIDTYPE_SID'), tty: name === '' ? undefined : name };
+}
+
+/**
+ * The tasks by their ids in the initial pid namespace, threads too, lowest first; none before 4.15, where the ids are in
+ * a hash table. Each must name the `struct pid` that led to it. What cannot be read is passed over.
+ * @returns `struct task_struct *` of each
+ * @throws FaultError, LookupError, ValidationError when the root of the ids cannot be read
+ */
+export function* tasksByPid(program: Program): Generator<VirtAddr> {
+  const namespace = program.symbols.kernel.lookup('init_pid_ns');
+  // Since 4.15 (commit 95846ecf9dac).
+  const ids = program.tryField('struct pid_namespace', 'idr');
+  const type = program.enumerator('PIDTYPE_PID');
+  const first = program.tryField('struct pid', `tasks[${type}].first`);
+  // pid_links and thread_pid since 4.19 (commit 2c4704756cab), pids[] before.
+  const link =
+    program.tryField('struct task_struct', `pid_links[${type}]`) ??
+    program.tryField('struct task_struct', `pids[${type}].node`);
+  const own =
+    program.tryField('struct task_struct', 'thread_pid') ?? program.tryField('struct task_struct', `pids[${type}].pid`);
+  if (!namespace || !ids || !first || !link || !own) return;
+  for (const { value: pid } of idrEntries(program, ids.address(namespace.address), { onBroken: () => {} })) {
+    const task = attempt(() => {
+      const node = first.pointer(pid);
+      const found = link.container(node);
+      return isKernel(node) && own.pointer(found) === pid ? found : undefined;
+    });
+    if (task !== undefined) yield task;
+  }
 }

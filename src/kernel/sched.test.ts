@@ -181,6 +181,38 @@ describe('the list of processes', () => {
     expect(list.problems).toHaveLength(2);
   });
 
+  it('that is broken twice is no loss where the ids of processes lead to them', () => {
+    const tasks = five();
+    tasks.ids({ a: 1, b: 2, b2: 12, b3: 13, c: 3, d: 4, e: 5 });
+    tasks.image.write('a.tasks.next', 0);
+    tasks.image.write('e.tasks.prev', 0);
+    const list = read(tasks);
+    expect(names(list)).toEqual(['a', 'e', 'b', 'c', 'd', 'b2', 'b3', 'swapper/0', 'swapper/1']);
+    expect(list.problems).toHaveLength(2);
+  });
+
+  it('gives way to the ids only where they lead to a task that names them', () => {
+    const tasks = five();
+    tasks.ids({ b: 2, c: 3, d: 4 });
+    tasks.image.write('a.tasks.next', 0);
+    tasks.image.write('e.tasks.prev', 0);
+    tasks.image.write('c.thread_pid', ref('pid of b'));
+    tasks.image.write('pid node.slots[4]', 0xffff900000000000n);
+    tasks.image.write('pid node.slots[5]', ref('pid of b', 8));
+    expect(names(read(tasks))).toEqual(['a', 'e', 'b', 'swapper/0', 'swapper/1']);
+    tasks.image.write('init_pid_ns.idr.idr_rt.xa_head', 0x4142);
+    const without = read(tasks);
+    expect(names(without)).toEqual(['a', 'e', 'swapper/0', 'swapper/1']);
+    expect(without.problems.at(-1)).toMatch(/^ids of processes: .*is no kernel pointer/);
+  });
+
+  it('is not doubled by the ids', () => {
+    const tasks = five();
+    tasks.ids({ a: 1, b: 2 });
+    tasks.image.global('nr_threads', 'int', 9);
+    expect(names(read(tasks))).toEqual(ALL);
+  });
+
   it('with a process on a lost page goes on behind it', () => {
     const tasks = five();
     const page = tasks.image.place('lost page', 'struct task_struct', {}, { page: 'lost' });

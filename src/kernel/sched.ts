@@ -9,6 +9,7 @@ import type { Field } from '../program/field.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { cpus } from './cpus.ts';
+import { tasksByPid } from './pid.ts';
 import { stateOf, type TaskState } from './task-state.ts';
 
 /** PID_MAX_LIMIT on 64-bit machines. */
@@ -55,7 +56,10 @@ export interface Task {
 }
 
 export interface TaskList {
-  /** Processes in the kernel's order, each followed by its threads; idle tasks at the end. */
+  /**
+   * Processes in the kernel's order, each followed by its threads; then those that were found by their pids alone; idle
+   * tasks at the end.
+   */
   readonly tasks: readonly Task[];
   /** The kernel's own count, `nr_threads`, without idle tasks; undefined when it cannot be read. */
   readonly expected: number | undefined;
@@ -119,7 +123,7 @@ function layoutOf(program: Program): Layout {
 
 /**
  * All tasks: `init_task.tasks` links the processes, `signal->thread_head` their threads, `runqueues.idle` the idle
- * tasks. A break in the list is bridged from its other end and told.
+ * tasks. A break in the list is bridged from its other end and told; what lies between two breaks is found by its pid.
  * @returns `struct task_struct` records
  * @throws LookupError when this kernel's types are not known at all
  */
@@ -146,8 +150,22 @@ export function readTasks(program: Program): TaskList {
     push(leader, false);
     for (const thread of threads(program, leader, problems)) push(thread, false);
   }
+  const expected = threadCount(program);
+  if (problems.length > 0 || (expected !== undefined && tasks.length < expected)) {
+    for (const task of withoutList(program, problems)) push(task, false);
+  }
   for (const idle of idleTasks(program, problems)) push(idle, true);
-  return { tasks, expected: threadCount(program), problems };
+  return { tasks, expected, problems };
+}
+
+/** Tasks by their ids, for those that a broken list hides. @throws nothing for what the dump holds */
+function* withoutList(program: Program, problems: string[]): Generator<VirtAddr> {
+  try {
+    yield* tasksByPid(program);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`ids of processes: ${error.message}`);
+  }
 }
 
 /** `int nr_threads` (kernel/fork.c): all threads but the idle ones. */

@@ -128,6 +128,16 @@ describe.each(['xarray', 'radix 4.19', 'radix 4.6'] as const)('%s', (era) => {
     expect(() => [...xEntries(programOfImage(image), image.address('root'))]).toThrow(ValidationError);
   });
 
+  it('passes over what is broken when somebody wants to hear of it', () => {
+    const image = twoLevels(era);
+    image.write('middle.parent', ref('low'));
+    const told: string[] = [];
+    const onBroken = (error: Error): number => told.push(error.message);
+    const found = xEntries(programOfImage(image), image.address('root'), { onBroken });
+    expect([...found]).toEqual(expected.filter(({ index }) => index !== 67n));
+    expect(told).toEqual([expect.stringContaining('its parent is another node')]);
+  });
+
   it('never loops: a node below itself is no node of its level', () => {
     const image = twoLevels(era);
     image.write('top.slots[1]', ref('top', nodeTag[era]));
@@ -185,8 +195,8 @@ describe('special entries', () => {
   it('takes no more entries than asked for', () => {
     const image = twoLevels('xarray');
     const program = programOfImage(image);
-    expect(() => [...xEntries(program, image.address('root'), 3)]).toThrow(ValidationError);
-    expect([...xEntries(program, image.address('root'), 4)]).toHaveLength(4);
+    expect(() => [...xEntries(program, image.address('root'), { max: 3 })]).toThrow(ValidationError);
+    expect([...xEntries(program, image.address('root'), { max: 4 })]).toHaveLength(4);
   });
 
   it('refuses a shift that no level has', () => {

@@ -4,7 +4,7 @@
  * is. Walks are bounded and checked: a node must name its parent and its slot, its shift must fall with every level. Marks are not read.
  */
 import { add, clearBits, hasBits, isAligned, isKernel, NULL, within, type VirtAddr } from '../base/address.ts';
-import { ValidationError } from '../base/errors.ts';
+import { isDataError, type KwhyError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 
@@ -187,12 +187,22 @@ export function xLoad(program: Program, root: VirtAddr, index: bigint): VirtAddr
   }
 }
 
+export interface XWalk {
+  readonly max?: number;
+  /** Told of a slot that cannot be followed, which then is passed over. Without it such a slot ends the walk. */
+  readonly onBroken?: (error: KwhyError) => void;
+}
+
 /**
  * All entries in order of their indices.
  * @param root - `struct xarray *`, or `struct radix_tree_root *` before 4.20
  * @throws FaultError, LookupError, ValidationError when the tree contradicts itself; what came before was returned
  */
-export function* xEntries(program: Program, root: VirtAddr, max = MAX_ENTRIES): Generator<XEntry> {
+export function* xEntries(
+  program: Program,
+  root: VirtAddr,
+  { max = MAX_ENTRIES, onBroken }: XWalk = {},
+): Generator<XEntry> {
   const tree = new Tree(program, root);
   const top = tree.top();
   if ('entry' in top) {
@@ -208,7 +218,7 @@ export function* xEntries(program: Program, root: VirtAddr, max = MAX_ENTRIES): 
       continue;
     }
     const i = frame.next++;
-    const found = tree.slot(frame.node, i);
+    const found = slotOf(tree, frame.node, i, onBroken);
     if (found === undefined) continue;
     const index = frame.base + (BigInt(i) << BigInt(frame.node.shift));
     if ('node' in found) stack.push({ node: found.node, base: index, next: 0 });
@@ -216,6 +226,17 @@ export function* xEntries(program: Program, root: VirtAddr, max = MAX_ENTRIES): 
       if (n++ >= max) throw new ValidationError('struct xarray', root, `more than ${max} entries`);
       yield { index: BigInt.asUintN(64, index), value: found.entry };
     }
+  }
+}
+
+function slotOf(tree: Tree, node: Node, i: number, onBroken: XWalk['onBroken']): ReturnType<Tree['slot']> {
+  if (onBroken === undefined) return tree.slot(node, i);
+  try {
+    return tree.slot(node, i);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    onBroken(error);
+    return undefined;
   }
 }
 

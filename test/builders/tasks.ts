@@ -20,6 +20,9 @@ const CPU: { readonly [E in TaskEra]: Members } = {
   '3.10': { state: 'volatile long', thread_group: 'struct list_head' },
 };
 
+/** What binds a task to its `struct pid`. */
+const PID: Members = { thread_pid: 'struct pid *', pid_links: 'struct hlist_node[4]' };
+
 const STACK_SIZE = 16384;
 const CPUS = 2;
 
@@ -64,6 +67,7 @@ export class TasksBuilder {
         : { start_time: 'struct timespec', utime: 'cputime_t', stime: 'cputime_t' }),
       sched_info: 'struct sched_info',
       thread: 'struct thread_struct',
+      ...(era === '6.1' ? PID : {}),
       ...extra,
     });
     image.struct('rq', { nr_running: 'int', curr: 'struct task_struct *', idle: 'struct task_struct *' });
@@ -108,6 +112,24 @@ export class TasksBuilder {
 
   running(label: string, cpu: number): void {
     this.image.write(`runqueues@${cpu}.curr`, ref(label));
+  }
+
+  /** Makes the ids that lead to each task, `init_pid_ns.idr`; ids below 64. */
+  ids(pids: { readonly [label: string]: number }): void {
+    const { image } = this;
+    image.struct('xarray', { xa_flags: 'unsigned int', xa_head: 'void *' });
+    image.struct('xa_node', { shift: 'unsigned char', parent: 'struct xa_node *', slots: 'void *[64]' });
+    image.struct('idr', { idr_rt: 'struct xarray', idr_base: 'unsigned int' });
+    image.struct('pid_namespace', { idr: 'struct idr' });
+    image.struct('pid', { count: 'int', tasks: 'struct hlist_head[4]' });
+    image.enum('pid_type', ['PIDTYPE_PID', 'PIDTYPE_TGID', 'PIDTYPE_PGID', 'PIDTYPE_SID']);
+    image.global('init_pid_ns', 'struct pid_namespace', { 'idr.idr_rt.xa_head': ref('pid node', 2) });
+    image.place('pid node', 'struct xa_node');
+    for (const [label, pid] of Object.entries(pids)) {
+      image.place(`pid of ${label}`, 'struct pid', { 'tasks[0].first': ref(`${label}.pid_links[0]`) });
+      image.write(`${label}.thread_pid`, ref(`pid of ${label}`));
+      image.write(`pid node.slots[${pid}]`, ref(`pid of ${label}`));
+    }
   }
 
   /** Links the list of processes and of each one's threads. */
