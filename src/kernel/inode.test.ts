@@ -67,6 +67,21 @@ describe('the path of an inode', () => {
     expect(pathOfInode(programOfImage(image), image.address('report_inode'))).toBeUndefined();
   });
 
+  it('is not chosen between those of several namespaces when the first is not known', () => {
+    const { image } = new Vfs('6.1');
+    image.write('init_task.nsproxy', 0);
+    const inode = image.address('report_inode');
+    const path = pathOfInode(programOfImage(image), inode);
+    expect(path?.reachable).toBe(false);
+    const program = programOfImage(image);
+    expect(pathOfInode(program, inode, image.address('ns'))).toMatchObject({
+      text: '/srv/data/report',
+      reachable: true,
+    });
+    image.list('data_sb.s_mounts', ['data_mount.mnt_instance', 'old_mount.mnt_instance']);
+    expect(pathOfInode(programOfImage(image), inode)).toMatchObject({ text: '/srv/data/report', reachable: true });
+  });
+
   it('is that inside its file system when no mount can be read', () => {
     const { image } = new Vfs('6.1');
     image.write('data_sb.s_mounts.next', 0);

@@ -112,7 +112,7 @@ export function* inodeDentries(program: Program, inode: VirtAddr): Generator<Vir
 
 /**
  * The path of an inode: through an entry that names it and a mount of its file system, of the first task's namespace
- * where there is one.
+ * where there is one. Where no namespace is known, a path that only some mounts lead to is none.
  * @param inode - `struct inode *`
  * @param namespace - `struct mnt_namespace *`, the one whose mounts are preferred
  * @returns undefined when no entry in memory names it
@@ -129,13 +129,22 @@ export function pathOfInode(
   const dentry = aliases.find((alias) => !isUnlinked(program, alias)) ?? aliases[0];
   if (dentry === undefined) return undefined;
   const mounts = attempt(() => mountsOfSuperBlock(program, superBlock, namespace)) ?? [];
-  let best: PathText | undefined;
+  const paths: PathText[] = [];
   for (const mount of mounts.slice(0, MAX_TRIES)) {
     const path = attempt(() => pathOf(program, vfsmountOfMount(program, mount), dentry));
-    if (path?.reachable === true) return path;
-    best ??= path;
+    if (path === undefined) continue;
+    if (path.reachable && namespace !== undefined) return path;
+    paths.push(path);
   }
-  return best ?? { text: dentryPath(program, dentry), deleted: isUnlinked(program, dentry), reachable: false };
+  const [reached, ...others] = paths.filter((path) => path.reachable);
+  if (reached !== undefined && others.every((path) => path.text === reached.text)) return reached;
+  return (
+    paths.find((path) => !path.reachable) ?? {
+      text: dentryPath(program, dentry),
+      deleted: isUnlinked(program, dentry),
+      reachable: false,
+    }
+  );
 }
 
 export interface LockedInode extends Inode {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { Vfs, VFS_ERAS } from '../../test/builders/vfs.ts';
+import { FaultError } from '../base/errors.ts';
 import { initMountNamespace, mountsOf, mountsOfSuperBlock, taskMountNamespace } from './mount.ts';
 
 describe.each(VFS_ERAS)('mounts as in %s', (era) => {
@@ -55,6 +56,19 @@ describe.each(VFS_ERAS)('mounts as in %s', (era) => {
 });
 
 describe('mounts', () => {
+  it('of a file system are found without the first namespace, unmounted ones last', () => {
+    const { image } = new Vfs('6.1');
+    image.write('init_task.nsproxy', 0);
+    const found = mountsOfSuperBlock(programOfImage(image), image.address('data_sb'));
+    const labelled = (label: string): bigint => image.address(label);
+    expect(new Set(found.slice(0, 2))).toEqual(new Set(['data_mount', 'bound_mount'].map(labelled)));
+    expect(found.slice(2)).toEqual([labelled('old_mount')]);
+    // Before 3.3 only the mounts of the namespace are known.
+    const old = new Vfs('2.6.32').image;
+    old.write('init_task.nsproxy', 0);
+    expect(() => mountsOfSuperBlock(programOfImage(old), old.address('data_sb'))).toThrow(FaultError);
+  });
+
   it('leave out the cursors of readers of /proc/mounts', () => {
     const { image } = new Vfs('6.1');
     image.place('cursor', 'struct mount', { 'mnt.mnt_flags': 0x10000000 });

@@ -2,7 +2,7 @@
  * The mounts of a mount namespace (fs/mount.h), what /proc/mounts shows.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
-import { isDataError } from '../base/errors.ts';
+import { attempt, isDataError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 import { listEntries } from './list.ts';
@@ -128,7 +128,7 @@ export function readMount(program: Program, mount: VirtAddr): Mount {
 /**
  * Where a file system is mounted: through its own list of mounts, or, before 3.3, through the namespace's.
  * @param superBlock - `struct super_block *`
- * @param namespace - `struct mnt_namespace *`, the one whose mounts are preferred
+ * @param namespace - `struct mnt_namespace *`, the one whose mounts are preferred; undefined when it is not known
  * @returns `struct mount *`, those of the namespace first, then those of others, unmounted ones last; in each of these
  *   groups mounts of the whole file system before bind mounts of a part of it
  * @throws FaultError, LookupError, ValidationError
@@ -136,11 +136,11 @@ export function readMount(program: Program, mount: VirtAddr): Mount {
 export function mountsOfSuperBlock(
   program: Program,
   superBlock: VirtAddr,
-  namespace: VirtAddr = initMountNamespace(program),
+  namespace: VirtAddr | undefined = attempt(() => initMountNamespace(program)),
 ): readonly VirtAddr[] {
   const all =
     program.tryField('struct super_block', 's_mounts') === undefined
-      ? mountAddresses(program, namespace)
+      ? mountAddresses(program, namespace ?? initMountNamespace(program))
       : superBlockMounts(program, superBlock);
   const sb = program.field('struct vfsmount', 'mnt_sb');
   const rootOf = program.field('struct vfsmount', 'mnt_root');
@@ -148,7 +148,7 @@ export function mountsOfSuperBlock(
   const rank = (mount: VirtAddr): number => {
     const of = namespaceOfMount(program, mount);
     const partial = rootOf.pointer(vfsmountOfMount(program, mount)) === fsRoot ? 0 : 1;
-    return (of === namespace ? 0 : of === undefined ? 4 : 2) + partial;
+    return (of === undefined ? 4 : of === namespace ? 0 : 2) + partial;
   };
   return [...all]
     .filter((mount) => sb.pointer(vfsmountOfMount(program, mount)) === superBlock)

@@ -41,6 +41,22 @@ describe('names of locks', () => {
     expect(name.witnesses).toHaveLength(2);
   });
 
+  it('takes a path inside of a file system for no more than that', () => {
+    const incident = new Incident();
+    const name = nameOf(incident, incident.directory, (image) => image.write('data_sb.s_mounts.next', 0));
+    expect(textOf(name.text)).toBe(
+      'the i_rwsem of the directory / (tmpfs, as seen inside of it: where it is mounted was not found)',
+    );
+    expect(name).toMatchObject({ path: undefined, pathInFileSystem: '/' });
+  });
+
+  it('says that a directory was removed', () => {
+    const incident = new Incident();
+    const lock: TestLock = { ...incident.directory, address: incident.image.address('gone_inode.i_rwsem') };
+    const name = nameOf(incident, lock);
+    expect(textOf(name.text)).toMatch(/ of the file \/srv\/data\/\S+ \(tmpfs, deleted\)$/);
+  });
+
   it('does not take for an inode what only has the super block of one', () => {
     const incident = new Incident();
     const name = nameOf(incident, incident.directory, (image) => {

@@ -20,8 +20,10 @@ export interface LockName {
   readonly member: string | undefined;
   /** The object that holds the lock. */
   readonly container: { readonly address: VirtAddr; readonly ctype: string } | undefined;
-  /** For an inode. */
+  /** For an inode: from the root of the mount namespace. */
   readonly path: string | undefined;
+  /** For an inode whose file system is mounted nowhere that could be found: from the root of that. */
+  readonly pathInFileSystem: string | undefined;
   readonly inodeKind: string | undefined;
   readonly fsType: string | undefined;
   /** What says so, one phrase each. */
@@ -46,7 +48,14 @@ export const lockNamesFact = defineFact<LockNames>({
   },
 });
 
-const NOTHING = { container: undefined, path: undefined, inodeKind: undefined, fsType: undefined, member: undefined };
+const NOTHING = {
+  container: undefined,
+  path: undefined,
+  pathInFileSystem: undefined,
+  inodeKind: undefined,
+  fsType: undefined,
+  member: undefined,
+};
 
 function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName {
   return (
@@ -98,14 +107,19 @@ function inodeName({ program }: FactContext, lock: VirtAddr): LockName | undefin
   const inode = inodeOfLock(program, lock);
   if (inode === undefined) return undefined;
   const member = program.tryField('struct inode', 'i_rwsem') === undefined ? 'i_mutex' : 'i_rwsem';
-  const path = inode.path?.text;
-  const named = path === undefined ? prose`inode ${String(inode.number)}` : name(path);
+  const { path } = inode;
+  const named = path === undefined ? prose`inode ${String(inode.number)}` : name(path.text);
+  const deleted = path?.deleted === true ? ', deleted' : '';
+  // 'pipe:[4711]' is whole without a mount.
+  const afloat = path !== undefined && !path.reachable && !path.deleted && path.text.startsWith('/');
+  const where = afloat ? ', as seen inside of it: where it is mounted was not found' : deleted;
   return {
     what: 'inode',
-    text: prose`the ${symbol(member)} of the ${inode.kind} ${named} (${name(inode.fsType)})`,
+    text: prose`the ${symbol(member)} of the ${inode.kind} ${named} (${name(inode.fsType)}${where})`,
     member,
     container: { address: inode.inode, ctype: 'struct inode' },
-    path,
+    path: afloat ? undefined : path?.text,
+    pathInFileSystem: afloat ? path.text : undefined,
     inodeKind: inode.kind,
     fsType: inode.fsType,
     witnesses: inode.evidence,
