@@ -423,7 +423,7 @@ describe('lock-pileup: old kernels and damaged dumps', () => {
     const finding = only(incident);
     expect(finding).toMatchObject({ cause: 'lock-holder-stuck', confidence: 'probable', weight: 60 });
     expect(textOf(finding.title)).toMatch(/i_mutex of the directory \/srv\/data .* ps \(pid 24156\)/);
-    expect(storyOf(finding, 'why')).toBe('ps (pid 24156) is runnable but has no CPU in getdents.');
+    expect(storyOf(finding, 'why')).toMatch(/is runnable but has no CPU in getdents\. It got one 10 times and/);
     expect(storyOf(finding, 'launcher')).toMatch(/session 4000/);
     expect(actionsOf(finding).join()).not.toMatch(/Kill/);
   });

@@ -8,12 +8,15 @@ import { defineDetector } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
   address,
+  byteCount,
+  command,
   count,
   ctype,
   duration,
   name,
   plural,
   prose,
+  ratio,
   symbol,
   task as taskValue,
   type Prose,
@@ -22,21 +25,23 @@ import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
 import { type PileUp, pileUpsFact, type Victim, type VictimGroup } from '../facts/pileups.ts';
+import { rssFact } from '../facts/rss.ts';
 import { type Answerers, type Standstill, standstillFact } from '../facts/standstill.ts';
-import { PILE_UP } from '../facts/thresholds.ts';
+import { MIN_FREE, PILE_UP } from '../facts/thresholds.ts';
 
 export default defineDetector({
   id: 'lock-pileup',
   title: 'Queues behind sleeping locks',
   summary: 'One holder that does not let go of a mutex or rw_semaphore stops everybody who needs it.',
-  needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact },
+  needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact, rss: rssFact },
   appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
-  run({ pileUps, standstills, memory }) {
+  run({ pileUps, standstills, memory, rss }) {
     const findings: Finding[] = [];
     for (const pileUp of pileUps) {
       const standstill = standstills.of(pileUp);
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
-      findings.push(findingOf(pileUp, standstill, memory));
+      const resident = rss.of(pileUp.victims.map(({ task }) => task));
+      findings.push(findingOf(pileUp, standstill, memory, resident));
     }
     return findings;
   },
@@ -53,10 +58,11 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   open: 'lock-queue',
 };
 
-function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState): Finding {
+/** @param resident - bytes that the victims hold, shared memory counted in each */
+function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, resident: number): Finding {
   const confidence: Confidence = standstill.kind === 'open' ? 'possible' : standstill.confidence;
   const because = becauseOf(pileUp, standstill);
-  const remedies = remediesOf(pileUp, standstill);
+  const remedies = remediesOf(pileUp, standstill, memory);
   const story: StoryLine[] = [
     { topic: 'what', text: whatText(pileUp) },
     { topic: 'why', text: whyText(pileUp, standstill) },
@@ -66,6 +72,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState):
     { topic: 'since', text: sinceText(pileUp) },
     { topic: 'clears', text: clearsText(standstill) },
     { topic: 'memory', text: memoryText(memory) },
+    ...(standstill.kind === 'reclaim' ? [residentLine(pileUp, memory, resident)] : []),
     ...remedies.slice(0, 1).map((remedy): StoryLine => ({ topic: 'remedy', text: remedy.action })),
   ];
   return {
@@ -80,7 +87,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState):
     story,
     evidence: pileUpEvidence(pileUp, standstill),
     remedies,
-    details: { ...pileUpDetails(pileUp, standstill), memory: memory.verdict },
+    details: { ...pileUpDetails(pileUp, standstill), victimsResident: byteCount(resident), memory: memory.verdict },
   };
 }
 
@@ -98,7 +105,7 @@ function titleOf({ name: lock, holder, victims, cycle }: PileUp, standstill: Sta
     'own-userfault': certain ? 'can never go on' : 'can hardly go on',
     userfault: 'waits for a user-space server',
     'owner-exited': 'has exited',
-    reclaim: 'gets no memory',
+    reclaim: holder.turns?.starved === true ? 'gets no memory and hardly a CPU' : 'gets no memory',
     still: 'has not run since before they came',
     old: 'does not let go',
     open: 'holds it',
@@ -139,7 +146,7 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   if (holder.reclaim !== undefined && (standstill.kind === 'reclaim' || holder.stall.kind === 'sleeping')) {
     const state = holder.stall.kind === 'runnable' ? 'is runnable, without a CPU,' : 'is';
     const faulting = holder.inFault ? 'page fault' : 'work';
-    return prose`${who} ${state} in ${symbol(holder.reclaim)}${doing}: its ${faulting} needs a page, and it has to free one first${standstill.kind === 'reclaim' ? ', while memory is short' : ''}.`;
+    return prose`${who} ${state} in ${symbol(holder.reclaim)}${doing}: its ${faulting} needs a page, and it has to free one first${standstill.kind === 'reclaim' ? ', while memory is short' : ''}.${turnsText(holder)}`;
   }
   switch (holder.stall.kind) {
     case 'userfault': {
@@ -162,7 +169,7 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
     case 'running':
       return prose`${who} was running on a CPU when the machine crashed${doing}.`;
     case 'runnable':
-      return prose`${who} is runnable but has no CPU${doing}.`;
+      return prose`${who} is runnable but has no CPU${doing}.${turnsText(holder)}`;
     case 'stopped':
       return prose`${who} is stopped (a debugger or SIGSTOP)${doing}.`;
     default: {
@@ -170,6 +177,24 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
       return prose`${who} sleeps${place}${doing}${holder.inFault ? ', inside a page fault' : ''}; what it waits for is not known here.`;
     }
   }
+}
+
+/** Alive and slow: how often one that has no CPU got one. */
+function turnsText({ turns }: Holder): Prose {
+  if (turns === undefined) return [];
+  const { runs, waited, alive, starved } = turns;
+  const ran = prose`got one ${plural(Number(runs), 'time')}`;
+  return starved && alive !== undefined
+    ? prose` It lives, but is starved of a CPU: it ${ran}, and of the ${duration(alive)} since it started it waited ${duration(waited)} for one.`
+    : prose` It ${ran} and waited ${duration(waited)} for one in all.`;
+}
+
+/** What the pile-up itself holds, and that this does not explain the rest. */
+function residentLine({ victims }: PileUp, { info }: MemoryState, resident: number): StoryLine {
+  const total = info.memTotal.value;
+  const share = total === undefined || total === 0 ? '' : prose`, ${ratio(resident / total)} of all`;
+  const text = prose`Those ${count(victims.length)} hold ${byteCount(resident)} (resident, shared memory counted in each)${share}; what holds the rest, this does not explain.`;
+  return { topic: 'memory', text };
 }
 
 /** Why the lock names nobody. */
@@ -301,7 +326,7 @@ function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefine
   return undefined;
 }
 
-function remediesOf(pileUp: PileUp, standstill: Standstill): Remedy[] {
+function remediesOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState): Remedy[] {
   const { holder, groups } = pileUp;
   if (standstill.kind === 'open') return [];
   const out: Remedy[] = [];
@@ -323,7 +348,20 @@ function remediesOf(pileUp: PileUp, standstill: Standstill): Remedy[] {
       action: prose`Keep ${taskValue(first)} from starting another ${name(largest.comm)} while earlier ones wait.`,
     });
   }
-  return out;
+  const reserve = standstill.kind === 'reclaim' ? reserveRemedy(memory) : undefined;
+  return reserve === undefined ? out : [...out, reserve];
+}
+
+/** Undefined where the reserve is not small, or not known. */
+function reserveRemedy({ info }: MemoryState): Remedy | undefined {
+  const total = info.memTotal.value;
+  const now = info.minFree.value;
+  if (total === undefined || now === undefined || now >= total * MIN_FREE) return undefined;
+  const wanted = Math.round((total * MIN_FREE) / 1024);
+  return {
+    action: prose`Once memory is under control, raise the kernel's reserve from ${byteCount(now)} to ${ratio(MIN_FREE)} of memory, ${command(`sysctl vm.min_free_kbytes=${wanted}`)}: then what must not wait for a page, such as receiving from the network, still gets one.`,
+    caution: ['that much less is left for programs.'],
+  };
 }
 
 /** Whether SIGKILL ends what the holder does; undefined when its state does not tell. */

@@ -63,7 +63,7 @@ function withCounters(
 function findings(image: KernelImage): readonly Finding[] {
   const program = programOfImage(image);
   const memory = contextOf(program).use(memoryFact);
-  return memoryShortage.detector.run({ memory, rss: { groups: [], total: 0 } }, program);
+  return memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 } }, program);
 }
 
 describe('memory-shortage', () => {
@@ -94,7 +94,7 @@ describe('memory-shortage', () => {
     const memory = contextOf(program).use(memoryFact);
     const largest = { pid: 7, comm: 'java', address: virt(0xffff888000000000n) } as Task;
     const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest }];
-    const [finding] = memoryShortage.detector.run({ memory, rss: { groups, total: 9 * GIB } }, program);
+    const [finding] = memoryShortage.detector.run({ memory, rss: { groups, total: 9 * GIB, of: () => 0 } }, program);
     expect(finding?.evidence.map(({ show }) => show)).toEqual(['kmem -i', 'kmem -z', 'ps -G 7']);
     expect(finding?.details).toMatchObject({ groups: [{ processes: 2, rss: { value: 9 * GIB } }] });
   });
@@ -110,6 +110,6 @@ describe('memory-shortage', () => {
     const program = programOfImage(image);
     const memory = contextOf(program).use(memoryFact);
     expect(memory.verdict).toBe('unknown');
-    expect(memoryShortage.detector.run({ memory, rss: { groups: [], total: 0 } }, program)).toEqual([]);
+    expect(memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 } }, program)).toEqual([]);
   });
 });

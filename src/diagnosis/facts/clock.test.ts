@@ -3,7 +3,8 @@ import { contextOf } from '../../../test/builders/facts.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { Incident, type TestTask } from '../../../test/builders/incident.ts';
 import type { Nanoseconds } from '../../base/units.ts';
-import { type Clock, clockFact } from './clock.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { type Clock, clockFact, type CpuTurns } from './clock.ts';
 import { tasksFact } from './tasks.ts';
 
 const SECOND = 1_000_000_000n;
@@ -11,18 +12,20 @@ const SECOND = 1_000_000_000n;
 function clockOf(
   incident: Incident,
   damage?: (image: KernelImage) => void,
-): { readonly clock: Clock; readonly offCpu: (task: TestTask) => Nanoseconds | undefined } {
+): {
+  readonly clock: Clock;
+  readonly offCpu: (task: TestTask) => Nanoseconds | undefined;
+  readonly turns: (task: TestTask) => CpuTurns | undefined;
+} {
   const context = contextOf(incident.program(damage));
   const clock = context.use(clockFact);
   const { byAddress } = context.use(tasksFact);
-  return {
-    clock,
-    offCpu(task) {
-      const found = byAddress.get(task.address);
-      if (found === undefined) throw new Error(`pid ${task.pid} is not in the table`);
-      return clock.offCpu(found);
-    },
+  const find = (task: TestTask): Task => {
+    const found = byAddress.get(task.address);
+    if (found === undefined) throw new Error(`pid ${task.pid} is not in the table`);
+    return found;
   };
+  return { clock, offCpu: (task) => clock.offCpu(find(task)), turns: (task) => clock.turns(find(task)) };
 }
 
 describe('clock', () => {
@@ -49,6 +52,34 @@ describe('clock', () => {
     const future = incident.task('future', { pid: 22, offCpu: -5 });
     const { offCpu } = clockOf(incident, (image) => image.write('task21.sched_info.last_arrival', 0));
     expect([offCpu(running), offCpu(fresh), offCpu(future)]).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('calls starved who waited for a CPU for most of its life, the wait at the end included', () => {
+    const incident = new Incident();
+    const ps = incident.task('ps', { pid: 96, state: 'R', offCpu: 10 });
+    // It started 199,900 s before the end.
+    const turnsOf = (waited: bigint, damage: (image: KernelImage) => void = () => {}): CpuTurns | undefined =>
+      clockOf(incident, (image) => {
+        image.write('task96.sched_info.run_delay', waited * SECOND);
+        image.write('task96.sched_info.last_queued', 199_990n * SECOND);
+        damage(image);
+      }).turns(ps);
+    expect(turnsOf(99_940n)).toEqual({
+      runs: 10n,
+      waited: 99_950n * SECOND,
+      queued: 10n * SECOND,
+      alive: 199_900n * SECOND,
+      starved: true,
+    });
+    expect(turnsOf(99_939n)?.starved).toBe(false);
+    // More than its life is no measure of anything.
+    expect(turnsOf(300_000n)?.starved).toBe(false);
+    const late = turnsOf(99_940n, (image) => image.write('task96.start_time', 300_000n * SECOND));
+    expect([late?.alive, late?.starved]).toEqual([undefined, false]);
+    expect(turnsOf(5n, (image) => image.write('task96.sched_info.last_queued', 0))).toMatchObject({
+      waited: 5n * SECOND,
+      queued: undefined,
+    });
   });
 
   it('does without a run queue that cannot be read, and knows nothing without any', () => {

@@ -7,6 +7,21 @@ import { nanoseconds, type Nanoseconds } from '../../base/units.ts';
 import { cpus } from '../../kernel/cpus.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import { STARVED } from './thresholds.ts';
+
+/** How a task gets on that wants a CPU, by its `sched_info`. */
+export interface CpuTurns {
+  /** How often it got a CPU. */
+  readonly runs: bigint;
+  /** How long it waited for one in all, the wait that it is in included. */
+  readonly waited: Nanoseconds;
+  /** Since it was queued for its next turn; undefined when it is not known. */
+  readonly queued: Nanoseconds | undefined;
+  /** Since it started; undefined when it is not known. */
+  readonly alive: Nanoseconds | undefined;
+  /** It spent most of its life waiting for a CPU. */
+  readonly starved: boolean;
+}
 
 export interface Clock {
   /** `max(rq.clock)`; undefined when no run queue can be read. */
@@ -16,6 +31,8 @@ export interface Clock {
    * for a task that runs, one that never ran, and where the kernel does not keep it.
    */
   offCpu(task: Task): Nanoseconds | undefined;
+  /** Undefined where the kernel does not keep it. */
+  turns(task: Task): CpuTurns | undefined;
 }
 
 export const clockFact = defineFact<Clock>({
@@ -36,6 +53,17 @@ export const clockFact = defineFact<Clock>({
         if (end === undefined || task.running || arrival === undefined || arrival === 0n || arrival > end)
           return undefined;
         return nanoseconds(end - arrival);
+      },
+      turns({ schedInfo, startTime }) {
+        if (schedInfo === undefined) return undefined;
+        const { runs, runDelay, lastQueued } = schedInfo;
+        const since = (time: bigint | undefined): Nanoseconds | undefined =>
+          end === undefined || time === undefined || time === 0n || time > end ? undefined : nanoseconds(end - time);
+        const queued = since(lastQueued);
+        const alive = since(startTime);
+        const waited = nanoseconds(runDelay + (queued ?? 0n));
+        const starved = alive !== undefined && waited <= alive && Number(waited) >= STARVED * Number(alive);
+        return { runs, waited, queued, alive, starved };
       },
     };
   },

@@ -9,6 +9,7 @@ import type { Task } from '../../kernel/sched.ts';
 import { frameAt, stackArea, stackWords, type NamedFrame } from '../../kernel/stack.ts';
 import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { clockFact, type CpuTurns } from './clock.ts';
 import { lockNamesFact } from './lock-names.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
@@ -52,6 +53,8 @@ export interface Holder {
   readonly syscall: string | undefined;
   /** Function in which it tries to free memory so that it gets a page; undefined when it does not. */
   readonly reclaim: string | undefined;
+  /** Of one that is runnable, but on no CPU. */
+  readonly turns: CpuTurns | undefined;
   /** True when an exception (a page fault) interrupted the work under the lock. */
   readonly inFault: boolean;
 }
@@ -105,14 +108,16 @@ function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined
   if (lock.ownerIs === 'hint' && (lock.rwsem?.heldBy === 'nobody' || lock.rwsem?.heldBy === 'writer')) return undefined;
   const { frames } = context.use(stacksFact).of(task);
   const proof = lock.ownerIs === 'hint' ? readerProof(context, lock, task, frames) : undefined;
+  const stall = stallOf(context, lock, task, frames);
   return {
     task,
     certainty: lock.ownerIs === 'exact' ? 'exact' : proof === undefined ? 'hint' : 'confirmed',
     proof,
-    stall: stallOf(context, lock, task, frames),
+    stall,
     waitsIn: waitsIn(frames),
     syscall: syscallOf(frames),
     reclaim: frames.find((frame) => frame.func !== undefined && RECLAIM.has(frame.func))?.func,
+    turns: stall.kind === 'runnable' ? context.use(clockFact).turns(task) : undefined,
     inFault: frames.some((frame) => frame.registersAt !== undefined),
   };
 }

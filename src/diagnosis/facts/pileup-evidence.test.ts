@@ -199,6 +199,22 @@ describe('details of a pile-up', () => {
     expect([helps('R'), helps('T'), helps('D'), helps('K')]).toEqual([undefined, undefined, false, true]);
   });
 
+  it('tells how one without a CPU gets on', () => {
+    const incident = new Incident();
+    const lock = incident.lock('mutex', 'a_lock');
+    incident.held(lock, incident.task('holder', { pid: 10, state: 'R', offCpu: 3 }));
+    incident.task('waiter', { pid: 20, waits: [lock] });
+    const { evidence, details } = told(incident, (image) =>
+      image.write('task10.sched_info', { pcount: 225_134, run_delay: 150_000n * 1_000_000_000n }),
+    );
+    expect(details['holder']).toMatchObject({ runs: { value: 225_134 }, waitedForCpu: { ns: 150_000_000_000_000n } });
+    expect(details['holder']).toMatchObject({ starved: true });
+    expect(evidence.find(({ show }) => show === 'task -R sched_info 10')).toMatchObject({
+      address: incident.image.address('task10'),
+      confidence: 'certain',
+    });
+  });
+
   it('leaves out what does not apply', () => {
     const incident = new Incident();
     const semaphore = incident.lock('semaphore', 'sem');

@@ -89,7 +89,7 @@ function showStruct(ctype: string): string {
   return ctype.startsWith('struct ') ? ctype : 'kmem';
 }
 
-function holderEvidence({ task, certainty, proof }: Holder): Evidence[] {
+function holderEvidence({ task, certainty, proof, turns }: Holder): Evidence[] {
   const out: Evidence[] = [
     {
       claim:
@@ -103,6 +103,16 @@ function holderEvidence({ task, certainty, proof }: Holder): Evidence[] {
       show: `bt ${task.pid}`,
     },
   ];
+  if (turns !== undefined) {
+    const life = turns.alive === undefined ? '' : prose`, of the ${duration(turns.alive)} since it started`;
+    out.push({
+      claim: prose`It got a CPU ${count(Number(turns.runs))} times and waited for one for ${duration(turns.waited)} in all${life}.`,
+      address: task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: `task -R sched_info ${task.pid}`,
+    });
+  }
   if (proof === undefined) return out;
   const what = proof.points === 'lock' ? 'the address of the lock' : 'the address of the object around the lock';
   const under = proof.taker === undefined ? '' : prose`, called by ${symbol(proof.taker)}, which works under this lock`;
@@ -207,6 +217,9 @@ function holderDetails(pileUp: PileUp, holder: Holder): Data {
     syscall: holder.syscall,
     waitsIn: holder.waitsIn,
     reclaim: holder.reclaim,
+    runs: holder.turns === undefined ? undefined : count(Number(holder.turns.runs)),
+    waitedForCpu: holder.turns === undefined ? undefined : duration(holder.turns.waited),
+    starved: holder.turns?.starved,
     userfault:
       holder.stall.kind === 'userfault'
         ? {

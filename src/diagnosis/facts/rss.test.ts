@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import { rssFact } from './rss.ts';
+import { tasksFact } from './tasks.ts';
 
 const PAGE = 4096;
 
@@ -21,13 +22,18 @@ describe('resident memory', () => {
       image.write('task52.rss_stat.count[1]', 5);
     });
     const context = contextOf(program);
-    const { groups, total } = context.use(rssFact);
+    const table = context.use(rssFact);
+    const { groups, total } = table;
     expect(groups.map(({ comm, processes, bytes, largest }) => [comm, processes, bytes / PAGE, largest.pid])).toEqual([
       ['java', 1, 1005, 50],
       ['postgres', 2, 900, 61],
       ['init', 1, 100, 1],
     ]);
     expect(total).toBe((1005 + 900 + 100) * PAGE);
+    const some = context
+      .use(tasksFact)
+      .tasks.filter(({ comm }) => comm === 'GC' || comm === 'kworker' || comm === 'zombie');
+    expect(table.of(some)).toBe(1005 * PAGE);
     expect(context.coverage.at(-1)).toEqual({ what: 'address spaces', read: 4, total: 4, missing: [] });
   });
 

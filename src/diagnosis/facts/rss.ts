@@ -21,6 +21,8 @@ export interface RssTable {
   readonly groups: readonly RssGroup[];
   /** Sum over all address spaces, shared memory counted in each. */
   readonly total: number;
+  /** The same sum over the address spaces of some tasks, each once. */
+  of(tasks: readonly Task[]): number;
 }
 
 export const rssFact = defineFact<RssTable>({
@@ -34,6 +36,7 @@ export const rssFact = defineFact<RssTable>({
       else users.push(task);
     }
     const groups = new Map<string, { comm: string; processes: number; bytes: number; largest: Task; most: number }>();
+    const sizes = new Map<bigint, number>();
     let total = 0;
     let read = 0;
     for (const users of byMm.values()) {
@@ -51,6 +54,7 @@ export const rssFact = defineFact<RssTable>({
       if (rss === undefined) continue;
       read++;
       const bytes = rss.total * program.pageSize;
+      sizes.set(mm, bytes);
       total += bytes;
       const leader = users.find((user) => user.pid === user.tgid) ?? first;
       const group = groups.get(leader.comm) ?? { comm: leader.comm, processes: 0, bytes: 0, largest: leader, most: -1 };
@@ -61,6 +65,13 @@ export const rssFact = defineFact<RssTable>({
     }
     const missing = read < byMm.size ? ['rss_stat of an address space cannot be read'] : [];
     cover({ what: 'address spaces', read, total: byMm.size, missing });
-    return { groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes), total };
+    return {
+      groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes),
+      total,
+      of(tasks) {
+        const spaces = new Set(tasks.map((task) => task.mm));
+        return [...spaces].reduce((sum, mm) => sum + (mm === undefined ? 0 : (sizes.get(mm) ?? 0)), 0);
+      },
+    };
   },
 });

@@ -16,6 +16,18 @@ export const STUCK_BY_AGE = nanoseconds(120n * 1_000_000_000n);
  */
 export const STILL = nanoseconds(3n * 1_000_000_000n);
 
+/**
+ * A task that waited for a CPU for this share of its life is called starved: a fair scheduler does that only to one of
+ * several that all want to run all the time.
+ */
+export const STARVED = 0.5;
+
+/**
+ * Where reclaim keeps a machine from its work, `vm.min_free_kbytes` below this share of memory is told: the kernel's own
+ * choice grows with the square root of memory, and is 0.1 to 0.4 % of 16 GiB.
+ */
+export const MIN_FREE = 0.01;
+
 /** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
 export const PILE_UP = 3;
 
