@@ -146,6 +146,24 @@ describe('ELF vmcore', () => {
     expect(dump.nextInFile(pfn(2))).toBeUndefined();
   });
 
+  it('calls a page covered in part absent even when that part cannot be read, as its status says', () => {
+    const bytes = elfFile({ segments: [{ paddr: 0x1000, data: filledPage(1).subarray(0, 2048) }] });
+    const sound = memorySource(bytes);
+    const last = bytes.length - 2048;
+    // As a flattened file that is cut off: something in the middle cannot be read.
+    const dump = openSource(
+      {
+        ...sound,
+        read(offset, into) {
+          if (offset >= last) throw new FormatError('flattened', 'missing');
+          sound.read(offset, into);
+        },
+      },
+      'test.vmcore',
+    );
+    expect(look(dump, 1)).toBe('absent absent');
+  });
+
   it('calls pages behind the end of a truncated file lost and says how many', () => {
     const whole = elfFile({ notes: [info], segments: [{ paddr: 0x1000, data: pages(1, 2, 3, 4) }] });
     const dump = open(whole.subarray(0, whole.length - 2 * 4096 - 1));

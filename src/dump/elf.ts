@@ -134,8 +134,10 @@ class ElfDump implements DumpFile {
     if (index >= 0 && this.#data.endAt(index) >= start + this.pageSize) {
       if (!this.#readInto(this.#data.offsetIn(index, start), into)) return 'lost';
     } else {
-      const status = this.#assemble(start, into);
+      // What its uncovered part is, the page is, whatever becomes of the rest: so it is asked before anything is read.
+      const status = this.#assemble(start, undefined);
       if (status !== 'data') return status;
+      if (this.#assemble(start, into) !== 'data') return 'lost';
     }
     return isAllZero(into) ? 'zero' : 'data';
   }

@@ -127,6 +127,14 @@ describe('the files of a split dump', () => {
     incomplete.close();
   });
 
+  it('lose no fewer than no pages when the first file has lost its bitmap', () => {
+    const { bytes, bitmap2 } = kdumpLayout({ ...spec, window: windows[0] });
+    bytes.fill(0, bitmap2, bitmap2 + 4096);
+    const dump = openDump(files(bytes, part(windows[1]), part(windows[2])));
+    expect(dump.counts).toMatchObject({ inFile: 4, lost: 0 });
+    dump.close();
+  });
+
   it('are refused when they are not of one dump', () => {
     const sound = part([0, 1000]);
     const others: [string, Uint8Array, RegExp][] = [

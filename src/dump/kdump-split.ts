@@ -93,7 +93,8 @@ class SplitDump implements DumpFile {
     if (this.#counts === undefined) {
       const inFile = this.#all.reduce((sum, file) => sum + file.counts.inFile, 0);
       const total = this.#any.pagesBetween(0, this.maxPfn);
-      this.#counts = { inFile, excluded: this.#any.counts.excluded, lost: total - inFile };
+      // The files' bitmaps should be the same; where one is damaged, there may be more pages than the first one says.
+      this.#counts = { inFile, excluded: this.#any.counts.excluded, lost: Math.max(0, total - inFile) };
     }
     return this.#counts;
   }
