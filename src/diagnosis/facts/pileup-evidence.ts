@@ -173,6 +173,7 @@ export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonl
       containerAddress: name.container === undefined ? undefined : address(name.container.address),
       containerType: name.container?.ctype,
       path: name.path,
+      pathInFileSystem: name.pathInFileSystem,
       inodeKind: name.inodeKind,
       fsType: name.fsType,
       count: lock.rwsem === undefined ? undefined : `0x${lock.rwsem.count.toString(16)}`,
