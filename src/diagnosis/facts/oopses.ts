@@ -1,0 +1,49 @@
+/**
+ * The oops that the machine crashed of, from the log, confirmed in memory: the function that failed, the task that ran
+ * it, and whether that task's stack still stands where the log says.
+ */
+import type { VirtAddr } from '../../base/address.ts';
+import { attempt } from '../../base/errors.ts';
+import type { Oops } from '../../kernel/oops.ts';
+import { oopses } from '../../kernel/oops.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact } from '../../model/diagnosis.ts';
+import { logFact } from './log.ts';
+import { stacksFact } from './stacks.ts';
+import { tasksFact } from './tasks.ts';
+import { triggerFact } from './trigger.ts';
+
+export interface FatalOops {
+  readonly oops: Oops;
+  /** Where the function that failed begins. */
+  readonly func: VirtAddr | undefined;
+  readonly task: Task | undefined;
+  /** The task's stack holds that function, cut by an exception. */
+  readonly onStack: boolean;
+}
+
+/** The last oops of the log when it is what set the crash off; undefined when the crash came from something else. */
+export const fatalOopsFact = defineFact<FatalOops | undefined>({
+  id: 'fatal-oops',
+  derive({ program, use }) {
+    if (use(triggerFact)?.kind !== 'oops') return undefined;
+    const oops = oopses(use(logFact).records).at(-1);
+    if (oops === undefined) return undefined;
+    const { at } = oops;
+    const module = at?.module;
+    const symbols =
+      module === undefined
+        ? program.symbols.kernel
+        : program.modules.modules.find(({ name }) => name === module)?.symbols;
+    const func = at === undefined ? undefined : symbols?.lookup(at.func)?.address;
+    // Without types there are no tasks to look at; the log stands alone then.
+    const task = attempt(() => use(tasksFact))?.tasks.find(
+      ({ pid, comm, idle }) => !idle && pid === oops.pid && comm === oops.comm,
+    );
+    const frames = task === undefined ? [] : (attempt(() => use(stacksFact))?.of(task).frames ?? []);
+    const onStack = frames.some(
+      ({ symbol, exact }) => exact && symbol !== undefined && symbol.address === func && symbol.offset === at?.offset,
+    );
+    return { oops, func, task, onStack };
+  },
+});
