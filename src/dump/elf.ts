@@ -16,7 +16,7 @@ import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import { type ElfSegments, machineOf, readElfHeader, readSegments } from './elf-headers.ts';
-import { MAX_NOTES_BYTES, pageSizeOf, parseNotes, vmcoreinfoNote } from './notes.ts';
+import { MAX_NOTES, MAX_NOTES_BYTES, pageSizeOf, parseNotes, vmcoreinfoNote } from './notes.ts';
 import { RangeTable } from './range-table.ts';
 
 const ELF_INCOMPLETE = 0x1;
@@ -205,9 +205,10 @@ function readNotes(source: ByteSource, segments: ElfSegments, problems: string[]
       problems.push(`ELF notes: ${error.message}`);
       continue;
     }
-    const parsed = parseNotes(bytes);
+    const parsed = parseNotes(bytes, MAX_NOTES - all.length);
     for (const note of parsed.notes) all.push(note);
     if (parsed.problem !== undefined) problems.push(parsed.problem);
+    if (parsed.problem !== undefined && all.length >= MAX_NOTES) break;
   }
   return all;
 }

@@ -9,7 +9,8 @@ import type { ElfNote, Machine } from './dump-file.ts';
 const HEADER_SIZE = 12;
 /** 8192 CPUs give some 3 MB of notes. */
 export const MAX_NOTES_BYTES = 64 * 2 ** 20;
-const MAX_NOTES = 1_000_000;
+/** 8192 CPUs give some 25,000; more of them take memory for nothing. */
+export const MAX_NOTES = 1 << 17;
 
 export interface ParsedNotes {
   readonly notes: readonly ElfNote[];
@@ -19,12 +20,15 @@ export interface ParsedNotes {
 
 const pad4 = (size: number): number => Math.ceil(size / 4) * 4;
 
-/** Never throws: damaged notes end the list. The descriptors are views of `bytes`. */
-export function parseNotes(bytes: Uint8Array): ParsedNotes {
+/**
+ * Never throws: damaged notes end the list. The descriptors are views of `bytes`.
+ * @param max - so many are read
+ */
+export function parseNotes(bytes: Uint8Array, max = MAX_NOTES): ParsedNotes {
   const view = new ByteView(bytes, 'ELF notes');
   const notes: ElfNote[] = [];
   let at = 0;
-  while (at + HEADER_SIZE <= bytes.length && notes.length < MAX_NOTES) {
+  while (at + HEADER_SIZE <= bytes.length) {
     const nameSize = view.u32(at);
     const descSize = view.u32(at + 4);
     const type = view.u32(at + 8);
@@ -37,6 +41,7 @@ export function parseNotes(bytes: Uint8Array): ParsedNotes {
     if (descAt + descSize > bytes.length) {
       return { notes, problem: `ELF note ${notes.length + 1} is longer than the notes (at byte ${at})` };
     }
+    if (notes.length >= max) return { notes, problem: `more than ${MAX_NOTES} ELF notes; the rest is not read` };
     const name = cstring(bytes.subarray(at + HEADER_SIZE, at + HEADER_SIZE + nameSize));
     notes.push({ name, type, desc: bytes.subarray(descAt, descAt + descSize) });
     at = descAt + pad4(descSize);
