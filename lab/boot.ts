@@ -21,6 +21,8 @@ export interface Machine {
   readonly cpus: number;
   /** QEMU's `-cpu`. */
   readonly cpu: string;
+  /** QEMU's name of the format of a live dump. */
+  readonly liveFormat: 'elf' | 'kdump-zlib';
   /** More words for the kernel's command line. */
   readonly cmdline: string;
   /** Seconds until the guest is given up. */
@@ -115,7 +117,11 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
       if (field(readMessages(truth), 'dump') === 'live') {
         const qmp = await Qmp.connect(monitor);
         rmSync(vmcore, { force: true });
-        await qmp.execute('dump-guest-memory', { paging: false, protocol: `file:${vmcore}`, format: 'kdump-zlib' });
+        await qmp.execute('dump-guest-memory', {
+          paging: false,
+          protocol: `file:${vmcore}`,
+          format: machine.liveFormat,
+        });
         qmp.close();
         break;
       }

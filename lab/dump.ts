@@ -3,6 +3,7 @@
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { run } from './run.ts';
 import { makedumpfile } from './tools.ts';
 
 /** Formats by file name: what makedumpfile is told. Level 31 leaves out what a diagnosis can do without. */
@@ -15,12 +16,17 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
 /** Whether a variant gets every format and keeps its raw core, or only the smallest. */
 export type Thoroughness = 'all' | 'one';
 
-/** Makes an ordinary file of QEMU's dump, which QEMU always writes flattened. */
-export function unflatten(flattened: string, target: string): string[] {
-  rmSync(join(target, 'qemu.vmcore'), { force: true });
-  makedumpfile(['-R', join(target, 'qemu.vmcore')], flattened);
-  rmSync(flattened);
-  return ['qemu.vmcore'];
+/**
+ * Takes over QEMU's dump of a running guest. QEMU writes the kdump format flattened: it is made an ordinary file. The
+ * zero pages of an ELF file become holes.
+ */
+export function convertLiveDump(raw: string, target: string, format: 'elf' | 'kdump-zlib'): string[] {
+  const name = `qemu-${format}.vmcore`;
+  rmSync(join(target, name), { force: true });
+  if (format === 'elf') run('cp', ['--sparse=always', raw, join(target, name)]);
+  else makedumpfile(['-R', join(target, name)], raw);
+  rmSync(raw);
+  return [name];
 }
 
 /** Makes the dumps of a kdump in `target` and returns their file names; the raw core is moved or removed. */

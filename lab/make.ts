@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { boot, type Machine, type Outcome } from './boot.ts';
-import { convertDump, unflatten } from './dump.ts';
+import { convertDump, convertLiveDump } from './dump.ts';
 import { buildGuest, type Guest, guestSources } from './guest.ts';
 import { drawParameters, dumpOf, type Incident, seedOf } from './incidents.ts';
 import type { Kernel } from './kernels.ts';
@@ -76,6 +76,8 @@ export async function makeVariant(
     crashkernelMb: kernel.name === 'sid' ? 192 : 160,
     cpus: 2,
     cpu: variant === 2 ? 'max,la57=off' : 'max',
+    // An ELF file of a large guest takes too much room.
+    liveFormat: incident.memoryMb > 2048 ? 'kdump-zlib' : 'elf',
     cmdline: incident.cmdline,
     timeout: incident.patience * 3,
     oracleBytes: incident.memoryMb > 2048 ? 2 ** 30 : 2 ** 27,
@@ -83,8 +85,8 @@ export async function makeVariant(
   const outcome = await bootTwice(guest, machine, work);
   const live = dump === 'live';
   const files = live
-    ? unflatten(outcome.vmcore, folder)
-    : convertDump(outcome.vmcore, folder, variant === 1 ? 'all' : 'one');
+    ? convertLiveDump(outcome.vmcore, folder, machine.liveFormat)
+    : convertDump(outcome.vmcore, folder, variant === 1 && kernel.name === incident.kernels[0] ? 'all' : 'one');
   copyFileSync(outcome.console, join(folder, 'console.log'));
   writeFileSync(join(folder, 'oracle.tar.zst'), zstdCompressSync(readFileSync(outcome.oracle)));
   const manifest = makeManifest(incident, kernel, sortTruth(outcome.messages), {

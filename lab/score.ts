@@ -94,8 +94,16 @@ export function score(): string {
   const old = existsSync(jsonPath) ? (JSON.parse(readFileSync(jsonPath, 'utf8')) as Scoreboard).entries : [];
   const known = new Map(old.map((entry) => [entryName(entry), entry]));
   const sources = sourcesHash();
+  const folders = dumpFolders();
+  for (const manifest of folders.map(readManifest).filter((one) => one !== undefined)) {
+    // What an earlier making of the same variant left.
+    for (const [name, entry] of known) {
+      const same = entry.incident === manifest.incident && entry.kernel === manifest.kernel;
+      if (same && entry.variant === manifest.variant && !manifest.files.includes(entry.file)) known.delete(name);
+    }
+  }
   // Dumps that are not on this machine keep what they scored: another machine made them.
-  for (const folder of dumpFolders()) {
+  for (const folder of folders) {
     for (const file of readManifest(folder)?.files ?? []) {
       if (!existsSync(join(folder, file))) continue;
       const entry = judgeDump(folder, file, sources, known);

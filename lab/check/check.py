@@ -67,8 +67,8 @@ for address in manifest['addresses']:
         for w in queue:
             key = w.task.comm.string_().decode(), 'read' if w.type.value_() else 'write'
             names[key] = names.get(key, 0) + 1
-        say(True, f"rw_semaphore {value:#x}: count {lock.count.counter.value_():#x}, owner {holder.comm.string_().decode()} "
-            f"{holder.pid.value_()}, {len(queue)} waiters {names}")
+        owned = f'{holder.comm.string_().decode()} {holder.pid.value_()}' if holder else 'nobody'
+        say(True, f"rw_semaphore {value:#x}: count {lock.count.counter.value_():#x}, owner {owned}, {len(queue)} waiters {names}")
         culprits = [t['pid'] for t in manifest['expected'].get('culprits', [])]
         if address['role'] == 'resource':
             say(holder.pid.value_() in culprits, 'its owner is the culprit')
