@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
+import type { KernelImage } from '../../../test/builders/image.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import { CancelledError } from '../../base/errors.ts';
 import { stacksFact } from './stacks.ts';
@@ -37,18 +38,19 @@ describe('stacks', () => {
     });
   });
 
-  it('says which stacks are freed, and goes on', () => {
+  it('misses no stack of a task that exited and has none, but one of a task that lives', () => {
     const incident = new Incident();
     incident.task('zombie', { pid: 10, state: 'Z' });
-    incident.task('sound', { pid: 11 });
-    const context = contextOf(incident.program((image) => image.write('task10.stack', 0)));
+    incident.task('damaged', { pid: 11 });
+    const damage = (image: KernelImage): void => ['task10.stack', 'task11.stack'].forEach((at) => image.write(at, 0));
+    const context = contextOf(incident.program(damage));
     const stacks = context.use(stacksFact);
     const zombie = context.use(tasksFact).tasks.find((task) => task.pid === 10);
     expect(zombie === undefined ? undefined : stacks.of(zombie)).toMatchObject({
       frames: [],
       problem: 'its stack was freed',
     });
-    expect(context.coverage.at(-1)).toMatchObject({ read: 4, total: 5, missing: ['its stack was freed'] });
+    expect(context.coverage.at(-1)).toMatchObject({ read: 3, total: 4, missing: ['its stack was freed'] });
   });
 
   it('ends when it is told to', () => {

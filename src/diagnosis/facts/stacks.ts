@@ -1,7 +1,9 @@
 /** The kernel stack of every task, unwound once. */
+import { attempt } from '../../base/errors.ts';
 import type { Task } from '../../kernel/sched.ts';
-import { cpuStates, type NamedFrame, taskStack, type TaskStack } from '../../kernel/stack.ts';
+import { cpuStates, type NamedFrame, stackArea, taskStack, type TaskStack } from '../../kernel/stack.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import type { Program } from '../../program/program.ts';
 import { groupReasons } from './reasons.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -17,22 +19,29 @@ export const stacksFact = defineFact<StackTable>({
     const stacks = new Map<Task, TaskStack>();
     const problems: string[] = [];
     let read = 0;
+    let freed = 0;
     for (const task of tasks) {
       budget.check();
       const stack = taskStack(program, task, states);
       stacks.set(task, stack);
       if (stack.problem === undefined) read++;
+      else if (hasNone(program, task)) freed++;
       else problems.push(stack.problem);
     }
     cover({
       what: 'kernel stacks, unwound to their end',
       read,
-      total: tasks.length,
+      total: tasks.length - freed,
       missing: groupReasons(problems),
     });
     return { of: (task) => stacks.get(task) ?? taskStack(program, task, states) };
   },
 });
+
+/** A zombie's stack is given back before its parent asks for it: nothing is missing. */
+function hasNone(program: Program, { address, state }: Task): boolean {
+  return state.exitState !== 0n && attempt(() => stackArea(program, address) === undefined) === true;
+}
 
 /** The first function of a sleeping task's stack that is not the scheduler's own: what it waits in. */
 export function waitsIn(frames: readonly NamedFrame[]): string | undefined {
