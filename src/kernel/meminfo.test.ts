@@ -126,6 +126,44 @@ describe('meminfo', () => {
     expect(info.memAvailable.source).toBe('si_mem_available()');
   });
 
+  it('knows no amount that is more than the machine has', () => {
+    const image = machine();
+    image.write('nr_vmalloc_pages', 1n << 50n);
+    image.write('pcpu_nr_populated', 0x7fffffff);
+    image.write('vm_zone_stat[1]', 300_000);
+    image.write('total_swap_pages', 1n << 60n);
+    const info = meminfo(programOfImage(image, { dump: { maxPfn: 200_000 } }));
+    for (const name of ['vmallocUsed', 'percpu', 'mlocked', 'swapTotal'] as const) {
+      expect(info[name]).toMatchObject({
+        value: undefined,
+        problem: expect.stringMatching(/says [\d.]+(e\+\d+)? bytes/) as string,
+      });
+    }
+    expect(info.swapFree.value).toBe(10_000 * PAGE);
+    expect(info.memTotal.value).toBe(100_000 * PAGE);
+  });
+
+  it('knows no total that the zones contradict, and nothing that is counted from it', () => {
+    const image = machine();
+    image.write('contig_page_data.node_zones[0].present_pages', 4000);
+    image.write('contig_page_data.node_zones[1].present_pages', 96_000);
+    expect(read(image).memTotal.value).toBe(100_000 * PAGE);
+    image.write('_totalram_pages', 150_000);
+    const info = read(image);
+    expect(info.memTotal.problem).toMatch(/the zones were given/);
+    expect(info.commitLimit.value).toBeUndefined();
+    expect(info.memFree.value).toBe(50_000 * PAGE);
+  });
+
+  it('does not take a reserve of nothing for true while the zones keep one', () => {
+    const image = machine();
+    image.write('min_free_kbytes', 0);
+    expect(read(image).minFree.problem).toMatch(/is 0/);
+    image.write('contig_page_data.node_zones[0]._watermark[0]', 0);
+    image.write('contig_page_data.node_zones[1]._watermark[0]', 0);
+    expect(read(image).minFree.value).toBe(0);
+  });
+
   it('takes half of the file pages for granted when the watermarks are high, and never less than nothing', () => {
     const image = machine();
     image.write('contig_page_data.node_zones[1]._watermark[1]', 90_000);

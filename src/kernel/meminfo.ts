@@ -4,7 +4,7 @@
  * value says where it came from; one that this kernel does not count is not known, and never 0.
  * Until 4.4 AnonPages is without transparent huge pages here.
  */
-import { add } from '../base/address.ts';
+import { add, NULL } from '../base/address.ts';
 import { attempt, ValidationError } from '../base/errors.ts';
 import { type Bytes, bytes } from '../base/units.ts';
 import type { Program } from '../program/program.ts';
@@ -80,7 +80,7 @@ export function meminfo(program: Program): Meminfo {
   const activeFile = read.counter('NR_ACTIVE_FILE');
   const inactiveFile = read.counter('NR_INACTIVE_FILE');
   const swapCached = read.swapCached();
-  const swapTotal = read.pagesOf('total_swap_pages');
+  const swapTotal = read.pagesOf('total_swap_pages', Number.MAX_SAFE_INTEGER);
   const buffers = read.buffers();
   const hugetlb = read.hugetlb();
   return {
@@ -115,10 +115,10 @@ export function meminfo(program: Program): Meminfo {
     percpu: read.percpu(),
     hugetlb,
     swapTotal,
-    swapFree: read.pagesOf('nr_swap_pages'),
+    swapFree: read.pagesOf('nr_swap_pages', Number.MAX_SAFE_INTEGER),
     commitLimit: read.commitLimit(memTotal, hugetlb, swapTotal),
     committedAs: read.committed(),
-    minFree: known('min_free_kbytes', () => bytes(read.int('min_free_kbytes') * 1024)),
+    minFree: read.minFree(),
     totalReserve: read.pagesOf('totalreserve_pages'),
   };
 }
@@ -162,9 +162,20 @@ class Reader {
     return Number(this.#program.memory.readS64(this.#program.symbol(name).address));
   }
 
-  /** A variable that counts pages. */
-  pagesOf(name: string): Known<Bytes> {
-    return known(name, () => bytes(this.#long(name) * this.#program.pageSize));
+  /** A variable that counts pages. @param limit - bytes that it cannot exceed */
+  pagesOf(name: string, limit = this.#memory): Known<Bytes> {
+    return known(name, () => this.#plausible(name, this.#long(name) * this.#program.pageSize, limit));
+  }
+
+  /** Bytes up to the highest page frame: no kind of page can make up more. */
+  get #memory(): number {
+    return this.#program.dump.maxPfn * this.#program.pageSize;
+  }
+
+  #plausible(name: string, size: number, limit = this.#memory): Bytes {
+    const { address } = this.#program.symbols.lookup(name) ?? { address: NULL };
+    if (!Number.isSafeInteger(size) || size > limit) throw new ValidationError(name, address, `says ${size} bytes`);
+    return bytes(size);
   }
 
   /** A counter of pages, under the first of its names that this kernel has. */
@@ -173,12 +184,26 @@ class Reader {
     if (counters === undefined) return unknown(names[0], this.#counters.problem ?? '');
     const found = names.map((name) => counters.get(name)).find((each) => each !== undefined);
     if (found === undefined) return unknown(names[0], 'this kernel has no such counter');
-    return known(found.source, () => bytes(Math.max(0, found.value) * this.#program.pageSize));
+    return known(found.source, () => this.#plausible(names[0], Math.max(0, found.value) * this.#program.pageSize));
   }
 
   total(): Known<Bytes> {
     // atomic_long_t since 5.0 (commit ca79b0c211af), and with an underscore.
-    return firstKnown(this.pagesOf('_totalram_pages'), () => this.pagesOf('totalram_pages'));
+    const total = firstKnown(this.pagesOf('_totalram_pages'), () => this.pagesOf('totalram_pages'));
+    // adjust_managed_page_count() keeps both; what was freed after booting was not in one of them until 3.10.
+    const managed = (this.#zones.value ?? []).reduce((sum, zone) => sum + zone.managed, 0) * this.#program.pageSize;
+    if (total.value === undefined || managed === 0 || Math.abs(total.value - managed) <= managed / 16) return total;
+    return unknown(total.source, `it says ${total.value} bytes, and the zones were given ${managed}`);
+  }
+
+  minFree(): Known<Bytes> {
+    return known('min_free_kbytes', () => {
+      const size = this.#plausible('min_free_kbytes', this.int('min_free_kbytes') * 1024);
+      const kept = (this.#zones.value ?? []).some(({ watermark }) => watermark.min > 0);
+      if (size < 0 || (size === 0 && kept))
+        throw new ValidationError('min_free_kbytes', this.#program.symbol('min_free_kbytes').address, `is ${size}`);
+      return size;
+    });
   }
 
   kernelStack(): Known<Bytes> {
@@ -267,7 +292,8 @@ class Reader {
   percpu(): Known<Bytes> {
     // pcpu_nr_populated since 4.20 (commit 7e8a6304d541), here counted per unit.
     return known('pcpu_nr_populated * pcpu_nr_units', () => {
-      return bytes(this.#long32('pcpu_nr_populated') * this.int('pcpu_nr_units') * this.#program.pageSize);
+      const size = this.#long32('pcpu_nr_populated') * this.int('pcpu_nr_units') * this.#program.pageSize;
+      return this.#plausible('pcpu_nr_populated', size);
     });
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
-import { LookupError } from '../base/errors.ts';
+import { LookupError, ValidationError } from '../base/errors.ts';
 import { nodeCounters, vmCounters, vmEvents, zoneCounters } from './vmstat.ts';
 import { memoryNodes } from './zone.ts';
 
@@ -70,6 +70,27 @@ describe('vmCounters', () => {
       NR_SLAB_RECLAIMABLE_B: { value: 12, folded: 12, source: 'vm_node_stat[NR_SLAB_RECLAIMABLE_B]' },
       NR_SHMEM: { value: 22, folded: 13, source: 'vm_node_stat[NR_SHMEM]' },
     });
+  });
+
+  it.each([
+    ['vm_zone_stat[0]', 5000],
+    ['contig_page_data.node_zones[1].vm_stat[0]', 5000],
+    ['contig_page_data.node_zones[1].vm_stat[0]', -5000],
+    ['vm_node_stat[2]', 1n << 40n],
+    ['contig_page_data.vm_stat[1]', 0xffff888012345678n],
+  ] as const)('are not believed when %s says otherwise', (counter, value) => {
+    const image = split('5.14');
+    image.write(counter, value);
+    expect(() => vmCounters(programOfImage(image))).toThrow(ValidationError);
+  });
+
+  it('may differ by what CPUs are just adding', () => {
+    const image = split('5.14');
+    image.write('vm_zone_stat[0]', 100 + 127);
+    expect(vmCounters(programOfImage(image)).get('NR_FREE_PAGES')?.folded).toBe(227);
+    // What only grows may come from a node that was taken out.
+    image.write('vm_zone_stat[1]', 1_000_000);
+    expect(vmCounters(programOfImage(image)).get('NR_MLOCK')?.folded).toBe(1_000_000);
   });
 
   it('reads the one array that there was until 4.7', () => {

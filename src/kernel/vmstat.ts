@@ -6,6 +6,7 @@
  * pages all the same (bytes are for memory cgroups only).
  */
 import { add, type VirtAddr } from '../base/address.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
 import type { Field } from '../program/field.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
@@ -86,18 +87,59 @@ function read(
   return counters;
 }
 
+/** Counters that say how many pages there are of a kind: their sum over zones or nodes is that of the whole machine. */
+const GAUGES: ReadonlySet<string> = new Set([
+  'NR_FREE_PAGES',
+  'NR_INACTIVE_ANON',
+  'NR_ACTIVE_ANON',
+  'NR_INACTIVE_FILE',
+  'NR_ACTIVE_FILE',
+  'NR_FILE_PAGES',
+  'NR_SHMEM',
+  'NR_SLAB_RECLAIMABLE',
+  'NR_SLAB_RECLAIMABLE_B',
+  'NR_SLAB_UNRECLAIMABLE',
+  'NR_SLAB_UNRECLAIMABLE_B',
+]);
+/** What a CPU may have added to one of the two and not yet to the other: its differences, s8, of each zone. */
+const MAX_DIFF = 127;
+
+/**
+ * The kernel keeps each counter twice, for the machine and for its zones or nodes; a damaged page makes them differ.
+ * @param parts - `struct zone *` or `struct pglist_data *` of all
+ * @throws ValidationError when they do by more than CPUs may just be adding
+ */
+function compare(
+  program: Program,
+  whole: { readonly at: VirtAddr; readonly array: string },
+  type: 'enum zone_stat_item' | 'enum node_stat_item',
+  stat: Field | undefined,
+  parts: readonly VirtAddr[],
+): void {
+  if (stat === undefined) return;
+  const count = attempt(() => cpus(program, 'possible').length) ?? 1;
+  const slack = MAX_DIFF * count * (parts.length + 1);
+  const readAt = (array: VirtAddr, index: number): number => Number(program.memory.readS64(add(array, 8 * index)));
+  for (const { name, index } of itemsOf(program, type)) {
+    if (!GAUGES.has(name)) continue;
+    const sum = parts.reduce((so, part) => so + readAt(stat.address(part), index), 0);
+    const value = readAt(whole.at, index);
+    if (Math.abs(value - sum) > slack)
+      throw new ValidationError(`${whole.array}[${name}]`, whole.at, `is ${value}, and those of its parts are ${sum}`);
+  }
+}
+
 /**
  * Counters of the whole machine: `atomic_long_t vm_zone_stat[]` and `vm_node_stat[]`; until 4.7 `vm_stat[]`.
- * @throws FaultError, LookupError, ValidationError
+ * @throws FaultError, LookupError, ValidationError, also when they contradict those of the zones and nodes
  */
 export function vmCounters(program: Program): VmCounters {
   const nodes = memoryNodes(program);
   const ofZones: number[] = [];
   const ofNodes: number[] = [];
-  for (const node of nodes) {
-    addNodeDiffs(program, node.address, ofNodes);
-    for (const zone of zonesOf(program, node)) addZoneDiffs(program, zone.address, ofZones);
-  }
+  const zones = nodes.flatMap((node) => zonesOf(program, node).map((zone) => zone.address));
+  for (const node of nodes) addNodeDiffs(program, node.address, ofNodes);
+  for (const zone of zones) addZoneDiffs(program, zone, ofZones);
   // Split in 4.8 (commit 75ef71840539).
   const split = program.hasSymbol('vm_zone_stat');
   const array = split ? 'vm_zone_stat' : 'vm_stat';
@@ -106,9 +148,15 @@ export function vmCounters(program: Program): VmCounters {
     split ? 'of zones and of nodes (since 4.8)' : 'vm_stat (until 4.7)',
     split ? PROVEN : [],
   );
-  const zone = read(program, 'enum zone_stat_item', program.symbol(array).address, array, ofZones);
+  const inZones = program.symbol(array).address;
+  const zoneStat = program.tryField('struct zone', 'vm_stat');
+  compare(program, { at: inZones, array }, 'enum zone_stat_item', zoneStat, zones);
+  const zone = read(program, 'enum zone_stat_item', inZones, array, ofZones);
   if (!split) return zone;
   const at = program.symbol('vm_node_stat').address;
+  const nodeStat = program.tryField('struct pglist_data', 'vm_stat');
+  const owners = nodes.map((node) => node.address);
+  compare(program, { at, array: 'vm_node_stat' }, 'enum node_stat_item', nodeStat, owners);
   return new Map([...zone, ...read(program, 'enum node_stat_item', at, 'vm_node_stat', ofNodes)]);
 }
 

@@ -40,6 +40,13 @@ export function placeMemory(
     'node_zones[0].spanned_pages': pages,
     'node_zones[0].present_pages': pages,
     'node_zones[0].name': 'Normal',
+    'node_zones[0].vm_stat': [free / PAGE],
     nr_zones: 1,
   });
+}
+
+/** Changes how much is free, in bytes, in both places where the kernel counts it. */
+export function setFree(image: KernelImage, free: number): void {
+  image.write('vm_zone_stat[0]', free / PAGE);
+  image.write('contig_page_data.node_zones[0].vm_stat[0]', free / PAGE);
 }

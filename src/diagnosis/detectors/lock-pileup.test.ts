@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { findingsOf } from '../../../test/builders/facts.ts';
 import { type KernelImage, ref } from '../../../test/builders/image.ts';
 import { Incident, type TaskSpec } from '../../../test/builders/incident.ts';
+import { setFree } from '../../../test/builders/memory-counters.ts';
 import { behindMutex, circle, psFaults, tops } from '../../../test/builders/scenes.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -268,9 +269,7 @@ describe('lock-pileup: queues by their size and age', () => {
 
   it('says what a holder in reclaim needs, when memory is short, as probable', () => {
     const stack = ['__schedule', 'schedule', 'try_to_free_pages', '__x64_sys_ioctl'];
-    const finding = only(behindMutex(5, 4, { offCpu: 0.1, stack }), (image) =>
-      image.write('vm_zone_stat[0]', (30 * 2 ** 20) / 4096),
-    );
+    const finding = only(behindMutex(5, 4, { offCpu: 0.1, stack }), (image) => setFree(image, 30 * 2 ** 20));
     expect(finding).toMatchObject({ cause: 'lock-holder-in-reclaim', role: 'cause', confidence: 'probable' });
     expect(finding.details).toMatchObject({ memory: 'short', standstill: 'reclaim', provedByStructure: false });
     expect(storyOf(finding, 'why')).toContain('needs a page');

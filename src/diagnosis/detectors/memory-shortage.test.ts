@@ -55,6 +55,7 @@ function withCounters(
     'node_zones[0].managed_pages': pages(total),
     'node_zones[0].spanned_pages': pages(total),
     'node_zones[0].present_pages': pages(total),
+    'node_zones[0].vm_stat': [pages(free)],
     nr_zones: 1,
   });
   return image;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { type KernelImage, ref } from '../../../test/builders/image.ts';
 import { Incident, type TaskSpec, type TestTask } from '../../../test/builders/incident.ts';
+import { setFree } from '../../../test/builders/memory-counters.ts';
 import { psFaults, tops } from '../../../test/builders/scenes.ts';
 import { pileUpsFact } from './pileups.ts';
 import { type Standstill, standstillFact } from './standstill.ts';
@@ -249,7 +250,7 @@ describe('standstill by structure and by age', () => {
 
   const RECLAIMS = { stack: ['__schedule', 'schedule', 'try_to_free_pages', '__alloc_pages_slowpath'] } as const;
   const exhausted = (image: KernelImage): void => {
-    image.write('vm_zone_stat[0]', (30 * 2 ** 20) / 4096);
+    setFree(image, 30 * 2 ** 20);
   };
 
   it('argues from reclaim when the holder needs a page and memory is short', () => {
