@@ -70,7 +70,7 @@ describe('system', () => {
       dump: 'hand-built image',
     });
     expect(row(context, 'kernel')?.data).toEqual({ release: '6.1.0-9', version: '#1 SMP', machine: 'x86_64' });
-    expect(row(context, 'tasks')?.data).toEqual({ total: 2, uninterruptible: 1 });
+    expect(row(context, 'tasks')?.data).toEqual({ total: 2, read: 2, uninterruptible: 1 });
     expect(row(context, 'load')?.data).toEqual([4.5, 1, 0]);
     expect(context.coverage).toContainEqual({ what: 'modules', read: 0, total: 0, missing: [] });
   });
@@ -79,6 +79,27 @@ describe('system', () => {
     const context = told(new Incident());
     expect(rows(context)).toMatchObject({ kernel: '6.1.0-test' });
     for (const key of ['host', 'taint', 'time', 'uptime', 'load']) expect(row(context, key)).toBeUndefined();
+  });
+
+  it('does not pass off the tasks that could be read as all there were', () => {
+    const incident = named();
+    incident.task('dd', { pid: 20, state: 'D' });
+    const some = told(incident, (image) => image.write('nr_threads', 5));
+    expect(rows(some).tasks).toBe('2 of 5 read, at least 1 of them in uninterruptible sleep');
+    expect(row(some, 'tasks')?.data).toEqual({ total: 5, read: 2, uninterruptible: 1 });
+    const unknown = told(incident, (image) => {
+      image.write('nr_threads', -1);
+      image.write('task1.tasks.next', 0);
+    });
+    expect(rows(unknown).tasks).toBe('at least 2, at least 1 of them in uninterruptible sleep');
+    expect(row(unknown, 'tasks')?.data).toEqual({ total: undefined, read: 2, uninterruptible: 1 });
+  });
+
+  it('says when the uptime is counted in jiffies, for want of a clock', () => {
+    const incident = named();
+    incident.image.global('jiffies_64', 'u64', 0x1_0000_0000n - 300n * 250n + 10n * 250n);
+    incident.image.global('tick_nsec', 'unsigned long', 4_000_000);
+    expect(rows(told(incident)).uptime).toBe('10 s by jiffies');
   });
 
   it('says nothing of taints where there are none', () => {

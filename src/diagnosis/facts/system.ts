@@ -7,17 +7,7 @@ import { timekeeping } from '../../kernel/timekeeping.ts';
 import { utsName } from '../../kernel/uts.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { KeyValue } from '../../model/report.ts';
-import {
-  byteCount,
-  count,
-  type Data,
-  duration,
-  name,
-  plural,
-  prose,
-  type Prose,
-  wallClock,
-} from '../../model/value.ts';
+import { byteCount, count, type Data, duration, name, prose, type Prose, wallClock } from '../../model/value.ts';
 import { memoryData, memoryFact } from './memory.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -68,8 +58,11 @@ function sayTimes({ program }: FactContext, say: Say): void {
     const source = crash === undefined ? time.realtime.source : time.crashTime.source;
     say('time', 'At', [wallClock(seconds)], { time: wallClock(seconds), source });
   }
-  const up = time.uptime.boottime.value ?? time.uptime.monotonic.value ?? time.uptime.jiffies.value;
-  if (up !== undefined) say('uptime', 'Up', [duration(up)], { uptime: duration(up), hz: time.hz.value });
+  // With its own source: jiffies count ticks, and may lag behind the clock.
+  const { value: up, source } = time.uptime.boottime;
+  if (up === undefined) return;
+  const by = source === time.uptime.jiffies.source ? ' by jiffies' : '';
+  say('uptime', 'Up', prose`${duration(up)}${by}`, { uptime: duration(up), source, hz: time.hz.value });
 }
 
 function sayMachine({ program, use }: FactContext, say: Say): void {
@@ -81,16 +74,18 @@ function sayMachine({ program, use }: FactContext, say: Say): void {
   const total = memory.info.memTotal.value;
   if (total !== undefined) say('memory', 'Memory', [byteCount(total)], memoryData(memory));
   // Without types there are no tasks to count; the rest is still told.
-  const real = attempt(() => use(tasksFact))?.tasks.filter((task) => !task.idle);
-  if (real === undefined) return;
-  const blocked = real.filter((task) => task.state.uninterruptible).length;
-  say(
-    'tasks',
-    'Tasks',
-    prose`${count(real.length)}, ${plural(blocked, 'of them', 'of them')} in uninterruptible sleep`,
-    {
-      total: real.length,
-      uninterruptible: blocked,
-    },
-  );
+  const table = attempt(() => use(tasksFact));
+  if (table === undefined) return;
+  const { read, complete } = table;
+  const uninterruptible = table.tasks.filter((task) => !task.idle && task.state.uninterruptible).length;
+  const least = complete ? '' : 'at least ';
+  const known =
+    complete || table.total === undefined
+      ? prose`${least}${count(read)}`
+      : prose`${count(read)} of ${count(table.total)} read`;
+  say('tasks', 'Tasks', prose`${known}, ${least}${count(uninterruptible)} of them in uninterruptible sleep`, {
+    total: table.total,
+    read,
+    uninterruptible,
+  });
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
+import type { KernelImage } from '../../../test/builders/image.ts';
 import { Incident } from '../../../test/builders/incident.ts';
-import { tasksFact } from './tasks.ts';
+import { type TaskTable, tasksFact } from './tasks.ts';
 
 describe('tasks', () => {
   it('knows every process, thread and idle task, and covers all but the idle ones', () => {
@@ -60,7 +61,26 @@ describe('tasks', () => {
     const found = context.use(tasksFact).tasks.filter((task) => task.comm === 'worker');
     expect(found.map((task) => task.pid)).toEqual([100, 101, 102, 103, 107, 108, 109]);
     expect(context.coverage).toMatchObject([{ what: 'tasks', read: 8, total: 11 }]);
-    expect(context.coverage[0]?.missing).toContainEqual('3 of nr_threads are on no list that could be read');
+    expect(context.coverage[0]?.missing).toContainEqual('3 that nr_threads counts were not found');
+  });
+
+  it('is complete when the kernel counts no more', () => {
+    const incident = new Incident();
+    incident.tasks(10, 'worker', (i) => ({ pid: 100 + i }));
+    const table = (damage?: (image: KernelImage) => void): TaskTable =>
+      contextOf(incident.program(damage)).use(tasksFact);
+    expect(table()).toMatchObject({ read: 11, total: 11, complete: true });
+    // A task was on its way out: it is on the list and not counted any more.
+    expect(table((image) => image.write('nr_threads', 10))).toMatchObject({ read: 11, total: 11, complete: true });
+    expect(table((image) => image.write('nr_threads', 12))).toMatchObject({ read: 11, total: 12, complete: false });
+  });
+
+  it('does not believe a count that the tasks contradict', () => {
+    const incident = new Incident();
+    incident.tasks(80, 'worker', (i) => ({ pid: 100 + i }));
+    const context = contextOf(incident.program((image) => image.write('nr_threads', 0)));
+    expect(context.use(tasksFact)).toMatchObject({ read: 81, total: undefined, complete: false });
+    expect(context.coverage[0]).toMatchObject({ total: undefined, missing: ['nr_threads says that there are 0'] });
   });
 
   it('does not know the total of a broken list without that number', () => {
