@@ -1,0 +1,101 @@
+/**
+ * The OOM killer stopped the machine: it found nobody whom it may kill, or vm.panic_on_oom asks for it. Says who holds
+ * the memory, and whether it was exempt: only oom_score_adj -1000 exempts.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { byteCount, command, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
+import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { oomPanicFact, type OomPanic, type OomProcess } from '../facts/oom-panic.ts';
+
+export default defineDetector({
+  id: 'oom-panic',
+  title: 'Panic of the OOM killer',
+  summary: 'When nobody may be killed, the kernel stops: who holds the memory, and what protects it.',
+  needs: { panic: oomPanicFact, memory: memoryFact },
+  appliesTo: () => true,
+  run: ({ panic, memory }) => (panic === undefined ? [] : [findingOf(panic, memory)]),
+});
+
+function findingOf(panic: OomPanic, memory: MemoryState): Finding {
+  const [first] = panic.largest;
+  const culprit = panic.why === 'no-victim' && first?.exempt === true ? first : undefined;
+  const sure = culprit !== undefined;
+  return {
+    detector: 'oom-panic',
+    cause: panic.why === 'no-victim' ? 'oom-no-victim' : 'oom-panic-on-oom',
+    role: 'cause',
+    title: titleOf(panic, first, culprit),
+    confidence: sure ? 'certain' : 'probable',
+    ...(sure ? {} : { because: ['that the memory ran out is certain; who is to blame for it is not'] }),
+    weight: panic.largest.length,
+    story: [
+      { topic: 'what', text: prose`The kernel panicked: ${name(panic.text)}.` },
+      { topic: 'why', text: whyText(panic, culprit) },
+      ...panic.largest.slice(0, 3).map((process) => ({ topic: 'holder' as const, text: processText(process) })),
+      { topic: 'memory', text: memoryText(memory) },
+    ],
+    evidence: panic.largest.map(evidenceOf),
+    remedies: remediesOf(panic, culprit),
+    details: {
+      why: panic.why,
+      panic: name(panic.text),
+      culprit: culprit === undefined ? undefined : taskValue(culprit.task),
+      largest: panic.largest.map(({ task, group, scoreAdj, exempt }) => ({
+        task: taskValue(task),
+        comm: group.comm,
+        processes: group.processes,
+        rss: byteCount(group.bytes),
+        oomScoreAdj: scoreAdj,
+        exempt,
+      })),
+      memory: memoryData(memory),
+    },
+  };
+}
+
+function titleOf({ why }: OomPanic, first: OomProcess | undefined, culprit: OomProcess | undefined): Prose {
+  if (why === 'by-setting')
+    return ['Memory ran out, and vm.panic_on_oom made the kernel stop instead of killing a process.'];
+  const holds = culprit ?? first;
+  if (holds === undefined) return ['Memory ran out, and the OOM killer found nobody whom it may kill.'];
+  const exempt = culprit === undefined ? '' : ', which is exempt (oom_score_adj -1000)';
+  return prose`Memory ran out, and the OOM killer found nobody to kill; most is held by ${taskValue(holds.task)}${exempt}.`;
+}
+
+function whyText({ why }: OomPanic, culprit: OomProcess | undefined): Prose {
+  if (why === 'by-setting') return ['vm.panic_on_oom asks the kernel to stop when memory runs out.'];
+  if (culprit === undefined) return ['All that could be killed was gone or exempt.'];
+  return prose`${taskValue(culprit.task)} holds ${byteCount(culprit.group.bytes)} and may not be killed: its oom_score_adj is -1000.`;
+}
+
+function processText({ task, group, scoreAdj, exempt }: OomProcess): Prose {
+  const adj =
+    scoreAdj === undefined ? ', oom_score_adj not known' : `, oom_score_adj ${scoreAdj}${exempt ? ': exempt' : ''}`;
+  const others = group.processes > 1 ? prose` and ${String(group.processes - 1)} more of that name` : '';
+  return prose`${taskValue(task)}${others}: ${byteCount(group.bytes)} resident${adj}.`;
+}
+
+function evidenceOf(process: OomProcess): Evidence {
+  return {
+    claim: processText(process),
+    address: process.task.address,
+    ctype: 'struct task_struct',
+    confidence: process.scoreAdj === undefined ? 'probable' : 'certain',
+    ...(process.scoreAdj === undefined ? { because: ['its signal_struct cannot be read'] } : {}),
+    show: `task -R signal ${process.task.pid}`,
+  };
+}
+
+function remediesOf({ why }: OomPanic, culprit: OomProcess | undefined): Finding['remedies'] {
+  if (why === 'by-setting') {
+    return [{ action: prose`Set ${command('vm.panic_on_oom=0')} if a killed process is better than a reboot.` }];
+  }
+  if (culprit === undefined) return [];
+  return [
+    {
+      action: prose`Do not exempt ${name(culprit.task.comm)} from the OOM killer (oom_score_adj above -1000), or limit its memory.`,
+      caution: ['the killer will then choose it first'],
+    },
+  ];
+}
