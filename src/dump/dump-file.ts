@@ -51,7 +51,10 @@ export interface DumpFile {
   readonly maxPfn: number;
   readonly fileSize: number;
   readonly counts: PageCounts;
-  /** What is wrong with the file, one line each: truncated, incomplete. Empty for a sound file. */
+  /**
+   * What is wrong with the file, one line each: truncated, incomplete. Empty for a sound file. Reading pages may add a
+   * line: only then damaged data is seen.
+   */
   readonly problems: readonly string[];
   /** State of a page as the index tells it: never reads page data, so a zero page may be called `data`. */
   status(frame: Pfn): PageStatus;

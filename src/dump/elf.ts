@@ -14,6 +14,7 @@ import { type Pfn, pfn } from '../base/address.ts';
 import { isAllZero } from '../base/bytes.ts';
 import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
+import { DamagedPages } from './damaged-pages.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import { type ElfSegments, machineOf, readElfHeader, readSegments } from './elf-headers.ts';
 import { MAX_NOTES, MAX_NOTES_BYTES, pageSizeOf, parseNotes, vmcoreinfoNote } from './notes.ts';
@@ -58,7 +59,6 @@ class ElfDump implements DumpFile {
   readonly maxPfn: number;
   readonly fileSize: number;
   readonly counts: PageCounts;
-  readonly problems: readonly string[];
 
   readonly #source: ByteSource;
   readonly #data: RangeTable;
@@ -67,6 +67,8 @@ class ElfDump implements DumpFile {
   /** p_filesz..p_memsz. */
   readonly #tail: RangeTable;
   readonly #uncovered: PageStatus;
+  readonly #problems: readonly string[];
+  readonly #damaged = new DamagedPages();
 
   constructor(
     source: ByteSource,
@@ -115,10 +117,14 @@ class ElfDump implements DumpFile {
       const share = Math.ceil((100 * missing) / (missing + this.#data.bytes));
       problems.push(`the file is truncated: ${lost} pages (${share} %) lie behind its end`);
     }
-    this.problems = problems;
+    this.#problems = problems;
     const note = this.vmcoreinfo === undefined ? ', no VMCOREINFO' : '';
     const container = source.container === undefined ? '' : `, ${source.container.name}`;
     this.description = `ELF vmcore, ${count} segments${note}${incomplete ? ', incomplete' : ''}${container}`;
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems, ...this.#damaged.problems];
   }
 
   status(frame: Pfn): PageStatus {
@@ -132,12 +138,12 @@ class ElfDump implements DumpFile {
     const start = frame * this.pageSize;
     const index = this.#data.find(start);
     if (index >= 0 && this.#data.endAt(index) >= start + this.pageSize) {
-      if (!this.#readInto(this.#data.offsetIn(index, start), into)) return 'lost';
+      if (!this.#readInto(this.#data.offsetIn(index, start), into)) return this.#lose(frame);
     } else {
       // What its uncovered part is, the page is, whatever becomes of the rest: so it is asked before anything is read.
       const status = this.#assemble(start, undefined);
       if (status !== 'data') return status;
-      if (this.#assemble(start, into) !== 'data') return 'lost';
+      if (this.#assemble(start, into) !== 'data') return this.#lose(frame);
     }
     return isAllZero(into) ? 'zero' : 'data';
   }
@@ -176,6 +182,11 @@ class ElfDump implements DumpFile {
       at = upTo;
     }
     return 'data';
+  }
+
+  #lose(frame: Pfn): PageStatus {
+    this.#damaged.add(frame);
+    return 'lost';
   }
 
   #readInto(offset: number, into: Uint8Array): boolean {

@@ -53,8 +53,9 @@ class SplitDump implements DumpFile {
   readonly dumpLevel: number | undefined;
   readonly maxPfn: number;
   readonly fileSize: number;
-  readonly problems: readonly string[];
 
+  readonly #parts: readonly SplitPart[];
+  readonly #missing: readonly string[];
   readonly #all: readonly KdumpFile[];
   /** Answers for frames of no window: its bitmaps are those of the whole dump. */
   readonly #any: KdumpFile;
@@ -76,17 +77,21 @@ class SplitDump implements DumpFile {
     this.vmcoreinfo = this.#all.find((file) => file.vmcoreinfo !== undefined)?.vmcoreinfo;
     this.notes = this.#all.find((file) => file.notes.length > 0)?.notes ?? [];
     this.fileSize = this.#all.reduce((sum, file) => sum + file.fileSize, 0);
-    const missing = gapsOf(filled, any).map(({ start, end, pages }) => {
+    this.#parts = parts;
+    this.#missing = gapsOf(filled, any).map(({ start, end, pages }) => {
       const lost = pages === 1 ? '1 page is lost' : `${pages} pages are lost`;
       return `the file with page frames ${start} to ${end - 1} is missing: ${lost}`;
     });
-    const several = parts.length > 1;
-    const own = parts.flatMap(({ name, file }) =>
+    const count = `${parts.length} ${parts.length > 1 ? 'files' : 'file'} of a split dump`;
+    this.description = `${any.description}, ${count}${this.#missing.length > 0 ? ', not all' : ''}`;
+  }
+
+  get problems(): readonly string[] {
+    const several = this.#parts.length > 1;
+    const own = this.#parts.flatMap(({ name, file }) =>
       file.problems.map((problem) => (several ? `${name}: ${problem}` : problem)),
     );
-    this.problems = [...missing, ...own];
-    const count = `${parts.length} ${several ? 'files' : 'file'} of a split dump`;
-    this.description = `${any.description}, ${count}${missing.length > 0 ? ', not all' : ''}`;
+    return [...this.#missing, ...own];
   }
 
   get counts(): PageCounts {

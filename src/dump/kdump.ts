@@ -16,6 +16,7 @@ import { Bitmap, RankedBitmap } from './bitmap.ts';
 import type { ByteSource, Container } from './byte-source.ts';
 import { type Codec, CodecError } from './codec.ts';
 import { codecName, makeCodec } from './codecs/index.ts';
+import { DamagedPages } from './damaged-pages.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import {
   type ByteRange,
@@ -43,6 +44,12 @@ export function openKdump(source: ByteSource, name: string): KdumpFile {
   return new KdumpFile(source, readKdumpHeader(source, name));
 }
 
+/** Pages whose descriptors point nowhere: behind the end of the file, or nowhere in any file. */
+interface Losses {
+  behind: number;
+  senseless: number;
+}
+
 export class KdumpFile implements DumpFile {
   readonly format = 'kdump';
   readonly description: string;
@@ -55,7 +62,6 @@ export class KdumpFile implements DumpFile {
   readonly dumpLevel: number | undefined;
   readonly maxPfn: number;
   readonly fileSize: number;
-  readonly problems: readonly string[];
   /** Set when this is one file of a split dump; `counts` then counts the pages of the window. */
   readonly window: FrameWindow | undefined;
   /** Equal in all files of one split dump. */
@@ -72,6 +78,10 @@ export class KdumpFile implements DumpFile {
   readonly #present: RankedBitmap;
   /** By compression bit. */
   readonly #codecs = new Map<number, Codec>();
+  readonly #problems: readonly string[];
+  readonly #damaged = new DamagedPages();
+  /** All descriptors were looked at, and `#problems` says how many point nowhere. */
+  readonly #lossKnown: boolean;
   #counts: PageCounts | undefined;
   // The descriptor found last.
   #offset = 0;
@@ -102,24 +112,21 @@ export class KdumpFile implements DumpFile {
     this.vmcoreinfo = this.#readVmcoreinfo(header.vmcoreinfo, problems) ?? vmcoreinfoNote(this.notes);
     const incomplete = (header.status & STATUS_INCOMPLETE) !== 0;
     if (incomplete) problems.push('the dump is incomplete: it was cut off while it was written (no space left)');
-    if (incomplete || this.#endsEarly()) {
-      const { inFile, lost } = this.counts;
-      if (lost > 0) {
-        const truncated =
-          this.#holes === undefined ? 'lie behind the end of the file, which is truncated' : 'are missing';
-        const why = incomplete ? 'were never written' : truncated;
-        problems.push(`${lost} of ${inFile + lost} pages ${why}`);
-      }
-    }
+    this.#lossKnown = incomplete || this.#endsEarly();
+    if (this.#lossKnown) problems.push(...this.#lossProblems(incomplete));
     // What is no known flag is a compression of later days.
     const codec = header.status & ~STATUS_FLAGS;
     if (codec !== 0 && this.#codec(codec) === undefined) {
       problems.push(`the header names no compression that is known (status 0x${header.status.toString(16)})`);
     }
-    this.problems = problems;
+    this.#problems = problems;
     const level = header.dumpLevel === undefined ? '' : `, dump level ${header.dumpLevel}`;
     const container = source.container === undefined ? '' : `, ${source.container.name}`;
     this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${incomplete ? ', incomplete' : ''}${container}`;
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems, ...this.#damaged.problems];
   }
 
   /** Counted when first asked for: one pass over both bitmaps and all descriptors. */
@@ -147,21 +154,11 @@ export class KdumpFile implements DumpFile {
 
   readPage(frame: Pfn, into: Uint8Array): PageStatus {
     const status = this.status(frame);
+    if (status === 'lost' && !this.#lossKnown && this.#isOwn(frame)) this.#damaged.add(frame);
     if (status !== 'data') return status;
-    try {
-      const stored = this.#source.peek(this.#offset, this.#size);
-      if (this.#flags === 0) {
-        if (stored.length !== this.pageSize) return 'lost';
-        into.set(stored);
-      } else {
-        const codec = this.#codec(this.#flags);
-        if (codec === undefined || codec.decompress(stored, into) !== this.pageSize) return 'lost';
-      }
-    } catch (error) {
-      if (error instanceof FormatError || error instanceof CodecError) return 'lost';
-      throw error;
-    }
-    return isAllZero(into) ? 'zero' : 'data';
+    if (this.#decompress(into)) return isAllZero(into) ? 'zero' : 'data';
+    this.#damaged.add(frame);
+    return 'lost';
   }
 
   nextInFile(from: Pfn): Pfn | undefined {
@@ -191,12 +188,36 @@ export class KdumpFile implements DumpFile {
     this.#offset = word(bytes, 0) + word(bytes, 4) * 2 ** 32;
     this.#size = word(bytes, 8);
     this.#flags = word(bytes, 12);
-    return this.#plausible(this.#offset, this.#size);
+    return this.#verdict(this.#offset, this.#size) === 'sound';
   }
 
-  #plausible(offset: number, size: number): boolean {
-    if (!(offset >= this.#descriptors && size > 0 && size <= this.pageSize)) return false;
-    return offset + size <= this.#source.size && this.#holes?.has(offset, size) !== false;
+  /** The page of the descriptor found last; false when its data is not that of a page. */
+  #decompress(into: Uint8Array): boolean {
+    try {
+      const stored = this.#source.peek(this.#offset, this.#size);
+      if (this.#flags === 0) {
+        if (stored.length !== this.pageSize) return false;
+        into.set(stored);
+        return true;
+      }
+      const codec = this.#codec(this.#flags);
+      return codec !== undefined && codec.decompress(stored, into) === this.pageSize;
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof CodecError) return false;
+      throw error;
+    }
+  }
+
+  /** What a descriptor with this offset and size says. */
+  #verdict(offset: number, size: number): 'sound' | keyof Losses {
+    if (!(offset >= this.#descriptors && size > 0 && size <= this.pageSize)) return 'senseless';
+    if (offset + size > this.#source.size || this.#holes?.has(offset, size) === false) return 'behind';
+    return 'sound';
+  }
+
+  /** Of a dump that is not split, all are. */
+  #isOwn(frame: Pfn): boolean {
+    return this.window === undefined || (frame >= this.window.start && frame < this.window.end);
   }
 
   #codec(bit: number): Codec | undefined {
@@ -208,43 +229,61 @@ export class KdumpFile implements DumpFile {
   }
 
   #endsEarly(): boolean {
-    const total = this.#count;
-    return this.#lostBetween(Math.max(0, total - TAIL_DESCRIPTORS), total) > 0;
+    const { behind, senseless } = this.#lossesBetween(Math.max(0, this.#count - TAIL_DESCRIPTORS), this.#count);
+    return behind + senseless > 0;
+  }
+
+  #lossProblems(incomplete: boolean): string[] {
+    const { behind, senseless } = this.#lossesBetween(0, this.#count);
+    const truncated = this.#holes === undefined ? 'lie behind the end of the file, which is truncated' : 'are missing';
+    const lines: [number, string][] = incomplete
+      ? [[behind + senseless, 'were never written']]
+      : [
+          [behind, truncated],
+          [senseless, 'have descriptors that make no sense'],
+        ];
+    return lines.filter(([lost]) => lost > 0).map(([lost, why]) => `${lost} of ${this.#count} pages ${why}`);
   }
 
   /** How many of the descriptors from..to point nowhere. */
-  #lostBetween(from: number, to: number): number {
-    if (this.#holes !== undefined) {
-      let lost = 0;
-      for (let index = from; index < to; index++) if (!this.#locate(index)) lost++;
-      return lost;
-    }
+  #lossesBetween(from: number, to: number): Losses {
+    const losses = { behind: 0, senseless: 0 };
     const buffer = new Uint8Array(Math.min(PASS_DESCRIPTORS, to - from) * DESCRIPTOR_SIZE);
-    let lost = 0;
     for (let index = from; index < to; index += PASS_DESCRIPTORS) {
       const count = Math.min(PASS_DESCRIPTORS, to - index);
       const at = this.#descriptors + index * DESCRIPTOR_SIZE;
       const whole = Math.max(0, Math.min(count, Math.floor((this.#source.size - at) / DESCRIPTOR_SIZE)));
-      lost += count - whole;
+      losses.behind += count - whole;
       const part = buffer.subarray(0, whole * DESCRIPTOR_SIZE);
-      try {
-        this.#source.read(at, part);
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        lost += whole;
+      if (!this.#readDescriptors(at, part)) {
+        for (let i = 0; i < whole; i++) if (!this.#locate(index + i)) losses.behind++;
         continue;
       }
       const view = new DataView(buffer.buffer);
       for (let i = 0; i < part.length; i += DESCRIPTOR_SIZE) {
         const offset = view.getUint32(i, true) + view.getUint32(i + 4, true) * 2 ** 32;
-        if (!this.#plausible(offset, view.getUint32(i + 8, true))) lost++;
+        const verdict = this.#verdict(offset, view.getUint32(i + 8, true));
+        if (verdict !== 'sound') losses[verdict]++;
       }
     }
-    return lost;
+    return losses;
+  }
+
+  /** False when not all of them can be read. */
+  #readDescriptors(at: number, into: Uint8Array): boolean {
+    if (this.#holes?.has(at, into.length) === false) return false;
+    try {
+      this.#source.read(at, into);
+      return true;
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
+    }
   }
 
   #countPages(): PageCounts {
-    const lost = this.#lostBetween(0, this.#count);
+    const { behind, senseless } = this.#lossesBetween(0, this.#count);
+    const lost = behind + senseless;
     const inFile = this.#count - lost;
     let excluded: number | undefined;
     try {
