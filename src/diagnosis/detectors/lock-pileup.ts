@@ -20,25 +20,29 @@ import {
 import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
-import { pileUpStory } from '../facts/pileup-story.ts';
+import { pileUpStory, tasksText } from '../facts/pileup-story.ts';
 import { type PileUp, pileUpsFact } from '../facts/pileups.ts';
 import { rssFact } from '../facts/rss.ts';
 import { type Standstill, standstillFact } from '../facts/standstill.ts';
+import { tasksFact } from '../facts/tasks.ts';
 import { MIN_FREE, PILE_UP } from '../facts/thresholds.ts';
 
 export default defineDetector({
   id: 'lock-pileup',
   title: 'Queues behind sleeping locks',
   summary: 'One holder that does not let go of a mutex or rw_semaphore stops everybody who needs it.',
-  needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact, rss: rssFact },
+  needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact, rss: rssFact, tasks: tasksFact },
   appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
-  run({ pileUps, standstills, memory, rss }) {
+  run({ pileUps, standstills, memory, rss, tasks: { tasks } }) {
     const findings: Finding[] = [];
+    const blocked = tasks.filter(({ state }) => state.uninterruptible);
     for (const pileUp of pileUps) {
       const standstill = standstills.of(pileUp);
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
-      const resident = rss.of(pileUp.victims.map(({ task }) => task));
-      findings.push(findingOf(pileUp, standstill, memory, resident));
+      const own = new Set(pileUp.victims.map(({ task }) => task));
+      const resident = rss.of([...own]);
+      const others = blocked.filter((task) => !own.has(task) && task !== pileUp.holder?.task).length;
+      findings.push(findingOf(pileUp, standstill, memory, { resident, others }));
     }
     return findings;
   },
@@ -55,8 +59,15 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   open: 'lock-queue',
 };
 
-/** @param resident - bytes that the victims hold, shared memory counted in each */
-function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, resident: number): Finding {
+interface Around {
+  /** Bytes that the victims hold, shared memory counted in each. */
+  readonly resident: number;
+  /** Tasks in uninterruptible sleep that are no part of it. */
+  readonly others: number;
+}
+
+function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, around: Around): Finding {
+  const { resident, others } = around;
   const confidence: Confidence = standstill.kind === 'open' ? 'possible' : standstill.confidence;
   const because = becauseOf(pileUp, standstill);
   const remedies = remediesOf(pileUp, standstill, memory);
@@ -71,7 +82,11 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
     weight: pileUp.victims.length,
     story: [
       ...pileUpStory(pileUp, standstill, memory, resident),
-      ...remedies.slice(0, 1).map((remedy): StoryLine => ({ topic: 'remedy', text: remedy.action })),
+      ...(others > 0 && standstill.kind !== 'open' ? [othersLine(others)] : []),
+      // Where memory is short, to clear the queue is not enough.
+      ...remedies
+        .slice(0, standstill.kind === 'reclaim' ? 3 : 1)
+        .map((remedy): StoryLine => ({ topic: 'remedy', text: remedy.action })),
     ],
     evidence: pileUpEvidence(pileUp, standstill),
     remedies,
@@ -79,26 +94,45 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
   };
 }
 
-function titleOf({ name: lock, holder, victims, cycle }: PileUp, standstill: Standstill): Prose {
-  const tasks = plural(victims.length, 'task');
+function othersLine(others: number): StoryLine {
+  const text = prose`${plural(others, 'more task is', 'more tasks are')} in uninterruptible sleep, and not in this queue.`;
+  return { topic: 'waiters', text };
+}
+
+function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
+  const { name: lock, holder, cycle } = pileUp;
   if (standstill.kind === 'lock-cycle') {
-    const [own] = cycle;
-    if (cycle.length === 1 && own !== undefined)
-      return prose`Deadlock: ${taskValue(own.holder.task)} waits for ${lock.text}, which it holds itself; ${tasks} wait in all.`;
-    return prose`Deadlock: ${plural(cycle.length, 'task')} wait for each other in a circle of locks; ${tasks} are stuck in or behind it.`;
+    const [first, second] = cycle;
+    const tasks = tasksText(pileUp, false);
+    if (cycle.length === 1 && first !== undefined)
+      return prose`Deadlock: ${taskValue(first.holder.task)} waits for ${lock.text}, which it holds itself; ${tasks} wait in all.`;
+    const who =
+      cycle.length === 2 && first !== undefined && second !== undefined
+        ? prose`${taskValue(first.holder.task)} and ${taskValue(second.holder.task)} wait for each other's locks`
+        : prose`${plural(cycle.length, 'task')} wait for each other in a circle of locks`;
+    return prose`Deadlock: ${who}; ${tasks} are stuck in or behind it.`;
   }
-  if (holder === undefined) return prose`${tasks} wait for ${lock.text}, and nobody is named as its holder.`;
-  const certain = standstill.kind !== 'open' && standstill.confidence === 'certain';
-  const stands = {
+  const tasks = tasksText(pileUp, true);
+  const wait = pileUp.total === 1 ? 'waits' : 'wait';
+  if (holder === undefined)
+    return lockIsUnread(pileUp)
+      ? prose`${tasks} ${wait} for ${lock.text}; its holder could not be read.`
+      : prose`${tasks} ${wait} for ${lock.text}, and nobody is named as its holder.`;
+  if (standstill.kind === 'open') return prose`${tasks} ${wait} for ${lock.text}, held by ${taskValue(holder.task)}.`;
+  const certain = standstill.confidence === 'certain';
+  const stands: { readonly [K in Exclude<Standstill['kind'], 'lock-cycle' | 'open'>]: string } = {
     'own-userfault': certain ? 'can never go on' : 'can hardly go on',
     userfault: 'waits for a user-space server',
     'owner-exited': 'has exited',
     reclaim: holder.turns?.starved === true ? 'gets no memory and hardly a CPU' : 'gets no memory',
     still: 'has not run since before they came',
     old: 'does not let go',
-    open: 'holds it',
   };
-  return prose`${tasks} wait for ${lock.text}; its holder ${taskValue(holder.task)} ${stands[standstill.kind]}.`;
+  return prose`${tasks} ${wait} for ${lock.text}; its holder ${taskValue(holder.task)} ${stands[standstill.kind]}.`;
+}
+
+function lockIsUnread({ lock }: PileUp): boolean {
+  return lock.ownerUnread !== undefined;
 }
 
 function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefined {
@@ -121,7 +155,7 @@ function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefine
 function remediesOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState): Remedy[] {
   const { holder, groups } = pileUp;
   if (standstill.kind === 'open') return [];
-  const out: Remedy[] = [];
+  const out: Remedy[] = standstill.kind === 'lock-cycle' ? cycleRemedies(pileUp) : [];
   if (holder !== undefined && standstill.kind !== 'owner-exited' && standstill.kind !== 'lock-cycle') {
     const kill = killText(pileUp, holder);
     if (kill !== undefined) out.push(kill);
@@ -144,6 +178,28 @@ function remediesOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState)
   return reserve === undefined ? out : [...out, reserve];
 }
 
+/** A circle ends when one of its tasks can be killed; else only with the machine. */
+function cycleRemedies({ cycle }: PileUp): Remedy[] {
+  const mortal = cycle.find(({ holder: { task } }) => task.state.killable && !task.kthread)?.holder.task;
+  const end: Remedy =
+    mortal === undefined
+      ? {
+          action: [
+            'Restart the machine: none of the tasks in the circle can be killed out of it, as their sleep does not end on a signal.',
+          ],
+        }
+      : {
+          action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and it lets go of the lock that the next one waits for.`,
+          caution: ['check that it is the same program; what it was doing is lost.'],
+        };
+  const names = cycle.map(({ name: held }, i) => prose`${i === 0 ? '' : ' and '}${held.text}`);
+  const mend: Remedy =
+    cycle.length === 1
+      ? { action: ['Mend the code that takes the lock while it holds it.'] }
+      : { action: prose`Mend the code that takes them in different orders: ${names.flat()}.` };
+  return [end, mend];
+}
+
 /** Undefined where the reserve is not small, or not known. */
 function reserveRemedy({ info }: MemoryState): Remedy | undefined {
   const total = info.memTotal.value;
@@ -157,7 +213,7 @@ function reserveRemedy({ info }: MemoryState): Remedy | undefined {
 }
 
 /** Whether SIGKILL ends what the holder does; undefined when its state does not tell. */
-function killText({ lock, victims }: PileUp, { task, stall, certainty }: Holder): Remedy | undefined {
+function killText({ lock, whole, total }: PileUp, { task, stall, certainty }: Holder): Remedy | undefined {
   const who = taskValue(task);
   if (task.kthread) return { action: ['The holder is a kernel thread and cannot be killed: only a reboot clears it.'] };
   if (stall.kind === 'running' || stall.kind === 'runnable' || stall.kind === 'exited') return undefined;
@@ -167,12 +223,13 @@ function killText({ lock, victims }: PileUp, { task, stall, certainty }: Holder)
     };
   }
   const others = (lock.rwsem?.heldBy === 'readers' ? (lock.rwsem.readers ?? 1) : 1) - 1;
+  const waiters = whole ? prose`all ${plural(total, 'waiter')}` : 'all waiters';
   const then =
     certainty === 'hint'
-      ? prose`if it is the holder, all ${plural(victims.length, 'waiter')} should go on`
+      ? prose`if it is the holder, ${waiters} should go on`
       : others > 0
         ? prose`it lets go, but ${plural(others, 'more reader holds', 'more readers hold')} the lock`
-        : prose`all ${plural(victims.length, 'waiter')} should go on`;
+        : prose`${waiters} should go on`;
   return {
     action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and ${then}.`,
     caution: ['check that it is the same program; what it was doing is lost.'],
