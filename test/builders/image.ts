@@ -75,6 +75,15 @@ export interface PlaceOptions {
   readonly page?: PageStatus;
 }
 
+/** Where things lie and which release it is; by default the layout of 4.20 and later, and 6.1. */
+export interface ImageOptions {
+  /** Where the first object is put; in the direct map. */
+  readonly data?: bigint;
+  /** The area of the first CPU. */
+  readonly perCpu?: bigint;
+  readonly release?: string;
+}
+
 interface Labelled {
   readonly address: VirtAddr;
   readonly type: CType | undefined;
@@ -87,18 +96,22 @@ export class KernelImage {
   /** Page number -> state of each page that cannot. */
   readonly states = new Map<number, PageStatus>();
   readonly symbols: SymbolEntry[] = [];
-  readonly vmcoreinfoLines: string[] = ['OSRELEASE=6.1.0-test', `PAGESIZE=${PAGE_SIZE}`];
+  readonly vmcoreinfoLines: string[];
   readonly #lookup = new Types();
   readonly #labels = new Map<string, Labelled>();
   /** By the address that they are stored at. */
   readonly #references = new Map<VirtAddr, { readonly size: number; readonly ref: Ref }>();
-  #data = DATA;
+  readonly #perCpu: VirtAddr;
+  #data: VirtAddr;
   #text = TEXT;
   #perCpuOffset = 0x20000;
   #cpus = 1;
   #strings = 0;
 
-  constructor() {
+  constructor(options: ImageOptions = {}) {
+    this.#data = virt(options.data ?? DATA);
+    this.#perCpu = virt(options.perCpu ?? PER_CPU);
+    this.vmcoreinfoLines = [`OSRELEASE=${options.release ?? '6.1.0-test'}`, `PAGESIZE=${PAGE_SIZE}`];
     this.#lookup.add(this.types);
     for (const bits of [8, 16, 32, 64]) {
       const word = { 8: 'char', 16: 'short', 32: 'int', 64: 'long long' }[bits] ?? 'int';
@@ -173,10 +186,13 @@ export class KernelImage {
     return address;
   }
 
-  /** Number of CPUs: `__per_cpu_offset`, `nr_cpu_ids` and the masks. Without it there is no SMP. */
-  cpus(count: number, online = count): void {
+  /**
+   * Number of CPUs: `__per_cpu_offset`, `nr_cpu_ids` and the masks. Without it there is no SMP.
+   * @param maskName - what the masks are called: `cpu_online_bits` until 4.4
+   */
+  cpus(count: number, online = count, maskName = (mask: string): string => `__cpu_${mask}_mask`): void {
     this.#cpus = count;
-    const offsets = Array.from({ length: count }, (_, cpu) => add(PER_CPU, cpu * PER_CPU_STRIDE));
+    const offsets = Array.from({ length: count }, (_, cpu) => add(this.#perCpu, cpu * PER_CPU_STRIDE));
     this.global('__per_cpu_offset', `unsigned long[${count}]`, offsets);
     this.global('nr_cpu_ids', 'unsigned int', count);
     for (const [mask, bits] of [
@@ -184,7 +200,7 @@ export class KernelImage {
       ['present', count],
       ['online', online],
     ] as const)
-      this.global(`__cpu_${mask}_mask`, 'unsigned long', (1n << BigInt(bits)) - 1n);
+      this.global(maskName(mask), 'unsigned long', (1n << BigInt(bits)) - 1n);
   }
 
   /** A per-CPU variable: symbol, type, labels 'name@0' ..., one value for each CPU. Returns the per-CPU base. */
@@ -201,7 +217,7 @@ export class KernelImage {
     const offset = Math.ceil(this.#perCpuOffset / 64) * 64;
     this.#perCpuOffset = offset + sizeOf(type);
     for (let cpu = 0; cpu < this.#cpus; cpu++) {
-      this.#put(`${label}@${cpu}`, type, values[cpu] ?? {}, add(PER_CPU, cpu * PER_CPU_STRIDE + offset));
+      this.#put(`${label}@${cpu}`, type, values[cpu] ?? {}, add(this.#perCpu, cpu * PER_CPU_STRIDE + offset));
     }
     this.#label(label, { address: virt(BigInt(offset)), type });
     return virt(BigInt(offset));

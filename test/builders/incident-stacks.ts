@@ -2,8 +2,8 @@
  * Kernel stacks of hand-built tasks: real memory, in which each function has a piece of its own, and an architecture that
  * unwinds them as they were laid out.
  *
- * A stack is a list of functions, innermost first. The one behind `asm_exc_page_fault` was cut by the exception. A
- * function may keep words: `{ func: 'filldir64', keeps: [ref('lock')] }`.
+ * A stack is a list of functions, innermost first. The one behind `asm_exc_page_fault` (`page_fault`) was cut by the
+ * exception. A function may keep words: `{ func: 'filldir64', keeps: [ref('lock')] }`.
  */
 import { add, type VirtAddr } from '../../src/base/address.ts';
 import type { Arch, Frame, Registers } from '../../src/program/arch/arch.ts';
@@ -12,12 +12,15 @@ import type { KernelImage, Ref } from './image.ts';
 export type StackFrame = string | { readonly func: string; readonly keeps: readonly Ref[] };
 export type Stack = readonly StackFrame[];
 
-export const THREAD_SIZE = 4096;
+/** THREAD_SIZE unless said. */
+const STACK_SIZE = 4096;
 /** Enough for every kind of waiter. */
 const FRAME_SIZE = 128;
 /** The part that is not in use. */
 const UNUSED = 512;
 const IN_FUNCTION = 0x20;
+/** Where an exception enters; `page_fault` until 5.7. */
+const ENTRY = /^(asm_exc_page_fault|page_fault)$/;
 
 const SLEEP = ['__schedule', 'schedule'];
 const SYSCALL = ['do_syscall_64', 'entry_SYSCALL_64_after_hwframe'];
@@ -60,12 +63,16 @@ export class Stacks {
   readonly #functions = new Map<string, VirtAddr>();
   readonly #ofTask = new Map<VirtAddr, Laid>();
   readonly #bySp = new Map<VirtAddr, Laid>();
+  readonly #size: number;
 
-  constructor(image: KernelImage) {
+  /** @param size - THREAD_SIZE, which nothing but `union thread_union` tells then, as in old kernels */
+  constructor(image: KernelImage, size?: number) {
     this.#image = image;
-    image.bytes('init_stack', new Uint8Array(THREAD_SIZE), { align: THREAD_SIZE });
+    this.#size = size ?? STACK_SIZE;
+    if (size !== undefined) return;
+    image.bytes('init_stack', new Uint8Array(STACK_SIZE), { align: STACK_SIZE });
     image.symbol('__start_init_stack', image.address('init_stack'), 0);
-    image.symbol('__end_init_stack', add(image.address('init_stack'), THREAD_SIZE), 0);
+    image.symbol('__end_init_stack', add(image.address('init_stack'), STACK_SIZE), 0);
   }
 
   /**
@@ -74,12 +81,12 @@ export class Stacks {
    */
   lay(task: string, stack: Stack, problem?: string): void {
     const label = `${task} stack`;
-    const base = this.#image.bytes(label, new Uint8Array(THREAD_SIZE), { align: THREAD_SIZE });
+    const base = this.#image.bytes(label, new Uint8Array(this.#size), { align: this.#size });
     const functions = stack.map((frame) => (typeof frame === 'string' ? frame : frame.func));
-    if (UNUSED + stack.length * FRAME_SIZE > THREAD_SIZE) throw new Error(`too many functions for ${label}`);
+    if (UNUSED + stack.length * FRAME_SIZE > this.#size) throw new Error(`too many functions for ${label}`);
     const frames = functions.map((func, i): Frame => {
       const sp = add(base, UNUSED + i * FRAME_SIZE);
-      const cut = functions[i - 1] === 'asm_exc_page_fault';
+      const cut = ENTRY.test(functions[i - 1] ?? '');
       return {
         pc: add(this.#function(func), IN_FUNCTION),
         sp,
