@@ -2,7 +2,7 @@
  * A program of its own that opens malformed files through the command line and prints one line of JSON for each: so that
  * one that ends it, hangs it or eats its memory is seen from outside. Its argument is a file with the list of `Job`s.
  */
-import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { loadCore } from '../../src/cli/core.ts';
 import { fakeIo, runWith } from '../builders/cli.ts';
 
@@ -25,7 +25,7 @@ export interface JobResult {
   readonly status: number;
   readonly out: string;
   readonly err: string;
-  /** The largest that this process has been so far, in bytes. */
+  /** The most memory that this process had meanwhile, in bytes. */
   readonly peak: number;
   readonly milliseconds: number;
 }
@@ -42,20 +42,25 @@ function make({ path, from, patches, size }: JobFile): string {
   return path;
 }
 
-/** So that the peak is that of one file, and not of all. */
-function collectGarbage(): void {
+/** Begins to measure anew. Not getrusage: its maximum is inherited from the process that started this one. */
+function resetPeak(): void {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('to be run with --expose-gc');
   gc();
+  writeFileSync('/proc/self/clear_refs', '5');
+}
+
+function peakOf(): number {
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 }
 
 const [list = ''] = process.argv.slice(2);
 for (const { name, files } of JSON.parse(readFileSync(list, 'utf8')) as readonly Job[]) {
-  collectGarbage();
   const paths = files.map(make);
+  resetPeak();
   const start = performance.now();
   const { status, out, err } = await runWith([...paths, '--json'], fakeIo({}, await loadCore()));
   const milliseconds = performance.now() - start;
-  const peak = process.resourceUsage().maxRSS * 1024;
+  const peak = peakOf();
   process.stdout.write(`${JSON.stringify({ name, status, out, err, peak, milliseconds } satisfies JobResult)}\n`);
 }

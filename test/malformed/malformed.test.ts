@@ -25,7 +25,7 @@ function objection({ name, status, says }: MalformedCase, result: JobResult | un
   const problem = (what: string): string => `${name}: ${what}`;
   if (result?.name !== name) return problem(`the answer is to ${result?.name}`);
   if (result.status !== status) return problem(`status ${result.status}, not ${status}: ${result.err}`);
-  if (result.peak >= MOST_BYTES) return problem(`took ${result.peak} bytes`);
+  if (!(result.peak < MOST_BYTES)) return problem(`took ${result.peak} bytes`);
   if (/[^\n\x20-\x7e]/.test(result.err + result.out)) return problem('control characters in the output');
   if (status === 3) {
     if (result.out !== '') return problem('prints something though there is no report');
