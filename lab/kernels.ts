@@ -100,13 +100,16 @@ function unpackHeaders(suite: Suite, release: string, root: string): void {
 
 /** Files below the kernel's module folder that a module needs, itself last; empty when it is built in. */
 export function moduleFiles(kernel: Kernel, name: string): string[] {
-  const builtin = readFileSync(join(kernel.modules, 'modules.builtin'), 'utf8');
-  const matches = (line: string): boolean => new RegExp(`/${name.replaceAll(/[-_]/g, '[-_]')}\\.ko`).test(line);
-  if (builtin.split('\n').some((line) => matches(`/${line}`))) return [];
+  const matches = (path: string): boolean => new RegExp(`/${name.replaceAll(/[-_]/g, '[-_]')}\\.ko`).test(`/${path}`);
   const line = readFileSync(join(kernel.modules, 'modules.dep'), 'utf8')
     .split('\n')
-    .find((text) => matches(`/${text.slice(0, text.indexOf(':'))}`));
-  if (line === undefined) throw new LabError(`${kernel.release} has no module ${name}`);
+    .find((text) => matches(text.slice(0, text.indexOf(':'))));
+  if (line === undefined) {
+    // Debian's packages of 7.2 have no such list: what is no module is taken to be built in.
+    const list = join(kernel.modules, 'modules.builtin');
+    if (!existsSync(list) || readFileSync(list, 'utf8').split('\n').some(matches)) return [];
+    throw new LabError(`${kernel.release} has no module ${name}`);
+  }
   const [file = '', needs = ''] = line.split(':');
   return [...needs.trim().split(/\s+/).reverse(), file]
     .filter((path) => path !== '')
