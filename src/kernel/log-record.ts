@@ -3,6 +3,7 @@
  * (printk-ringbuffer.ts, printk-log.ts, printk-chars.ts). `printk.ts` chooses among them.
  */
 import type { VirtAddr } from '../base/address.ts';
+import { FormatError } from '../base/errors.ts';
 import type { Nanoseconds } from '../base/units.ts';
 import type { Program } from '../program/program.ts';
 
@@ -77,6 +78,21 @@ export function logOffset(program: Program, type: string, member: string): numbe
  */
 export function logSize(program: Program, type: string): number {
   return program.vmcoreinfo.size(type) ?? program.sizeOf(`struct ${type}`);
+}
+
+/** `struct printk_info`, the largest of them, has 88 bytes; what is read is so much per record. */
+const MAX_STRUCT = 4096;
+
+/**
+ * Refuses a layout whose members do not lie in their structure: VMCOREINFO is text, and a dump may hold anything in it.
+ * @param type - without `struct`: 'printk_info' for `struct printk_info`
+ * @param size - bytes of the structure
+ * @param ends - where the members end
+ * @throws FormatError
+ */
+export function checkLogLayout(type: string, size: number, ends: readonly number[]): void {
+  if (size <= MAX_STRUCT && ends.every((end) => end <= size)) return;
+  throw new FormatError('VMCOREINFO', `struct ${type} has ${size} bytes, its members end at ${Math.max(...ends)}`);
 }
 
 /**

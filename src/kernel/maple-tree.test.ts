@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelImage, ref, struct, union, type Value } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
-import { LookupError, ValidationError } from '../base/errors.ts';
+import { FormatError, LookupError, ValidationError } from '../base/errors.ts';
 import { mapleEntries, mapleLoad } from './maple-tree.ts';
 
 const DENSE = 0;
@@ -164,5 +164,15 @@ describe('mapleLoad', () => {
     const image = threeLevels();
     image.write('high.parent', 0);
     expect(mapleLoad(programOfImage(image), image.address('tree'), 30n)?.first).toBe(30n);
+  });
+});
+
+describe('a maple tree of damaged types', () => {
+  it('is refused by a typed error when its members lie outside of its nodes', () => {
+    const image = threeLevels();
+    const program = programOfImage(image);
+    // Behind the pivots and before the slots.
+    Object.defineProperty(program.types.find('struct maple_node'), 'size', { value: 128 });
+    expect(() => [...mapleEntries(program, image.address('tree'))]).toThrow(FormatError);
   });
 });

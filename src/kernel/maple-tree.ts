@@ -4,6 +4,7 @@
  * twice; its ranges must rise, and the depth is bounded. Gaps are not read.
  */
 import { clearBits, hex, isKernel, virt, type VirtAddr } from '../base/address.ts';
+import { ByteView } from '../base/bytes.ts';
 import { ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { sizeOf, strip } from '../program/types.ts';
@@ -92,22 +93,22 @@ class Walk {
     if (depth > MAX_DEPTH) throw new ValidationError('struct maple_tree', this.#tree, 'is too deep');
     if (!isKernel(node) || kind === undefined)
       throw new ValidationError('struct maple_tree', this.#tree, `holds ${hex(encoded)}, which is no node`);
-    const bytes = this.#program.memory.readBytes(node, this.#size);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const back = view.getBigUint64(this.#parent, true);
+    // Checked reads: where members lie is what the types say, which come out of the dump as well.
+    const view = new ByteView(this.#program.memory.readBytes(node, this.#size), 'struct maple_node');
+    const back = view.u64(this.#parent);
     // The root's parent is the tree with bit 0 set; elsewhere bits 3 to 7 tell the slot in the parent.
     const place = depth === 0 ? back : back & ~(NODE_MASK ^ SLOT_MASK);
     if (place !== parent)
       throw new ValidationError('struct maple_node', node, back === node ? 'is dead' : 'its parent is another node');
     let first = min;
     for (let i = 0; i < kind.slots && first <= max; i++) {
-      let last = i < kind.pivots ? view.getBigUint64(kind.pivot + 8 * i, true) : max;
+      let last = i < kind.pivots ? view.u64(kind.pivot + 8 * i) : max;
       if (kind.pivots === 0) last = first;
       // Pivots after the last one in use are zero, as is the first one of a range that ends at index 0.
       else if (last === 0n && i > 0) last = max;
       if (last < first || last > max) throw new ValidationError('struct maple_node', node, `pivot ${i} does not rise`);
       if (last >= from && first <= to) {
-        const entry = virt(view.getBigUint64(kind.slot + 8 * i, true));
+        const entry = virt(view.u64(kind.slot + 8 * i));
         if (kind.leaf) {
           if (isEntry(entry)) yield { first, last, value: entry };
         } else {
@@ -133,7 +134,8 @@ function isEntry(entry: VirtAddr): boolean {
 /**
  * All ranges that hold something, in order.
  * @param tree - `struct maple_tree *`
- * @throws FaultError, LookupError, ValidationError when the tree contradicts itself; what came before was returned
+ * @throws FaultError, FormatError, LookupError, ValidationError when the tree contradicts itself; what came before was
+ *   returned
  */
 export function mapleEntries(program: Program, tree: VirtAddr): Generator<MapleEntry> {
   return new Walk(program, tree).entries(0n, ULONG_MAX);
@@ -143,7 +145,7 @@ export function mapleEntries(program: Program, tree: VirtAddr): Generator<MapleE
  * The range that holds an index; undefined when it is empty.
  * @param tree - `struct maple_tree *`
  * @param index - `unsigned long`
- * @throws FaultError, LookupError, ValidationError when the tree contradicts itself
+ * @throws FaultError, FormatError, LookupError, ValidationError when the tree contradicts itself
  */
 export function mapleLoad(program: Program, tree: VirtAddr, index: bigint): MapleEntry | undefined {
   for (const found of new Walk(program, tree).entries(index, index)) return found;

@@ -177,6 +177,19 @@ describe('readLog of struct printk_log', () => {
     expect(log.problem).toBe('4096 bytes of the log are damaged or cannot be read');
   });
 
+  it('refuses a layout whose members lie outside of their structure', () => {
+    for (const [line, value] of [
+      ['OFFSET(printk_log.text_len)', 400],
+      ['OFFSET(printk_log.ts_nsec)', 9],
+      ['SIZE(printk_log)', 1 << 20],
+    ] as const) {
+      const ring = ringOf('printk_log', 16, 0, [{ text: 'one' }]);
+      // The first of equal keys counts.
+      ring.image.vmcoreinfoLines.unshift(`${line}=${value}`);
+      expect(read(ring).problem).toMatch(/VMCOREINFO: struct printk_log has \d+ bytes/);
+    }
+  });
+
   it.each([
     ['log_buf_len', 0x7fffffff],
     ['log_buf_len', 0],

@@ -9,6 +9,7 @@ import { LookupError, ValidationError } from '../base/errors.ts';
 import { LogBytes } from './log-bytes.ts';
 import {
   callerOf,
+  checkLogLayout,
   decodeText,
   type KernelLog,
   LOG_CONT,
@@ -37,20 +38,17 @@ function layoutOf(program: Program): Layout {
   // u8 facility and u8 flags:5, level:3 follow dict_len; caller_id (5.1, CONFIG_PRINTK_CALLER) follows them.
   const end = dictLength + 4;
   const caller = program.tryField(`struct ${type}`, 'caller_id')?.offset ?? (size >= end + 4 ? end : undefined);
-  return {
-    size,
-    time: logOffset(program, type, 'ts_nsec'),
-    length: logOffset(program, type, 'len'),
-    textLength: logOffset(program, type, 'text_len'),
-    dictLength,
-    caller,
-  };
+  const time = logOffset(program, type, 'ts_nsec');
+  const length = logOffset(program, type, 'len');
+  const textLength = logOffset(program, type, 'text_len');
+  checkLogLayout(type, size, [time + 8, length + 2, textLength + 2, end, caller === undefined ? 0 : caller + 4]);
+  return { size, time, length, textLength, dictLength, caller };
 }
 
 /**
  * All records of a log of `struct printk_log`.
  * @returns the sound records, oldest first
- * @throws FaultError, LookupError, ValidationError when the ring itself cannot be read
+ * @throws FaultError, FormatError, LookupError, ValidationError when the ring itself cannot be read
  */
 export function readPrintkLog(program: Program): KernelLog {
   const at = (name: string) => {

@@ -99,6 +99,22 @@ const read = (image: KernelImage): KernelLog => readLog(programOfImage(image));
 const texts = (log: KernelLog): readonly string[] => log.records.map((record) => record.text);
 
 describe('readLog of a printk_ringbuffer', () => {
+  it('refuses a layout whose members lie outside of their structure, or that would be read for hours', () => {
+    for (const [line, value] of [
+      ['OFFSET(printk_info.text_len)', 4096],
+      ['OFFSET(printk_info.caller_id)', 85],
+      ['OFFSET(prb_desc.state_var)', 24],
+      ['SIZE(prb_desc)', 1 << 20],
+    ] as const) {
+      const image = ringOf([{ text: 'one' }]);
+      image.vmcoreinfo(line, value);
+      expect(read(image)).toMatchObject({
+        records: [],
+        problem: expect.stringMatching(/VMCOREINFO: struct pr/) as string,
+      });
+    }
+  });
+
   it('reads committed and finalized records with all they say', () => {
     const image = ringOf([
       { text: 'one' },

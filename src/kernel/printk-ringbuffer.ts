@@ -8,7 +8,16 @@ import { cstring } from '../base/bytes.ts';
 import { FaultError, ValidationError } from '../base/errors.ts';
 import { nanoseconds } from '../base/units.ts';
 import type { Program } from '../program/program.ts';
-import { callerOf, decodeText, type KernelLog, LOG_CONT, type LogRecord, logOffset, logSize } from './log-record.ts';
+import {
+  callerOf,
+  checkLogLayout,
+  decodeText,
+  type KernelLog,
+  LOG_CONT,
+  type LogRecord,
+  logOffset,
+  logSize,
+} from './log-record.ts';
 
 /** The largest log buffer that a kernel accepts has 2^31 bytes, and by default 2^5 bytes for each record. */
 const MAX_COUNT_BITS = 26;
@@ -31,7 +40,7 @@ type Loss = 'damaged' | 'unreadable' | 'being written' | 'without room for their
  * All records of a ring buffer.
  * @param at - `struct printk_ringbuffer *`
  * @returns the sound records, oldest first; damaged ones are counted
- * @throws FaultError, LookupError, ValidationError when the ring itself cannot be read
+ * @throws FaultError, FormatError, LookupError, ValidationError when the ring itself cannot be read
  */
 export function readPrintkRingbuffer(program: Program, at: VirtAddr): KernelLog {
   const ring = new Ring(program, at);
@@ -120,6 +129,10 @@ class Ring {
       device: device + offset('dev_printk_info', 'device'),
       deviceEnd: device + logSize(program, 'dev_printk_info'),
     };
+    const { size, seq, time, textLength, caller, deviceEnd } = this.#info;
+    const { state, begin, next } = this.#desc;
+    checkLogLayout('prb_desc', this.#desc.size, [state + 8, begin + 8, next + 8]);
+    checkLogLayout('printk_info', size, [seq + 8, time + 8, textLength + 4, caller + 4, deviceEnd]);
   }
 
   /** Ids of the descriptors in use, newest first: never more than the ring has. */

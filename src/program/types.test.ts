@@ -35,6 +35,21 @@ function sourceOf(found: { readonly [key: string]: readonly CType[] }): TypeSour
   };
 }
 
+describe('damaged types', () => {
+  it('have no member that begins inside of a byte, but for bit fields, wherever these lie', () => {
+    const types = new Types();
+    const outer = structOf('outer', [
+      { name: 'odd', type: int, bitOffset: 1 },
+      { type: structOf('inner', [{ name: 'within', type: int, bitOffset: 8 }]), bitOffset: 4 },
+      { name: 'field', type: int, bitOffset: 0x8000_0000 + 30, bitSize: 4 },
+    ]);
+    expect(types.tryMember(outer, 'odd')).toBeUndefined();
+    expect(types.tryMember(outer, 'within')).toBeUndefined();
+    expect(() => types.member(outer, 'odd')).toThrow(LookupError);
+    expect(types.tryMember(outer, 'field')).toMatchObject({ offset: 0x1000_0003, bits: { shift: 6, size: 4 } });
+  });
+});
+
 describe('members', () => {
   const types = typesOf((words) => {
     words.typedef('counter_t', struct({ counter: 'int' }));

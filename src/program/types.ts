@@ -202,7 +202,8 @@ export class Types {
       }
       if (bare.kind !== 'struct' && bare.kind !== 'union') return undefined;
       const found = findMember(bare, part, new Set());
-      if (found === undefined) return undefined;
+      // Only a bit field begins inside of a byte; damaged types may say anything.
+      if (found === undefined || (found.member.bitSize === undefined && found.bitOffset % 8 !== 0)) return undefined;
       place = placeOf(place.offset, found.bitOffset, found.member);
     }
     return place;
@@ -239,7 +240,7 @@ function placeOf(base: number, bitOffset: number, member: Member): MemberPlace {
   // it may cross the border of two units: then it is read from the byte that it begins in.
   const unit = Math.max(1, sizeOf(member.type)) * 8;
   const aligned = Math.floor(bitOffset / unit) * unit;
-  const start = bitOffset + member.bitSize > aligned + unit ? bitOffset & ~7 : aligned;
+  const start = bitOffset + member.bitSize > aligned + unit ? bitOffset - (bitOffset % 8) : aligned;
   return { type: member.type, offset: base + start / 8, bits: { shift: bitOffset - start, size: member.bitSize } };
 }
 
