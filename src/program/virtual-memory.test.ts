@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PhysicalImage } from '../../test/builders/page-tables.ts';
 import { phys, virt, type VirtAddr } from '../base/address.ts';
 import { FaultError } from '../base/errors.ts';
@@ -115,6 +115,29 @@ describe('reads of what is not there', () => {
     expect(faultOf(() => memory.readU64(at(4 * 4096 - 4))).reason).toBe('unmapped');
     expect(faultOf(() => memory.readBytes(at(3 * 4096), 8192)).reason).toBe('unmapped');
     expect(faultOf(() => memory.readBytes(virt(-8n), 16)).reason).toBe('unmapped');
+  });
+
+  it('allocate nothing large before all of it is known to be there', () => {
+    const pages = 1024;
+    const image = new PhysicalImage();
+    image.page(0x5000n);
+    // First and last page are there, and nothing between them.
+    const frames = Array.from({ length: pages }, (_, i) => (i === 0 || i === pages - 1 ? 5 : undefined));
+    const { memory } = memoryOf(image, frames);
+    const allocated: number[] = [];
+    const counted = new Proxy(Uint8Array, {
+      construct(target, args: unknown[]): object {
+        if (typeof args[0] === 'number') allocated.push(args[0]);
+        return Reflect.construct(target, args) as object;
+      },
+    });
+    vi.stubGlobal('Uint8Array', counted);
+    try {
+      expect(faultOf(() => memory.readBytes(at(0), pages * 4096)).address).toBe(at(4096));
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(Math.max(0, ...allocated)).toBeLessThanOrEqual(2 ** 20);
   });
 
   it('fail for a length that no dump can mean', () => {

@@ -11,7 +11,10 @@ import type { PhysicalMemory } from './physical-memory.ts';
 export type Translate = (address: VirtAddr) => PhysAddr;
 
 const MAX_TRANSLATIONS = 1 << 18;
-const MAX_READ = 1 << 30;
+/** The kernel's BTF may take so much, which is the most that is ever read at once. */
+const MAX_READ = 1 << 28;
+/** From here on each page is looked at before anything is allocated; it is in the cache then. */
+const LARGE_READ = 1 << 20;
 
 export class VirtualMemory implements MemoryReader {
   readonly physical: PhysicalMemory;
@@ -146,10 +149,11 @@ export class VirtualMemory implements MemoryReader {
   /** A copy of `length` bytes, across pages. @throws FaultError */
   readBytes(address: VirtAddr, length: number): Uint8Array {
     if (!(length >= 0 && length <= MAX_READ)) throw new FaultError('virtual', address, 'unmapped');
-    // Nothing large is allocated for a length that the dump has made up.
+    // Nothing large is allocated for a length that the dump has made up: its memory must be there first, all of it.
     if (length > this.#pageSize) {
       this.#viewOf(add(address, length - 1));
-      this.#viewOf(address);
+      const step = length > LARGE_READ ? this.#pageSize : length;
+      for (let done = 0; done < length; done += step) this.#viewOf(add(address, done));
     }
     const out = new Uint8Array(length);
     for (let done = 0; done < length; ) {
