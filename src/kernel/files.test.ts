@@ -140,13 +140,19 @@ describe('holders of a file', () => {
 
   it('are its descriptors, one for all threads that share a table', () => {
     const { image, tasks } = shared();
+    image.write('two_files.count', 2);
     const found = holdersOfFile(programOfImage(image), tasks, image.address('log'));
     expect(found).toEqual({
       file: image.address('log'),
       holders: [
-        { fd: 0, files: image.address('one_files'), tasks: [image.address('one')] },
-        { fd: 2, files: image.address('one_files'), tasks: [image.address('one')] },
-        { fd: 9, files: image.address('two_files'), tasks: [image.address('two'), image.address('thread')] },
+        { fd: 0, files: image.address('one_files'), tasks: [image.address('one')], references: 1 },
+        { fd: 2, files: image.address('one_files'), tasks: [image.address('one')], references: 1 },
+        {
+          fd: 9,
+          files: image.address('two_files'),
+          tasks: [image.address('two'), image.address('thread')],
+          references: 2,
+        },
       ],
       count: 3n,
       complete: true,

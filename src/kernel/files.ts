@@ -192,6 +192,11 @@ export function taskDirectories(program: Program, task: VirtAddr): Directories |
 export interface SharedTable extends DescriptorTable {
   /** `struct task_struct *` of each. */
   readonly tasks: readonly VirtAddr[];
+  /**
+   * The table's own count of references: each task that shares it has one, and for a moment whoever looks into it;
+   * undefined when it cannot be read.
+   */
+  readonly references: number | undefined;
 }
 
 export interface DescriptorTables {
@@ -220,7 +225,8 @@ export function descriptorTables(program: Program, tasks: readonly VirtAddr[]): 
   const tables: SharedTable[] = [];
   for (const [files, sharers] of byFiles) {
     try {
-      tables.push({ ...readTable(program, files), tasks: sharers });
+      const references = attempt(() => program.field('struct files_struct', 'count.counter').number(files));
+      tables.push({ ...readTable(program, files), tasks: sharers, references });
     } catch (error) {
       if (!isDataError(error)) throw error;
       unread.push(...sharers);
@@ -235,6 +241,8 @@ export interface FileHolder {
   readonly files: VirtAddr;
   /** `struct task_struct *` of the tasks that share the table. */
   readonly tasks: readonly VirtAddr[];
+  /** As in `SharedTable`: more than `tasks` when others share it, too. */
+  readonly references: number | undefined;
 }
 
 export interface FileHolders {
@@ -267,7 +275,9 @@ export function holdersOfFile(
   const holders: FileHolder[] = [];
   for (const table of tables) {
     for (const descriptor of table.descriptors) {
-      if (descriptor.file === file) holders.push({ fd: descriptor.fd, files: table.files, tasks: table.tasks });
+      if (descriptor.file !== file) continue;
+      const { files, tasks: sharers, references } = table;
+      holders.push({ fd: descriptor.fd, files, tasks: sharers, references });
     }
   }
   const count = attempt(() => fileCount(program, file));

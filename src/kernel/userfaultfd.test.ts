@@ -234,7 +234,7 @@ describe('a userfaultfd context', () => {
     expect(userfaultfdFiles(program, tables, image.address('ctx'))).toEqual([
       {
         file: image.address('uffd'),
-        holders: [{ fd: 3, files: image.address('ps_files'), tasks: [image.address('ps')] }],
+        holders: [{ fd: 3, files: image.address('ps_files'), tasks: [image.address('ps')], references: 1 }],
         count: BigInt(count),
         complete,
         unread: [],

@@ -88,6 +88,6 @@ export class OpenFilesBuilder {
       fd: ref(`${task}_fd`),
       open_fds: ref(`${task}_open`),
     });
-    image.place(`${task}_files`, 'struct files_struct', { fdt: ref(`${task}_fdt`) });
+    image.place(`${task}_files`, 'struct files_struct', { count: 1, fdt: ref(`${task}_fdt`) });
   }
 }

@@ -20,7 +20,7 @@ import {
 import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
-import { pileUpStory, tasksText } from '../facts/pileup-story.ts';
+import { lockOfLink, pileUpStory, tasksText } from '../facts/pileup-story.ts';
 import { type PileUp, pileUpsFact } from '../facts/pileups.ts';
 import { rssFact } from '../facts/rss.ts';
 import { type Standstill, standstillFact } from '../facts/standstill.ts';
@@ -115,7 +115,7 @@ function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
   const tasks = tasksText(pileUp, true);
   const wait = pileUp.total === 1 ? 'waits' : 'wait';
   if (holder === undefined)
-    return lockIsUnread(pileUp)
+    return pileUp.lock.ownerUnread !== undefined
       ? prose`${tasks} ${wait} for ${lock.text}; its holder could not be read.`
       : prose`${tasks} ${wait} for ${lock.text}, and nobody is named as its holder.`;
   if (standstill.kind === 'open') return prose`${tasks} ${wait} for ${lock.text}, held by ${taskValue(holder.task)}.`;
@@ -129,10 +129,6 @@ function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
     old: 'does not let go',
   };
   return prose`${tasks} ${wait} for ${lock.text}; its holder ${taskValue(holder.task)} ${stands[standstill.kind]}.`;
-}
-
-function lockIsUnread({ lock }: PileUp): boolean {
-  return lock.ownerUnread !== undefined;
 }
 
 function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefined {
@@ -192,7 +188,7 @@ function cycleRemedies({ cycle }: PileUp): Remedy[] {
           action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and it lets go of the lock that the next one waits for.`,
           caution: ['check that it is the same program; what it was doing is lost.'],
         };
-  const names = cycle.map(({ name: held }, i) => prose`${i === 0 ? '' : ' and '}${held.text}`);
+  const names = cycle.map((link, i) => prose`${i === 0 ? '' : ' and '}${lockOfLink(link)}`);
   const mend: Remedy =
     cycle.length === 1
       ? { action: ['Mend the code that takes the lock while it holds it.'] }

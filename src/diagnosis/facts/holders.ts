@@ -49,6 +49,8 @@ export interface Holder {
   readonly stall: Stall;
   /** First function below the scheduler: what it waits in. */
   readonly waitsIn: string | undefined;
+  /** The first function of a module on its stack, and that module: whose wait it is. */
+  readonly driver: { readonly func: string; readonly module: string } | undefined;
   /** System call that it is in: 'getdents64'. */
   readonly syscall: string | undefined;
   /** Function in which it tries to free memory so that it gets a page; undefined when it does not. */
@@ -115,6 +117,7 @@ function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined
     proof,
     stall,
     waitsIn: waitsIn(frames),
+    driver: driverOf(frames),
     syscall: syscallOf(frames),
     reclaim: frames.find((frame) => frame.func !== undefined && RECLAIM.has(frame.func))?.func,
     turns: stall.kind === 'runnable' ? context.use(clockFact).turns(task) : undefined,
@@ -170,6 +173,13 @@ function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: 
     if (userfault !== undefined) return { kind: 'userfault', userfault };
   }
   return { kind: 'sleeping' };
+}
+
+function driverOf(frames: readonly NamedFrame[]): Holder['driver'] {
+  for (const { func, symbol } of frames) {
+    if (func !== undefined && symbol?.module !== undefined) return { func, module: symbol.module };
+  }
+  return undefined;
 }
 
 /** `__x64_sys_getdents64` (4.17 on, commit d5a00528b58c), `SyS_x`, `sys_x` before, `__do_sys_x` ... -> 'getdents64'. */

@@ -53,7 +53,7 @@ describe('launchers', () => {
     const incident = new Incident();
     const kthreadd = incident.task('kthreadd', { pid: 2, kthread: true });
     const worker = incident.task('kworker', { pid: 30, kthread: true, parent: kthreadd });
-    expect(launchOf(incident, [worker])).toEqual({ levels: [], orphans: undefined });
+    expect(launchOf(incident, [worker])).toEqual({ levels: [], orphans: undefined, unread: 0 });
     const daemon = incident.task('daemon', { pid: 40 });
     expect(levelsOf(launchOf(incident, [daemon]))).toEqual([]);
   });

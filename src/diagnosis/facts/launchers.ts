@@ -17,7 +17,7 @@ export interface LaunchLevel {
   readonly started: number;
 }
 
-/** What processes without a living parent share. */
+/** Processes whose parent is init: it started them, or adopted them when their own was gone. What these share. */
 export interface Orphans {
   readonly count: number;
   /** 'session 412', 'terminal pts0', 'process group 88': what most of them share, and how many do. */
@@ -30,6 +30,8 @@ export interface Launch {
   /** From the nearest launchers outwards; ends below init. */
   readonly levels: readonly LaunchLevel[];
   readonly orphans: Orphans | undefined;
+  /** How many have a parent that could not be read. */
+  readonly unread: number;
 }
 
 export interface Launchers {
@@ -47,10 +49,7 @@ export const launchersFact = defineFact<Launchers>({
       (task.groupLeader === undefined ? undefined : byAddress.get(task.groupLeader)) ?? task;
 
     function orphansOf(tasks: readonly Task[]): Orphans | undefined {
-      const orphans = tasks.filter((task) => {
-        const parent = parentOf(task);
-        return parent === undefined || parent.pid === INIT_PID;
-      });
+      const orphans = tasks.filter((task) => parentOf(task)?.pid === INIT_PID);
       if (orphans.length === 0) return undefined;
       const votes = new Map<string, { kind: 'session' | 'terminal' | 'process group'; id: string; count: number }>();
       for (const task of orphans) {
@@ -95,7 +94,8 @@ export const launchersFact = defineFact<Launchers>({
           levels.push({ comm: most[0], tasks: distinct, started: most[1].length });
           level = distinct;
         }
-        return { levels, orphans };
+        const unread = [...processes].filter((task) => parentOf(task) === undefined).length;
+        return { levels, orphans, unread };
       },
     };
   },

@@ -4,7 +4,14 @@
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { isDataError } from '../../base/errors.ts';
-import { findLockWait, lockWaiters, type LockKind, type LockWait, type RingCache } from '../../kernel/lock-wait.ts';
+import {
+  findLockWait,
+  lockWaiters,
+  type LockKind,
+  type LockWait,
+  type LockWaiter,
+  type RingCache,
+} from '../../kernel/lock-wait.ts';
 import { mutexState, type MutexState } from '../../kernel/mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
@@ -23,16 +30,24 @@ export interface WaitingTask {
 export interface ContendedLock {
   readonly kind: LockKind;
   readonly address: VirtAddr;
-  /** In queue order. */
+  /** Those whose tasks could be read, in queue order. */
   readonly waiters: readonly WaitingTask[];
+  /** Its own list as far as it could be walked, those whose tasks could not be read among them. */
+  readonly queue: readonly LockWaiter[];
+  /** How many of its list name tasks that could not be read. */
+  readonly strangers: number;
+  /** True when its list was walked to the end: then there are no more waiters than in `queue`. */
+  readonly whole: boolean;
   /** How many of them were found on the stacks of their tasks, too. */
   readonly onStacks: number;
   /** The task that the lock names. */
   readonly owner: Task | undefined;
   /** `exact`: the lock names its holder; `hint`: it names the reader that took it last; undefined: it names nobody. */
   readonly ownerIs: 'exact' | 'hint' | undefined;
-  /** `struct task_struct *` that the lock names, and which is no task of this dump: it has exited. */
+  /** `struct task_struct *` that the lock names, and which is no task of this machine: it has exited. */
   readonly ownerGone: VirtAddr | undefined;
+  /** The same where not all tasks could be read: it may be one of these. */
+  readonly ownerUnread: VirtAddr | undefined;
   /** Only for rw_semaphores. */
   readonly rwsem: RwsemState | undefined;
   /** Only for mutexes. */
@@ -121,18 +136,32 @@ function readLock(context: FactContext, group: readonly (readonly [Task, LockWai
     if (known.has(task)) continue;
     waiters.push({ task, mode: wait.waiter.mode, waiter: wait.waiter.address });
   }
-  return { kind, address, waiters, onStacks: group.length, problems, ...ownerOf(context, kind, address) };
+  return {
+    kind,
+    address,
+    waiters,
+    queue: listed.waiters,
+    strangers,
+    whole: listed.problem === undefined,
+    onStacks: group.length,
+    problems,
+    ...ownerOf(context, kind, address),
+  };
 }
 
-type Ownership = Pick<ContendedLock, 'owner' | 'ownerIs' | 'ownerGone' | 'rwsem' | 'mutex'>;
+type Ownership = Pick<ContendedLock, 'owner' | 'ownerIs' | 'ownerGone' | 'ownerUnread' | 'rwsem' | 'mutex'>;
 
 function ownerOf(context: FactContext, kind: LockKind, address: VirtAddr): Ownership {
-  const { byAddress } = context.use(tasksFact);
+  const { byAddress, complete } = context.use(tasksFact);
   const named = (at: VirtAddr | undefined, is: ContendedLock['ownerIs']): Omit<Ownership, 'rwsem' | 'mutex'> => {
     const owner = at === undefined ? undefined : byAddress.get(at);
-    return owner === undefined
-      ? { owner, ownerIs: undefined, ownerGone: at }
-      : { owner, ownerIs: is, ownerGone: undefined };
+    const missing = owner === undefined ? at : undefined;
+    return {
+      owner,
+      ownerIs: owner === undefined ? undefined : is,
+      ownerGone: complete ? missing : undefined,
+      ownerUnread: complete ? undefined : missing,
+    };
   };
   if (kind === 'mutex') {
     const mutex = mutexState(context.program, address);

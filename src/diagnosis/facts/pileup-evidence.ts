@@ -4,11 +4,22 @@
  */
 import { hex } from '../../base/address.ts';
 import type { Evidence } from '../../model/finding.ts';
-import { address, count, type Data, duration, plural, prose, symbol, task as taskValue } from '../../model/value.ts';
+import {
+  address,
+  count,
+  type Data,
+  duration,
+  name,
+  plural,
+  prose,
+  symbol,
+  task as taskValue,
+} from '../../model/value.ts';
 import type { Holder } from './holders.ts';
 import type { Launch } from './launchers.ts';
 import type { ContendedLock } from './locks.ts';
-import type { PileUp, Victim } from './pileups.ts';
+import { firstOf, isWhole, modesOf, type PileUp, type Victim } from './pileups.ts';
+import { lockOfLink } from './pileup-story.ts';
 import type { Standstill } from './standstill.ts';
 
 const MAX_LISTED = 5;
@@ -31,8 +42,12 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
   ];
   const { rwsem } = lock;
   if (rwsem !== undefined) {
-    const who =
-      rwsem.heldBy === 'readers' ? prose`held by ${plural(rwsem.readers ?? 0, 'reader')}` : `held by ${rwsem.heldBy}`;
+    const who = {
+      readers: prose`held by ${plural(rwsem.readers ?? 0, 'reader')}`,
+      writer: 'held by a writer',
+      nobody: 'held by nobody',
+      unknown: 'held, but not by whom',
+    }[rwsem.heldBy];
     out.push({
       claim: prose`Its count 0x${rwsem.count.toString(16)} says: ${who}.`,
       address: lock.address,
@@ -46,7 +61,7 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
   if (pileUp.cycle.length > 0) out.push(...cycleEvidence(pileUp));
   if (longest?.wait !== undefined) {
     out.push({
-      claim: prose`The longest wait: ${taskValue(longest.task)}, ${duration(longest.wait)} since it last got a CPU.`,
+      claim: prose`The longest wait${isWhole(pileUp) ? '' : ' of those that could be read'}: ${taskValue(longest.task)}, ${duration(longest.wait)} since it last got a CPU.`,
       address: longest.task.address,
       ctype: 'struct task_struct',
       confidence: 'certain',
@@ -56,12 +71,13 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
   return out;
 }
 
-function queueEvidence({ kind, address: at, waiters, onStacks, problems }: ContendedLock): Evidence {
+function queueEvidence({ kind, address: at, waiters, strangers, whole, onStacks, problems }: ContendedLock): Evidence {
   const because = [...problems];
-  if (onStacks < waiters.length) because.push('the others stand on the list of the lock alone');
-  const found = onStacks < waiters.length ? prose`${count(onStacks)} of them` : 'each';
+  const total = waiters.length + strangers;
+  if (onStacks < total) because.push('the others stand on the list of the lock alone');
+  const found = onStacks < total ? prose`${count(onStacks)} of them` : 'each';
   return {
-    claim: prose`${plural(waiters.length, 'waiter')} on its list, ${found} found on the stack of the task that it names.`,
+    claim: prose`${whole ? '' : 'At least '}${plural(total, 'waiter')} on its list, ${found} found on the stack of the task that it names.`,
     address: at,
     ctype: `struct ${kind}`,
     confidence: because.length === 0 ? 'certain' : 'probable',
@@ -72,11 +88,13 @@ function queueEvidence({ kind, address: at, waiters, onStacks, problems }: Conte
 
 /** Each holds a lock and waits for the next; the last waits for the first. */
 function cycleEvidence({ cycle }: PileUp): Evidence[] {
-  return cycle.map(({ lock, holder }, i) => {
-    const next = cycle[(i + 1) % cycle.length]?.lock ?? lock;
+  return cycle.map((link, i) => {
+    const { lock, name: found, holder } = link;
+    const next = cycle[(i + 1) % cycle.length] ?? link;
     const ctype = `struct ${lock.kind}`;
+    const where = found.what === 'unknown' || found.what === 'slab' ? '' : prose`, at ${address(lock.address)},`;
     return {
-      claim: prose`${taskValue(holder.task)} holds the ${lock.kind} ${address(lock.address)} and waits for the ${next.kind} ${address(next.address)}.`,
+      claim: prose`${taskValue(holder.task)} holds ${lockOfLink(link)}${where} and waits for ${lockOfLink(next)}.`,
       address: lock.address,
       ctype,
       confidence: holder.certainty === 'exact' || holder.proof?.taker !== undefined ? 'certain' : 'probable',
@@ -163,8 +181,8 @@ function userfaultEvidence({ task, stall }: Holder, standstill: Standstill): Evi
 /** Keys: docs/json-schema.md, lock-pileup. */
 export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonly [key: string]: Data } {
   const { lock, name, holder, victims, groups, longest, behind, cycle } = pileUp;
-  const writers = lock.waiters.filter((waiter) => waiter.mode === 'write').length;
-  const readers = lock.waiters.filter((waiter) => waiter.mode === 'read').length;
+  const { writers, readers } = modesOf(lock);
+  const first = firstOf(lock);
   return {
     lock: {
       address: address(lock.address),
@@ -183,18 +201,22 @@ export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonl
     holder: holder === undefined ? undefined : holderDetails(pileUp, holder),
     standstill: standstill.kind,
     provedByStructure: standstill.kind !== 'open' && standstill.confidence === 'certain',
-    cycle: cycle.map((link) => ({ lock: address(link.lock.address), holder: taskValue(link.holder.task) })),
+    cycle: cycle.map((link) => ({
+      lock: address(link.lock.address),
+      name: link.name.member,
+      path: link.name.path,
+      holder: taskValue(link.holder.task),
+    })),
     waiters: {
-      total: lock.waiters.length,
-      writers: lock.kind === 'rw_semaphore' ? writers : undefined,
-      readers: lock.kind === 'rw_semaphore' ? readers : undefined,
-      first:
-        lock.waiters[0] === undefined
-          ? undefined
-          : victimDetails(victims.find((v) => v.task === lock.waiters[0]?.task)),
+      total: lock.whole ? lock.waiters.length + lock.strangers : undefined,
+      read: lock.waiters.length,
+      writers: lock.whole && lock.kind === 'rw_semaphore' ? writers : undefined,
+      readers: lock.whole && lock.kind === 'rw_semaphore' ? readers : undefined,
+      first: victimDetails(victims.find((victim) => first !== undefined && victim.task === first.task)),
       longest: victimDetails(longest),
     },
-    victims: victims.length,
+    victims: pileUp.whole ? pileUp.total : undefined,
+    victimsRead: victims.length,
     locksBehind: behind.map((other) => address(other.address)),
     groups: groups.map((group) => ({
       comm: group.comm,
@@ -217,6 +239,10 @@ function holderDetails(pileUp: PileUp, holder: Holder): Data {
     inPageFault: holder.inFault,
     syscall: holder.syscall,
     waitsIn: holder.waitsIn,
+    driver:
+      holder.driver === undefined
+        ? undefined
+        : { func: symbol(holder.driver.func), module: name(holder.driver.module) },
     reclaim: holder.reclaim,
     runs: holder.turns === undefined ? undefined : count(Number(holder.turns.runs)),
     waitedForCpu: holder.turns === undefined ? undefined : duration(holder.turns.waited),
@@ -241,7 +267,7 @@ function victimDetails(victim: Victim | undefined): Data {
   };
 }
 
-function launchDetails({ levels, orphans }: Launch): Data {
+function launchDetails({ levels, orphans, unread }: Launch): Data {
   return {
     levels: levels.map((level) => ({
       comm: level.comm,
@@ -250,6 +276,7 @@ function launchDetails({ levels, orphans }: Launch): Data {
       first: level.tasks[0]?.pid,
     })),
     orphans: orphans?.count,
+    unread: unread === 0 ? undefined : unread,
     orphansShare: orphans?.shared === undefined ? undefined : `${orphans.shared.kind} ${orphans.shared.id}`,
   };
 }

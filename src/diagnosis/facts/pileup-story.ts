@@ -20,8 +20,9 @@ import {
 } from '../../model/value.ts';
 import type { Holder } from './holders.ts';
 import { type MemoryState, memoryText } from './memory.ts';
-import type { PileUp, Victim, VictimGroup } from './pileups.ts';
+import { type CycleLink, firstOf, isWhole, modesOf, type PileUp, type Victim, type VictimGroup } from './pileups.ts';
 import type { Answerers, Standstill } from './standstill.ts';
+import { PILE_UP } from './thresholds.ts';
 
 /** Groups of waiters that are told of. */
 const MAX_GROUPS = 4;
@@ -50,36 +51,42 @@ export function pileUpStory(
   ];
 }
 
-function whatText({ lock, name: lockName, victims, behind }: PileUp): Prose {
-  const direct = lock.waiters.length;
-  const writers = lock.waiters.filter((waiter) => waiter.mode === 'write').length;
-  const readers = lock.waiters.filter((waiter) => waiter.mode === 'read').length;
-  const first = lock.waiters[0]?.mode;
+function whatText({ lock, name: lockName, whole, total, behind }: PileUp): Prose {
+  const direct = lock.waiters.length + lock.strangers;
+  const { writers, readers } = modesOf(lock);
   const modes =
     writers + readers === 0
       ? ''
       : writers === 0 || readers === 0
         ? `: all to ${writers === 0 ? 'read' : 'write'}`
-        : prose`: ${plural(writers, 'writer')}${first === 'write' ? ' first' : ''}, ${plural(readers, 'reader')}`;
+        : prose`: ${plural(writers, 'writer')}${lock.queue[0]?.mode === 'write' ? ' first' : ''}, ${plural(readers, 'reader')}`;
   const more =
     behind.length === 0
       ? ''
-      : prose`; ${count(victims.length - direct)} more behind ${plural(behind.length, 'lock that leads', 'locks that lead')} to it`;
-  return prose`${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${modes}${more}.`;
+      : prose`; ${count(total - direct)} more behind ${plural(behind.length, 'lock that leads', 'locks that lead')} to it`;
+  const least = whole ? '' : 'At least ';
+  return prose`${least}${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${modes}${more}.`;
+}
+
+/** '51 tasks', 'at least 47 tasks'. */
+export function tasksText({ whole, total }: PileUp, start: boolean): Prose {
+  return prose`${whole ? '' : start ? 'At least ' : 'at least '}${plural(total, 'task')}`;
 }
 
 function whyText(pileUp: PileUp, standstill: Standstill): Prose {
   const { holder, cycle } = pileUp;
   if (standstill.kind === 'lock-cycle') {
     if (cycle.length === 1) return ['It took the lock and asks for it again: nobody else can let go of it.'];
-    const links = cycle.flatMap(({ holder: link }, i) =>
-      i === 0 ? prose`${taskValue(link.task)}` : prose` -> ${taskValue(link.task)}`,
-    );
-    return prose`Each holds the lock that the one before it waits for: ${links} -> the first again.`;
+    const links = cycle.map((link, i): Prose => {
+      const next = cycle[(i + 1) % cycle.length] ?? link;
+      return prose`${i === 0 ? '' : '; '}${taskValue(link.holder.task)} holds ${lockOfLink(link)} and waits for ${lockOfLink(next)}`;
+    });
+    return prose`${links.flat()}.`;
   }
   if (holder === undefined) return unnamedText(pileUp);
   const who = taskValue(holder.task);
   const doing = holder.syscall === undefined ? '' : prose` in ${symbol(holder.syscall)}`;
+  const whoDoing = holder.syscall === undefined ? [who] : prose`${who}, in ${symbol(holder.syscall)},`;
   if (holder.reclaim !== undefined && (standstill.kind === 'reclaim' || holder.stall.kind === 'sleeping')) {
     const state = holder.stall.kind === 'runnable' ? 'is runnable, without a CPU,' : 'is';
     const faulting = holder.inFault ? 'page fault' : 'work';
@@ -104,16 +111,27 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
     case 'lock':
       return prose`${who} waits for another lock itself: ${ctype(`struct ${holder.stall.lock.kind}`)} ${address(holder.stall.lock.address)}.`;
     case 'running':
-      return prose`${who} was running on a CPU when the machine crashed${doing}.`;
+      return prose`${whoDoing} was running on a CPU when the machine crashed.`;
     case 'runnable':
-      return prose`${who} is runnable but has no CPU${doing}.${turnsText(holder)}`;
+      return prose`${whoDoing} is runnable but has no CPU.${turnsText(holder)}`;
     case 'stopped':
-      return prose`${who} is stopped (a debugger or SIGSTOP)${doing}.`;
+      return prose`${whoDoing} is stopped (a debugger or SIGSTOP).`;
     default: {
       const place = holder.waitsIn === undefined ? '' : prose` in ${symbol(holder.waitsIn)}`;
-      return prose`${who} sleeps${place}${doing}${holder.inFault ? ', inside a page fault' : ''}; what it waits for is not known here.`;
+      const driver =
+        holder.driver === undefined
+          ? ''
+          : prose`, called by ${symbol(holder.driver.func)} of module ${name(holder.driver.module)}`;
+      return prose`${whoDoing} sleeps${place}${driver}${holder.inFault ? ', inside a page fault' : ''}; what it waits for is not known here.`;
     }
   }
+}
+
+/** The lock by its name, else by its address, so that two are told apart. */
+export function lockOfLink({ lock, name: found }: CycleLink): Prose {
+  return found.what === 'unknown' || found.what === 'slab'
+    ? prose`the ${lock.kind} ${address(lock.address)}`
+    : found.text;
 }
 
 /** Alive and slow: how often one that has no CPU got one. */
@@ -135,11 +153,16 @@ function residentLine({ victims }: PileUp, { info }: MemoryState, resident: numb
 }
 
 /** Why the lock names nobody. */
-function unnamedText({ lock: { kind, rwsem, mutex, ownerGone } }: PileUp): Prose {
+function unnamedText({ lock: { kind, rwsem, mutex, ownerGone, ownerUnread } }: PileUp): Prose {
   if (kind === 'semaphore') return ['A semaphore does not say who holds it.'];
-  const gone = ownerGone === undefined ? '' : '; the task that it names is gone';
+  const gone =
+    ownerGone !== undefined
+      ? '; the task that it names is gone'
+      : ownerUnread === undefined
+        ? ''
+        : prose`; the task that it names, ${ctype('struct task_struct')} ${address(ownerUnread)}, could not be read`;
   if (rwsem?.heldBy === 'readers')
-    return prose`${plural(rwsem.readers ?? 0, 'reader holds', 'readers hold')} it, and the lock names none of them${gone}.`;
+    return prose`${plural(rwsem.readers ?? 0, 'reader holds', 'readers hold')} it, and the lock names ${ownerUnread === undefined ? 'none of them' : 'one'}${gone}.`;
   if (rwsem?.heldBy === 'writer') return prose`A writer holds it that the lock does not name${gone}.`;
   if (rwsem?.heldBy === 'unknown' || mutex?.locked === true)
     return prose`Somebody holds it whom the lock does not name${gone}.`;
@@ -156,7 +179,11 @@ function descriptorsText(holder: Holder, { all }: Answerers): Prose {
 
 function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
   if (holder === undefined)
-    return lock.kind === 'semaphore' ? ['not known: a semaphore has no owner'] : ['nobody that the lock names'];
+    return lock.kind === 'semaphore'
+      ? ['not known: a semaphore has no owner.']
+      : lock.ownerUnread === undefined
+        ? ['nobody that the lock names.']
+        : ['a task that could not be read.'];
   const off = holderOffCpu === undefined ? '' : prose`, off the CPU ${duration(holderOffCpu)}`;
   const state = `state ${holder.task.state.letter}`;
   const how = {
@@ -177,41 +204,53 @@ function groupText(pileUp: PileUp, { comm, victims }: VictimGroup): Prose {
   const same = victims.every((victim) => victim.mode === longest.mode);
   const role = !same || longest.mode === undefined ? '' : ` to ${longest.mode}`;
   if (victims.length === 1) {
-    const position = pileUp.lock.waiters[0]?.task === longest.task ? ', first in the queue' : '';
+    const position = firstOf(pileUp.lock)?.task === longest.task ? ', first in the queue' : '';
     return prose`${taskValue(longest.task)}${role}${waitText(longest)}${position}.`;
   }
-  return prose`${plural(victims.length, 'task')} named ${name(comm)}${role}; longest: ${taskValue(longest.task)}${waitText(longest)}.`;
+  const known = isWhole(pileUp) ? '' : ' that could be read';
+  return prose`${plural(victims.length, 'task')} named ${name(comm)}${role}${known}; longest: ${taskValue(longest.task)}${waitText(longest)}.`;
 }
 
 function waitText(victim: Victim): Prose | '' {
   return victim.wait === undefined ? '' : prose`, for ${duration(victim.wait)}`;
 }
 
+/** One line for each group that is a crowd, the largest in any case. */
 function launchLines({ groups }: PileUp): StoryLine[] {
-  const [largest] = groups;
-  if (largest === undefined) return [];
-  const { levels, orphans } = largest.launch;
+  return groups
+    .slice(0, MAX_GROUPS)
+    .filter((group, i) => i === 0 || group.victims.length >= PILE_UP)
+    .map(launchText)
+    .filter((text) => text.length > 0)
+    .map((text) => ({ topic: 'launcher', text }));
+}
+
+function launchText({ comm, launch: { levels, orphans, unread } }: VictimGroup): Prose {
   const parts = levels.map((level, i): Prose => {
     const [only] = level.tasks;
     const who =
       level.tasks.length === 1 && only !== undefined
         ? prose`one ${taskValue(only)}`
         : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
-    if (i === 0) return prose`${plural(level.started, 'task')} named ${name(largest.comm)} by ${who}`;
+    if (i === 0) return prose`${plural(level.started, 'task')} named ${name(comm)} by ${who}`;
     const all = level.started === levels[i - 1]?.tasks.length;
     return prose`, ${all ? '' : prose`${count(level.started)} of `}these by ${who}`;
   });
-  const shared = orphans?.shared;
-  if (orphans !== undefined && orphans.count > 0) {
+  const also = (): string => (parts.length === 0 ? '' : '; ');
+  if (orphans !== undefined) {
+    const { shared } = orphans;
     const bound =
       shared === undefined
         ? ''
-        : prose`; ${plural(shared.count, 'of them', 'of them')} share ${shared.kind} ${name(shared.id)}`;
+        : prose`; ${count(shared.count)} of them ${shared.count === 1 ? 'is' : 'are'} in ${shared.kind} ${name(shared.id)}`;
+    const whose = orphans.count === 1 ? 'has init as its parent' : 'have init as their parent';
     parts.push(
-      prose`${parts.length === 0 ? '' : '; '}${plural(orphans.count, 'process', 'processes')} named ${name(largest.comm)} have no living parent but init${bound}`,
+      prose`${also()}${plural(orphans.count, 'process', 'processes')} named ${name(comm)} ${whose}, which adopts those whose own is gone${bound}`,
     );
   }
-  return parts.length === 0 ? [] : [{ topic: 'launcher', text: [...parts.flat(), '.'] }];
+  if (unread > 0)
+    parts.push(prose`${also()}the ${unread === 1 ? 'parent' : 'parents'} of ${count(unread)} could not be read`);
+  return parts.length === 0 ? [] : [...parts.flat(), '.'];
 }
 
 function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {

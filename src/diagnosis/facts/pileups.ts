@@ -9,7 +9,7 @@ import { clockFact } from './clock.ts';
 import { holdersFact, type Holder } from './holders.ts';
 import { launchersFact, type Launch } from './launchers.ts';
 import { lockNamesFact, type LockName } from './lock-names.ts';
-import { locksFact, type ContendedLock } from './locks.ts';
+import { locksFact, type ContendedLock, type WaitingTask } from './locks.ts';
 
 export interface Victim {
   readonly task: Task;
@@ -27,6 +27,13 @@ export interface VictimGroup {
   readonly launch: Launch;
 }
 
+export interface CycleLink {
+  readonly lock: ContendedLock;
+  readonly name: LockName;
+  /** It waits for the lock of the next link. */
+  readonly holder: Holder;
+}
+
 export interface PileUp {
   readonly lock: ContendedLock;
   readonly name: LockName;
@@ -34,11 +41,15 @@ export interface PileUp {
   /** How long the holder has been off the CPU. */
   readonly holderOffCpu: Nanoseconds | undefined;
   /** Locks in a circle, each held by a task that waits for the next; empty when there is none. */
-  readonly cycle: readonly { readonly lock: ContendedLock; readonly holder: Holder }[];
+  readonly cycle: readonly CycleLink[];
   /** Further locks whose holders wait, in the end, for this one. */
   readonly behind: readonly ContendedLock[];
   /** In queue order of the root lock first; holders of `behind` are victims as well. */
   readonly victims: readonly Victim[];
+  /** With those whose tasks could not be read. */
+  readonly total: number;
+  /** True when there are no more than `total`: the lists of all these locks were walked to their ends. */
+  readonly whole: boolean;
   /** Largest first. */
   readonly groups: readonly VictimGroup[];
   /** Longest wait of all. */
@@ -118,9 +129,11 @@ function pileUpOf(
   const clock = context.use(clockFact);
   const holders = context.use(holdersFact);
   const launchers = context.use(launchersFact);
+  const nameOf = ({ address, kind }: ContendedLock): LockName => context.use(lockNamesFact).of(address, kind);
   const holder = holders.of(lock);
   const behind = members.filter((member) => member !== lock);
-  const victims = [lock, ...behind].flatMap((member) =>
+  const locks = [lock, ...behind];
+  const victims = locks.flatMap((member) =>
     member.waiters.map(({ task, mode }): Victim => ({ task, mode, lock: member, wait: clock.offCpu(task) })),
   );
   const groups = [...Map.groupBy(victims, (victim) => victim.task.comm)]
@@ -131,15 +144,17 @@ function pileUpOf(
     .sort((a, b) => b.victims.length - a.victims.length);
   return {
     lock,
-    name: context.use(lockNamesFact).of(lock.address, lock.kind),
+    name: nameOf(lock),
     holder,
     holderOffCpu: holder === undefined ? undefined : clock.offCpu(holder.task),
     cycle: cycle.flatMap((member) => {
       const of = holders.of(member);
-      return of === undefined ? [] : [{ lock: member, holder: of }];
+      return of === undefined ? [] : [{ lock: member, name: nameOf(member), holder: of }];
     }),
     behind,
     victims,
+    total: locks.reduce((sum, { strangers }) => sum + strangers, victims.length),
+    whole: locks.every(({ whole }) => whole),
     groups,
     longest: [...victims].sort((a, b) => compareWaits(b, a))[0],
   };
@@ -149,4 +164,26 @@ function compareWaits(a: Victim, b: Victim): number {
   const left = a.wait ?? -1n;
   const right = b.wait ?? -1n;
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** True when every waiter was read: only then the longest wait is the longest of all. */
+export function isWhole({ whole, total, victims }: PileUp): boolean {
+  return whole && total === victims.length;
+}
+
+/** How many wait for what, those whose tasks could not be read among them. */
+export function modesOf({ queue, waiters, whole }: ContendedLock): {
+  readonly writers: number;
+  readonly readers: number;
+} {
+  const all: readonly { readonly mode: 'read' | 'write' | undefined }[] = whole ? queue : waiters;
+  return {
+    writers: all.filter(({ mode }) => mode === 'write').length,
+    readers: all.filter(({ mode }) => mode === 'read').length,
+  };
+}
+
+/** The waiter whose turn is next; undefined when its task could not be read. */
+export function firstOf({ queue, waiters }: ContendedLock): WaitingTask | undefined {
+  return waiters.find(({ waiter }) => waiter === queue[0]?.address);
 }

@@ -24,7 +24,7 @@ export interface Answerers {
   readonly all: readonly Answerer[];
   /** Those that are neither the faulting task nor stuck behind it. */
   readonly able: readonly Answerer[];
-  /** True when no reference to the userfaultfd is left that was not found. */
+  /** True when no reference to the userfaultfd is left that was not found, nor a task that shares a table with it. */
   readonly complete: boolean;
 }
 
@@ -116,7 +116,7 @@ function oldestBlocked({ victims }: PileUp): Nanoseconds | undefined {
 function answerersOf(context: FactContext, { holder, victims }: PileUp): Answerers {
   if (holder?.stall.kind !== 'userfault') return { all: [], able: [], complete: false };
   const { files, referencesAccounted, unread } = holder.stall.userfault;
-  const { byAddress } = context.use(tasksFact);
+  const { byAddress, complete: allTasks } = context.use(tasksFact);
   const stuck = new Set(victims.map((victim) => victim.task));
   const all: Answerer[] = [];
   for (const { holders } of files) {
@@ -129,5 +129,8 @@ function answerersOf(context: FactContext, { holder, victims }: PileUp): Answere
   }
   const able = all.filter(({ task }) => task !== holder.task && !stuck.has(task) && task.state.exitState === 0n);
   const counted = files.length > 0 && files.every((file) => file.complete === true);
-  return { all, able, complete: counted && referencesAccounted === true && unread.length === 0 };
+  // A thread that could not be read may share the table.
+  const seen =
+    allTasks || files.every((file) => file.holders.every(({ references, tasks }) => references === tasks.length));
+  return { all, able, complete: counted && seen && referencesAccounted === true && unread.length === 0 };
 }
