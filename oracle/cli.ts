@@ -1,0 +1,81 @@
+/**
+ * `npm run oracle -- [OPTIONS] [DUMP...]`: asks the guest's own /proc, drgn, crash, nm, readelf, bpftool and pahole what
+ * our helpers answer, about every dump of the lab and those given. Ends with 1 when a difference is not explained.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { replaceGenerated } from '../bench/document.ts';
+import { LabError } from '../lab/run.ts';
+import { isDataError } from '../src/base/errors.ts';
+import { type Asked, Asker } from './ask.ts';
+import { labDumps, namedDump } from './dumps.ts';
+import { EXPLANATIONS } from './explained.ts';
+import { oracleRoot } from './paths.ts';
+import { Peers } from './peers.ts';
+import { json, markdown, text, unexplainedOf } from './report.ts';
+import { setUp } from './setup.ts';
+
+const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
+  --setup         make the peers' folder (KWHY_PEERS, else a folder of the checkout) and end
+  --no-lab        only the dumps given
+  --every-format  every file of each lab dump, and not only the first
+  --print         do not write docs/oracle.md
+  --json FILE     also write everything to FILE`;
+
+function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
+  const asker = new Asker(peers, EXPLANATIONS);
+  return dumps.flatMap((dump) => {
+    try {
+      const asked = asker.ask(dump);
+      console.error(`${dump.name}: ${unexplainedOf([asked])} unexplained`);
+      return [asked];
+    } catch (error) {
+      if (!(error instanceof Error) || !isDataError(error)) throw error;
+      console.error(`${dump.name}: ${error.message}`);
+      process.exitCode = 1;
+      return [];
+    }
+  });
+}
+
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      setup: { type: 'boolean', default: false },
+      'no-lab': { type: 'boolean', default: false },
+      'every-format': { type: 'boolean', default: false },
+      print: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  const peers = new Peers();
+  const dumps = [...positionals.map(namedDump), ...(values['no-lab'] ? [] : labDumps(values['every-format']))];
+  if (values.setup) {
+    setUp(peers, dumps);
+    return;
+  }
+  if (dumps.length === 0) throw new LabError(`no dump is given and the lab has made none\n${HELP}`);
+  const asked = askAll(dumps, peers);
+  console.log(text(asked, EXPLANATIONS));
+  if (values.json !== undefined) writeFileSync(values.json, json(asked, peers.versions()));
+  if (!values.print) {
+    const path = join(oracleRoot, '../docs/oracle.md');
+    const part = markdown(asked, EXPLANATIONS, peers.versions());
+    writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'summary', part));
+  }
+  if (unexplainedOf(asked) > 0) process.exitCode = 1;
+}
+
+try {
+  main();
+} catch (error) {
+  console.error(`oracle: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,244 @@
+/**
+ * Known differences from crash.
+ */
+import type { Answer } from '../answers.ts';
+import type { Context, Explanation } from '../compare.ts';
+import { areAliases, isInside } from './symbols.ts';
+
+const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
+const words = (answer: Answer | undefined): string[] => text(answer).split(' ');
+
+/** What each list has that the other has not, when both keep their order. */
+function apart(ours: readonly string[], theirs: readonly string[]): { ours: string[]; theirs: string[] } {
+  return {
+    ours: ours.filter((pc) => !theirs.includes(pc)),
+    theirs: theirs.filter((pc) => !ours.includes(pc)),
+  };
+}
+
+/** TASK_WAKING of include/linux/sched.h, since 4.14. */
+const TASK_WAKING = 0x200;
+
+export const CRASH: readonly Explanation[] = [
+  {
+    name: 'a running task from further in',
+    oracle: 'crash',
+    group: 'stacks',
+    argument:
+      "crash starts a running task's stack at the innermost frame it finds on it, in machine_kexec, in the NMI that stopped the CPU or in the handling of the fault; we start at the registers that the kernel saved for the dump, a few frames further out, as drgn does.",
+    explains: ({ key, ours, theirs }, all) => {
+      if (all.ours.get('stack registers', key) !== 'crash-note') return false;
+      const differ = apart(words(ours), words(theirs));
+      // Whatever crash has more stands before everything that both have.
+      const common = words(theirs).slice(differ.theirs.length);
+      return differ.ours.length <= 1 && common.length > 0 && common.every((pc) => words(ours).includes(pc));
+    },
+  },
+  {
+    name: 'the interrupted function as a line of its own',
+    oracle: 'crash',
+    group: 'stacks',
+    argument:
+      'The function that an exception interrupted is told by crash as "exception RIP" above its registers, and not as a frame; drgn and we count it as one.',
+    explains: ({ ours, theirs }, all) => {
+      const differ = apart(words(ours), words(theirs));
+      const inside = words(theirs);
+      const afterException = differ.ours.every((pc) => {
+        const before = words(ours)[words(ours).indexOf(pc) - 1] ?? '';
+        return (
+          inside.includes(before) &&
+          /asm_|error_entry|_interrupt|common_/.test(text(all.theirs.get('functions', before)))
+        );
+      });
+      return differ.theirs.length === 0 && differ.ours.length > 0 && afterException;
+    },
+  },
+  {
+    name: 'only on a stack that differs',
+    oracle: 'crash',
+    group: 'functions',
+    argument: 'The name is of an address on one of the stacks that differ, whose differences are explained one by one.',
+    explains: ({ key, ours, theirs }, all) => {
+      if (ours !== undefined && theirs !== undefined) return false;
+      const side = ours === undefined ? all.ours : all.theirs;
+      const other = ours === undefined ? all.theirs : all.ours;
+      for (const [task, stack] of other.group('stacks')) {
+        if (words(stack).includes(key) && !words(side.get('stacks', task)).includes(key)) return true;
+      }
+      return false;
+    },
+  },
+  {
+    name: 'two names of one address',
+    oracle: 'crash',
+    group: 'functions',
+    argument: 'Both names are symbols at the same address; the kernel prints the first in kallsyms order, as we do.',
+    explains: ({ ours, theirs }, { ours: all }) => areAliases(all, text(ours), text(theirs)),
+  },
+  {
+    name: 'a label inside a function',
+    oracle: 'crash',
+    group: 'functions',
+    argument: 'One names a label between the start of the function and the address, the other the function.',
+    explains: ({ ours, theirs }, { ours: all }) =>
+      isInside(all, text(ours), text(theirs)) || isInside(all, text(theirs), text(ours)),
+  },
+  {
+    name: 'uptime with a wrong HZ',
+    oracle: 'crash',
+    group: 'sys',
+    argument:
+      'crash 9 takes HZ from mq-deadline or from the embedded configuration, finds neither on 6.12 and later and assumes 1000; 300 s before the wrap of jiffies then make an uptime of minutes. CLOCK_BOOTTIME of the timekeeper, which we use, agrees with the guest itself.',
+    explains: ({ key, theirs }, { ours }) => {
+      if (key !== 'uptime') return false;
+      const jiffies = BigInt(text(ours.get('system', 'jiffies')));
+      // INITIAL_JIFFIES is -300 * HZ in 32 bits.
+      const wrong = Number(jiffies - (2n ** 32n - 300n * BigInt(text(ours.get('system', 'hz'))))) / 1000;
+      const beside = Number(jiffies - (2n ** 32n - 300_000n)) / 1000;
+      return [wrong, beside].some((seconds) => Math.abs(seconds - secondsOf(text(theirs))) < 1);
+    },
+  },
+  {
+    name: 'uptime from jiffies',
+    oracle: 'crash',
+    group: 'sys',
+    argument:
+      'crash counts jiffies, which stand still while ticks are lost; the difference is below a second, and shows as one where a full second lies between.',
+    explains: ({ key, ours, theirs }) =>
+      key === 'uptime' && Math.abs(secondsOf(text(ours)) - secondsOf(text(theirs))) <= 1,
+  },
+  {
+    name: 'date of the last update',
+    oracle: 'crash',
+    group: 'sys',
+    argument: 'crash takes xtime as it was when it was updated last; ours may be a second later.',
+    explains: ({ key, ours, theirs }) =>
+      key === 'date' && Math.abs(Date.parse(text(ours)) - Date.parse(text(theirs))) <= 1000,
+  },
+  {
+    name: 'parts of COMMITTED',
+    oracle: 'crash',
+    group: 'kmem -i',
+    argument:
+      'crash reads vm_committed_as.count alone and not what each CPU has counted; /proc/meminfo (vm_memory_committed()) and we add these.',
+    explains: ({ key }, { ours }) =>
+      // The sum is compared with drgn, which adds the parts as well.
+      key === 'COMMITTED' && ours.get('meminfo', 'committedAs') !== 'unreadable',
+  },
+  {
+    name: 'pages that CPUs have not added',
+    oracle: 'crash',
+    group: 'kmem -i',
+    argument: 'crash reads the global counters without the differences that each CPU keeps (at most 125 an item).',
+    explains: ({ ours, theirs }, { ours: all }) => {
+      const cpus = text(all.get('system', 'cpus.online')).split(' ').length;
+      return Math.abs(Number(ours) - Number(theirs)) <= 125 * cpus * 4;
+    },
+  },
+  {
+    name: 'zones without pages',
+    oracle: 'crash',
+    group: 'zones',
+    argument: 'crash prints the zones of a node behind the last one that has memory; we read pglist_data.nr_zones.',
+    explains: ({ key, ours }, { theirs }) =>
+      ours === undefined && theirs.get('zones', key.replace(/^(\d+\.\w+)\..*$/, '$1.spanned')) === '0',
+  },
+  {
+    name: 'anonymous inodes',
+    oracle: 'crash',
+    group: 'open files',
+    argument: 'd_path() puts anon_inode: before the name of anonymous inodes; crash prints the name alone.',
+    explains: ({ key, ours, theirs }) => key.endsWith('.path') && text(ours) === `anon_inode:${text(theirs)}`,
+  },
+  {
+    name: 'pipes and sockets',
+    oracle: 'crash',
+    group: 'open files',
+    argument: 'pipefs and sockfs make names such as pipe:[1146] when asked (d_dname); crash prints none.',
+    explains: ({ key, ours, theirs }) =>
+      key.endsWith('.path') && theirs === '' && /^(pipe|socket):\[\d+\]$/.test(text(ours)),
+  },
+  {
+    name: 'pages that tasks have not added',
+    oracle: 'crash',
+    group: 'ps',
+    argument:
+      'Until 6.1 each task keeps up to 64 events of each kind to itself (task_struct.rss_stat). crash does not add these of every task of the address space; drgn and smaps_rollup of /proc do, and agree with us.',
+    explains: ({ key, ours, theirs }, all) =>
+      key.endsWith('.rss') &&
+      Number(ours) > Number(theirs) &&
+      Number(ours) - Number(theirs) <= sharers(key, all) * 3 * 64 * 4,
+  },
+  {
+    name: 'a task that never ran',
+    oracle: 'crash',
+    group: 'stacks',
+    argument: 'A new task has one frame, ret_from_fork; crash shows none.',
+    explains: ({ key, ours, theirs }, all) =>
+      theirs === '' && words(ours).length === 1 && all.ours.get('tasks', `${key}.runs`) === '0',
+  },
+  {
+    name: 'a running task in user mode',
+    oracle: 'crash',
+    group: 'stacks',
+    argument:
+      'The registers that were saved say that the CPU was in user mode, where no kernel stack is in use; crash shows what is left on it, or the NMI that stopped the CPU.',
+    explains: ({ key, ours }, all) =>
+      all.subject.live && ours === '' && all.ours.get('tasks', `${key}.running`) === 'yes',
+  },
+  {
+    name: 'in the middle of a switch',
+    oracle: 'crash',
+    group: 'ps',
+    argument:
+      "__schedule() sets rq->curr to the next task before the CPU leaves the stack of the last one. crash calls the last one running (current_task), we and drgn the next (rq->curr); the last one's stack is read from the CPU's registers, the next one's from where it left the CPU.",
+    explains: ({ key, ours }, all) =>
+      key.endsWith('.running') &&
+      all.ours.get('stack registers', key.replace(/\.running$/, '')) ===
+        (ours === 'yes' ? 'switched-out' : 'crash-note'),
+  },
+  {
+    name: 'woken and not yet queued',
+    oracle: 'crash',
+    group: 'ps',
+    argument:
+      'TASK_WAKING is none of the states that the kernel reports: task_state_index() gives R for it, crash has a name of its own.',
+    explains: ({ key, ours, theirs }, all) =>
+      key.endsWith('.state') &&
+      ours === 'RU' &&
+      theirs === 'WA' &&
+      all.ours.get('tasks', key.replace(/state$/, 'rawState')) === String(TASK_WAKING),
+  },
+  {
+    name: 'load averages cut off',
+    oracle: 'crash',
+    group: 'sys',
+    argument: 'crash cuts the hundredths off, we round.',
+    explains: ({ key, ours, theirs }) =>
+      key === 'loadAverages' &&
+      words(ours).every((load, i) => Math.abs(Number(load) - Number(words(theirs)[i])) < 0.0101),
+  },
+  {
+    name: 'the parent of an idle task',
+    oracle: 'crash',
+    group: 'ps',
+    argument:
+      'The idle tasks of other CPUs than the first are children of the task that brought the CPU up (real_parent says so, in drgn too); crash prints 0 for all of them.',
+    explains: ({ key, theirs }, { ours }) =>
+      key.endsWith('.ppid') && theirs === '0' && ours.get('tasks', key.replace('.ppid', '.idle')) === 'yes',
+  },
+];
+
+/** How many tasks use the address space of the task that a key begins with. */
+function sharers(key: string, { ours }: Context): number {
+  const mm = ours.get('tasks', `${key.slice(0, key.indexOf('.'))}.mm`);
+  let count = 0;
+  for (const [field, value] of ours.group('tasks')) if (field.endsWith('.mm') && value === mm) count++;
+  return count;
+}
+
+/** '12 days, 03:04:05' in seconds. */
+function secondsOf(uptime: string): number {
+  const [, days, hours, minutes, seconds] = /(?:(\d+) days, )?(\d+):(\d+):(\d+)/.exec(uptime) ?? [];
+  return Number(days ?? 0) * 86_400 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}

@@ -1,0 +1,110 @@
+/**
+ * Known differences from drgn.
+ */
+import type { Answer } from '../answers.ts';
+import { isUnreadable, type Explanation } from '../compare.ts';
+import { addressesOf, areAliases, isInside } from './symbols.ts';
+
+const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
+
+export const DRGN: readonly Explanation[] = [
+  {
+    name: 'two names of one address',
+    oracle: 'drgn',
+    group: 'functions',
+    argument:
+      'Both names are symbols at the same address (every symbol is compared with nm); the kernel prints the first in kallsyms order, as we do, and drgn another.',
+    explains: ({ ours, theirs }, { ours: all }) => areAliases(all, text(ours), text(theirs)),
+  },
+  {
+    name: 'a label inside a function',
+    oracle: 'drgn',
+    group: 'functions',
+    argument:
+      'Assembler code such as entry_SYSCALL_64 has labels (entry_SYSCALL_64_after_hwframe) that lie between its start and the address. drgn names the symbol whose size covers the address; the kernel and crash name the label, the last symbol before it.',
+    explains: ({ ours, theirs }, { ours: all }) => isInside(all, text(ours), text(theirs)),
+  },
+  {
+    name: 'the first instruction of a function',
+    oracle: 'drgn',
+    group: 'functions',
+    argument:
+      'A new task will begin at the first instruction of ret_from_fork; drgn takes the address for a return address, and looks for the function before it.',
+    explains: ({ key, ours, theirs }, { ours: all }) =>
+      theirs === 'unknown' &&
+      // KASLR moves the image by multiples of 2 MiB.
+      addressesOf(all, text(ours)).some((at) => BigInt.asUintN(21, at) === BigInt.asUintN(21, BigInt(key))),
+  },
+  {
+    name: 'anonymous inodes',
+    oracle: 'drgn',
+    group: 'files',
+    argument: 'd_path() asks the dentry, which names anonymous inodes anon_inode:[...]; drgn does not ask it.',
+    explains: ({ key, ours, theirs }) =>
+      key.endsWith('.path') && text(theirs) === '[anon_inodefs]' && text(ours).startsWith('anon_inode:'),
+  },
+  {
+    name: 'pipes and sockets',
+    oracle: 'drgn',
+    group: 'files',
+    argument:
+      'pipefs and sockfs make names such as pipe:[1146] when asked (d_dname); drgn shows the file system instead.',
+    explains: ({ key, ours, theirs }) =>
+      key.endsWith('.path') &&
+      ((text(theirs) === '[pipefs]' && /^pipe:\[\d+\]$/.test(text(ours))) ||
+        (text(theirs) === '[sockfs]' && /^socket:\[\d+\]$/.test(text(ours)))),
+  },
+  ...(['functions', 'files'] as const).map(
+    (group): Explanation => ({
+      name: 'symbols of modules',
+      oracle: 'drgn',
+      group,
+      argument:
+        "drgn has no symbols of a module whose debug file it was not given; ours come from the module's own table, and the name is none of the kernel's.",
+      explains: ({ ours, theirs }, { ours: all }) =>
+        (theirs === 'unknown' || theirs === 'unnamed') &&
+        text(ours) !== '' &&
+        addressesOf(all, text(ours)).length === 0,
+    }),
+  ),
+  {
+    name: 'an address space of several processes',
+    oracle: 'drgn',
+    group: 'rss',
+    argument:
+      'Until 6.1 each task keeps some of the counts to itself. drgn adds those of one thread group; processes that share an address space (vfork, CLONE_VM) are several groups. smaps_rollup of /proc agrees with our sum.',
+    explains: ({ key }, { ours }) => {
+      const groups = new Set<string>();
+      for (const [field, value] of ours.group('tasks')) {
+        if (field.endsWith('.mm') && value === key.split('.')[0])
+          groups.add(text(ours.get('tasks', field.replace(/mm$/, 'tgid'))));
+      }
+      return groups.size > 1 && /\.(file|anon|shmem|swap|total)$/.test(key);
+    },
+  },
+  {
+    name: 'stacks that were freed',
+    oracle: 'drgn',
+    group: 'stacks',
+    argument: 'An exited task has no stack any more: drgn raises an error, we have no frames.',
+    explains: ({ key, ours, theirs }, all) =>
+      ours === '' && isUnreadable(theirs) && text(all.ours.get('tasks', `${key}.exitState`)) !== '0',
+  },
+  {
+    name: 'woken already',
+    oracle: 'drgn',
+    group: 'lock waits',
+    argument:
+      'The task stands in the function that waits, but was woken and is runnable: it is about to take the lock, and we name only locks that somebody sleeps for.',
+    explains: ({ key, ours }, all) => ours === undefined && all.ours.get('tasks', `${key}.state`) === 'R',
+  },
+  {
+    name: 'zeroes for what was left out',
+    oracle: 'drgn',
+    group: '*',
+    argument:
+      'makedumpfile -E leaves excluded pages out of the ELF segments, and drgn reads holes as zeroes; we say that they cannot be read.',
+    explains: ({ ours, theirs }, { subject }) =>
+      subject.format === 'elf' && subject.level > 0 && isUnreadable(ours) && /^(0x)?0*$/.test(text(theirs)),
+  },
+];

@@ -1,0 +1,153 @@
+/**
+ * Known differences from the guest's own /proc: it was recorded before the dump, and shows some things for people.
+ */
+import type { Answer } from '../answers.ts';
+import type { Context, Explanation } from '../compare.ts';
+
+const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
+
+/** The task got a CPU after the second recording: its own count of that says so. */
+function ranSince(pid: string, { ours, theirs }: Context): boolean {
+  const recorded = theirs.get('processes', `${pid}.runs`);
+  const last = typeof recorded === 'string' ? Number(recorded) : recorded?.low;
+  return last !== undefined && Number(ours.get('processes', `${pid}.runs`)) > last;
+}
+
+function isRunning(pid: string, all: Context): boolean {
+  return byPid(pid, 'running', all) === 'yes';
+}
+
+/** Pages that were allocated and freed after the second recording, by the kernel's own counts. */
+function pagesMoved({ ours, theirs }: Context): number {
+  let sum = 0;
+  for (const [name, recorded] of theirs.group('vmstat')) {
+    if (!/^(pgalloc_\w+|pgfree)$/.test(name)) continue;
+    const then = typeof recorded === 'string' ? Number(recorded) : recorded.low;
+    sum += Math.max(0, Number(ours.get('vmstat', name)) - then);
+  }
+  return sum;
+}
+
+/** How far apart two answers are. */
+function apart(ours: Answer | undefined, theirs: Answer | undefined): number {
+  const bounds = (each: Answer | undefined): readonly [number, number] =>
+    each === undefined ? [NaN, NaN] : typeof each === 'string' ? [Number(each), Number(each)] : [each.low, each.high];
+  const [a, b] = bounds(ours);
+  const [c, d] = bounds(theirs);
+  return Math.max(c - b, a - d, 0);
+}
+
+function byPid(pid: string, field: string, { ours }: Context): string {
+  for (const [key, value] of ours.group('tasks'))
+    if (key.endsWith('.pid') && value === pid) return text(ours.get('tasks', key.replace(/pid$/, field)));
+  return '';
+}
+
+const MOVED =
+  'Memory moved on after the second recording: the difference is no more than the pages that were allocated and freed since, by the counts of pgalloc and pgfree.';
+
+const RAN = 'sched_info.pcount, which the scheduler counts up each time a task gets a CPU, is higher than recorded';
+
+export const PROC: readonly Explanation[] = [
+  {
+    name: 'names of kernel threads',
+    oracle: 'proc',
+    group: 'processes',
+    argument:
+      'Since 5.17 /proc shows the full name of a kernel thread, of which comm holds 15 characters, and of a worker its last work behind its name.',
+    explains: ({ key, ours, theirs }) =>
+      key.endsWith('.Name') &&
+      (/^[-+]/.test(text(theirs).slice(text(ours).length)) || text(ours).length === 15) &&
+      text(theirs).startsWith(text(ours)),
+  },
+  {
+    name: 'it ran since',
+    oracle: 'proc',
+    group: 'processes',
+    argument: `The task ran after the recording: ${RAN}.`,
+    explains: ({ key }, all) => {
+      const [pid = '', name = ''] = key.split('.');
+      return /^(State|runs|runDelay|Rss|VmPTE|VmSize|vsize|Threads|VmSwap)$/.test(name) && ranSince(pid, all);
+    },
+  },
+  {
+    name: 'waiting for a CPU',
+    oracle: 'proc',
+    group: 'processes',
+    argument: 'The task became runnable after the recording and had no CPU yet (last_queued is set, or it is running).',
+    explains: ({ key, ours }, all) => {
+      const [pid = '', name] = key.split('.');
+      return name === 'State' && ours === 'R' && (isRunning(pid, all) || byPid(pid, 'lastQueued', all) !== '0');
+    },
+  },
+  {
+    name: 'it ran since',
+    oracle: 'proc',
+    group: 'kernel stacks',
+    argument: `The task ran after the recording, and waits elsewhere: ${RAN}.`,
+    explains: ({ key }, all) => ranSince(key, all),
+  },
+  {
+    name: 'it was running',
+    oracle: 'proc',
+    group: 'kernel stacks',
+    argument: 'The task was on a CPU when the dump was taken: the recorder reads its own stack in /proc.',
+    explains: ({ key }, all) => isRunning(key, all),
+  },
+  {
+    name: 'started a moment earlier',
+    oracle: 'proc',
+    group: 'processes',
+    argument:
+      'start_boottime, which /proc shows, is taken a moment after start_time: up to two ticks later, on an emulated machine.',
+    explains: ({ key, ours, theirs }) => key.endsWith('.starttime') && Math.abs(Number(ours) - Number(theirs)) <= 2,
+  },
+  ...(['vmstat', 'meminfo kB', 'zoneinfo', 'buddyinfo'] as const).map(
+    (group): Explanation => ({
+      name: 'memory moved on',
+      oracle: 'proc',
+      group,
+      argument: MOVED,
+      explains: ({ key, ours, theirs }, all) =>
+        (group !== 'zoneinfo' || key.endsWith('.free')) &&
+        apart(ours, theirs) <= pagesMoved(all) * (group === 'meminfo kB' ? 4 : 1),
+    }),
+  ),
+  {
+    name: 'a boost of the watermarks',
+    oracle: 'proc',
+    group: 'zoneinfo',
+    argument: 'watermark_boost, which comes and goes, is in the marks shown; without it both are the same.',
+    explains: ({ key, ours, theirs }, all) => {
+      const zone = key.replace(/\.\w+$/, '.boost');
+      if (key === zone) return pagesMoved(all) > 0;
+      if (!/\.(min|low|high)$/.test(key)) return false;
+      return (
+        Number(ours) - Number(all.ours.get('zoneinfo', zone)) ===
+        Number(theirs) - Number(all.theirs.get('zoneinfo', zone))
+      );
+    },
+  },
+  {
+    name: 'an update of the load',
+    oracle: 'proc',
+    group: 'machine',
+    argument:
+      'Every 5 s the averages take a share of the tasks that run or wait (1/12.5, 1/60, 1/180): an update came after the recordings, and the difference is no more than that of the tasks in these states.',
+    explains: ({ key, ours, theirs }, all) => {
+      const share = { 'load 0': 1 / 12, 'load 1': 1 / 60, 'load 2': 1 / 180 }[key];
+      const active = [...all.ours.group('tasks')].filter(
+        ([name, value]) => name.endsWith('.state') && /^[RD]$/.test(text(value)),
+      );
+      return share !== undefined && apart(ours, theirs) <= share * active.length + 0.02;
+    },
+  },
+  {
+    name: 'zones without pages',
+    oracle: 'proc',
+    group: 'zoneinfo',
+    argument: 'zoneinfo shows the zones of a node behind the last one that has memory; we read pglist_data.nr_zones.',
+    explains: ({ key, ours }, { theirs }) =>
+      ours === undefined && theirs.get('zoneinfo', key.replace(/\.\w+$/, '.present')) === '0',
+  },
+];
