@@ -184,7 +184,9 @@ export const CRASH: readonly Explanation[] = [
     argument:
       'The registers that were saved say that the CPU was in user mode, where no kernel stack is in use; crash shows what is left on it, or the NMI that stopped the CPU.',
     explains: ({ key, ours }, all) =>
-      all.subject.live && ours === '' && all.ours.get('tasks', `${key}.running`) === 'yes',
+      ours === '' &&
+      all.ours.get('stack ends', key) === 'user' &&
+      all.ours.get('stack registers', key) === 'crash-note',
   },
   {
     name: 'in the middle of a switch',
