@@ -93,6 +93,7 @@ function findingOf(fatal: FatalOops): Finding {
       access: oops.access,
       function: oops.at === undefined ? undefined : functionData(fatal),
       task: task === undefined ? undefined : taskValue(task),
+      culprit: task === undefined ? undefined : taskValue(task),
       cpu: oops.cpu,
       onStack,
       headline: name(oops.headline),

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { contextOf } from '../../../test/builders/facts.ts';
+import { KernelImage } from '../../../test/builders/image.ts';
+import { programOfImage } from '../../../test/builders/program.ts';
+import { virt } from '../../base/address.ts';
+import { bytes } from '../../base/units.ts';
+import type { SlabUsage } from '../../kernel/slab-usage.ts';
+import type { Finding } from '../../model/finding.ts';
+import { memoryFact } from '../facts/memory.ts';
+import slabLeak from './slab-leak.ts';
+
+const MIB = 2 ** 20;
+
+const usage = (name: string, mib: number): SlabUsage => ({
+  cache: virt(0xffff888100042900n),
+  name,
+  objectSize: 192,
+  bytes: mib * MIB,
+});
+
+/** On a machine of 1000 MiB. */
+function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined): readonly Finding[] {
+  const program = programOfImage(new KernelImage());
+  const memory = contextOf(program).use(memoryFact);
+  const known = (mib: number | undefined) => ({
+    value: mib === undefined ? undefined : bytes(mib * MIB),
+    source: 'test',
+    problem: undefined,
+  });
+  const info = { ...memory.info, memTotal: known(1000), sReclaimable: known(reclaimableMib) };
+  return slabLeak.detector.run({ memory: { ...memory, info }, slabs: caches }, program);
+}
+
+describe('slab-leak', () => {
+  it('speaks of a cache that holds a fifth of memory and cannot be reclaimed, as probable', () => {
+    const [finding] = told([usage('kmalloc-192', 228), usage('dentry', 2)], 10);
+    expect(finding).toMatchObject({
+      cause: 'slab-leak',
+      role: 'cause',
+      confidence: 'probable',
+      details: { resource: { value: 0xffff888100042900n }, cache: { value: 'kmalloc-192' } },
+    });
+  });
+
+  it('is silent about caches that the kernel can shrink, however large', () => {
+    expect(told([usage('dentry', 400)], 420)).toEqual([]);
+  });
+
+  it('is silent below a fifth', () => {
+    expect(told([usage('kmalloc-192', 199)], 10)).toEqual([]);
+  });
+
+  it('claims nothing when the counters or the caches cannot be read', () => {
+    expect(told([usage('kmalloc-192', 500)], undefined)).toEqual([]);
+    expect(told([], 10)).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+/**
+ * One slab cache holds a large part of memory, and none of it can be reclaimed: something in the kernel or a module
+ * allocates and does not free. That it is a leak and not use is inferred; the size is read.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { address, byteCount, name, prose, ratio } from '../../model/value.ts';
+import type { SlabUsage } from '../../kernel/slab-usage.ts';
+import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { slabsFact } from '../facts/slabs.ts';
+import { SLAB_SHARE } from '../facts/thresholds.ts';
+
+export default defineDetector({
+  id: 'slab-leak',
+  title: 'Kernel memory in one slab cache',
+  summary: 'Memory that the kernel itself allocates and never frees is in no process; the cache tells its kind.',
+  needs: { memory: memoryFact, slabs: slabsFact },
+  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  run({ memory, slabs }) {
+    const total = memory.info.memTotal.value;
+    const reclaimable = memory.info.sReclaimable.value;
+    const [largest] = slabs;
+    if (largest === undefined || total === undefined || reclaimable === undefined || total === 0) return [];
+    const share = largest.bytes / total;
+    // A cache that is larger than all reclaimable slab together is none of it.
+    return share >= SLAB_SHARE && largest.bytes > reclaimable ? [findingOf(largest, share, memory)] : [];
+  },
+});
+
+function findingOf(cache: SlabUsage, share: number, memory: MemoryState): Finding {
+  const held = prose`${byteCount(cache.bytes)} (${ratio(share)} of memory)`;
+  return {
+    detector: 'slab-leak',
+    cause: 'slab-leak',
+    role: 'cause',
+    title: prose`The slab cache ${name(cache.name)} holds ${held}, none of it reclaimable: the kernel or a module leaks memory.`,
+    confidence: 'probable',
+    because: ['the size is read; that it is a leak, and not use that is wanted, is inferred from the size'],
+    weight: 1,
+    story: [
+      {
+        topic: 'what',
+        text: prose`The slab cache ${name(cache.name)} (objects of ${byteCount(cache.objectSize)}) holds ${held}.`,
+      },
+      { topic: 'why', text: ['None of it can be reclaimed, no process owns it, and no kill gives it back.'] },
+      { topic: 'clears', text: ['No: only who allocated it can free it.'] },
+      { topic: 'memory', text: memoryText(memory) },
+    ],
+    evidence: [
+      {
+        claim: prose`Its slabs on all nodes hold ${byteCount(cache.bytes)}.`,
+        address: cache.cache,
+        ctype: 'struct kmem_cache',
+        confidence: 'certain',
+        show: `kmem -s ${cache.name}`,
+      },
+    ],
+    remedies: [
+      {
+        action: prose`Look for a driver or module that allocates objects of up to ${byteCount(cache.objectSize)}; booting with slab_debug=U,${name(cache.name)} tells who does.`,
+        caution: ['slab_debug makes the machine slower'],
+      },
+    ],
+    details: cacheData(cache, share, memory.verdict),
+  };
+}
+
+function cacheData(cache: SlabUsage, share: number, memory: string): Finding['details'] {
+  return {
+    resource: address(cache.cache),
+    cache: name(cache.name),
+    objectSize: cache.objectSize,
+    held: byteCount(cache.bytes),
+    share: ratio(share),
+    memory,
+  };
+}
