@@ -161,8 +161,9 @@ function summaryOf(findings: readonly Finding[], checks: readonly Check[], compl
   if (cause !== undefined) return cause.title;
   const ran = checks.filter((check) => check.status === 'silent' || check.status === 'spoke').length;
   const not = checks.length - ran;
-  const rest = not === 0 ? '' : prose`; ${plural(not, 'check')} could not run`;
+  const rest = prose`${plural(not, 'check')} could not run`;
+  if (ran === 0) return prose`Nothing is known of a cause: ${rest}.`;
   // Of what was not read nothing is known: silence about it is no clean bill.
   const where = complete ? '' : ' in what could be read';
-  return prose`No cause of a hang or of a memory shortage was found${where} by ${plural(ran, 'check')}${rest}.`;
+  return prose`${plural(ran, 'check')} found no cause of a hang or of a memory shortage${where}${not === 0 ? '' : prose`; ${rest}`}.`;
 }

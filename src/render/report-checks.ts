@@ -25,7 +25,8 @@ function checkLines({ detector, title, status, reason }: Check, width: number): 
 export function checkedSection(report: Report, width: number): Line[] {
   if (report.checks.length === 0) return [];
   const sorted = [...report.checks].sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status));
-  return [blank, line('--- Checked', 'heading'), ...sorted.flatMap((check) => checkLines(check, width))];
+  const limit = report.complete ? [] : wrap([span('as far as the dump could be read:', 'dim')], width);
+  return [blank, line('--- Checked', 'heading'), ...limit, ...sorted.flatMap((check) => checkLines(check, width))];
 }
 
 /** `--- Read`: how much of what, and why not the rest. */

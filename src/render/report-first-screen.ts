@@ -21,9 +21,10 @@ export function leadOf(report: Report): Finding | undefined {
   return first?.role === 'cause' || first?.role === 'symptom' ? first : undefined;
 }
 
-/** '161 of 163 tasks', 'at least 12 waiters'. */
+/** '161 of 163 tasks', 'at least 12 waiters', 'no modules, of a number that is not known'. */
 export function coverageText({ read, total, what }: Coverage): Prose {
   const done: Prose = [{ kind: 'count', value: read }];
+  if (total === undefined && read === 0) return [`no ${what}, of a number that is not known`];
   if (total === undefined) return ['at least ', ...done, ` ${what}`];
   return [...done, ' of ', { kind: 'count', value: total }, ` ${what}`];
 }
@@ -56,15 +57,16 @@ function partialLines(report: Report, width: number): Line[] {
   return wrap([span('Partial: ', 'warning'), ...spans], width);
 }
 
+/** A symptom stands before the sentence that its cause is not known; that sentence before anything that only informs. */
 function headline(report: Report, lead: Finding | undefined, width: number): Line[] {
   const out: Line[] = [];
-  if (lead?.role !== 'cause') {
-    const summary: Prose = report.summary.length > 0 ? report.summary : ['No cause was found.'];
-    out.push(...wrap(emphasize(proseSpans(summary), 'title'), width));
-  }
   if (lead !== undefined) {
     out.push(...wrap(emphasize(titleSpans(lead), 'title'), width));
     if (lead.because !== undefined) out.push(...wrap(confidenceSpans(lead.confidence, lead.because), width));
+  }
+  if (lead?.role !== 'cause') {
+    const summary: Prose = report.summary.length > 0 ? report.summary : ['No cause was found.'];
+    out.push(...wrap(emphasize(proseSpans(summary), 'title'), width));
   }
   return out;
 }

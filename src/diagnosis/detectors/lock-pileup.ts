@@ -3,7 +3,7 @@
  * who waits and who launched them. A cause when the standstill is proved by structure or argued from age; a note
  * otherwise, since short queues are how locks work.
  */
-import { defineDetector } from '../../model/diagnosis.ts';
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
   byteCount,
@@ -32,7 +32,7 @@ export default defineDetector({
   title: 'Queues behind sleeping locks',
   summary: 'One holder that does not let go of a mutex or rw_semaphore stops everybody who needs it.',
   needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact, rss: rssFact, tasks: tasksFact },
-  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  appliesTo: needsTypes,
   run({ pileUps, standstills, memory, rss, tasks: { tasks } }) {
     const findings: Finding[] = [];
     const blocked = tasks.filter(({ state }) => state.uninterruptible);

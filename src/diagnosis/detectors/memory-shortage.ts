@@ -3,7 +3,7 @@
  * emergencies get a page. Says who holds most of it by resident size, which counts shared memory once for each process
  * that maps it, and says so. What held it up and whether the machine could have helped itself is not judged here.
  */
-import { defineDetector } from '../../model/diagnosis.ts';
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { memoryData, memoryFact, memoryNumbers, type MemoryState, memoryText } from '../facts/memory.ts';
@@ -16,7 +16,7 @@ export default defineDetector({
   title: 'Shortage of memory',
   summary: 'A machine without free memory stands still in reclaim; who holds it is the first question.',
   needs: { memory: memoryFact, rss: rssFact },
-  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  appliesTo: needsTypes,
   run: ({ memory, rss }) => (memory.verdict === 'short' ? [findingOf(memory, rss)] : []),
 });
 
