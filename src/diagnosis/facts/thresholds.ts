@@ -42,3 +42,6 @@ export const SHORT_AVAILABLE = 0.03;
  * largest such cache holds some percent (task_struct of a machine with 8,000 processes: 1 %).
  */
 export const SLAB_SHARE = 0.2;
+
+/** Deleted files on tmpfs are told as a cause from this share of MemTotal on: a leftover log or two is no outage. */
+export const DELETED_SHARE = 0.2;
