@@ -77,6 +77,7 @@ export interface CpuState {
 /**
  * Registers of all online CPUs that saved some, for `taskStack`: who asks for many stacks reads them once.
  * @returns for each CPU what its `note_buf_t` or the dump's note has
+ * @throws nothing for what the dump holds: a CPU that cannot be read is left out
  */
 export function cpuStates(program: Program): readonly CpuState[] {
   const states: CpuState[] = [];
@@ -88,9 +89,10 @@ export function cpuStates(program: Program): readonly CpuState[] {
 }
 
 /**
- * The stack of a task, innermost function first. Never throws for what the dump holds: an empty or broken stack says why.
+ * The stack of a task, innermost function first. An empty or broken stack says why it is.
  * @param task - a `struct task_struct`
  * @param states - of the CPUs
+ * @throws nothing for what the dump holds
  */
 export function taskStack(program: Program, task: Task, states: readonly CpuState[] = cpuStates(program)): TaskStack {
   let source: TaskStack['registers'] = 'none';
