@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { contextOf } from '../../../test/builders/facts.ts';
+import { contextOf, type TestContext } from '../../../test/builders/facts.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { Incident, type TestTask } from '../../../test/builders/incident.ts';
+import { placeLog } from '../../../test/builders/log.ts';
 import type { Nanoseconds } from '../../base/units.ts';
 import type { Task } from '../../kernel/sched.ts';
+import type { Coverage } from '../../model/diagnosis.ts';
 import { type Clock, clockFact, type CpuTurns } from './clock.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -28,6 +30,9 @@ function clockOf(
   return { clock, offCpu: (task) => clock.offCpu(find(task)), turns: (task) => clock.turns(find(task)) };
 }
 
+const clocks = ({ coverage }: TestContext): Coverage | undefined =>
+  coverage.find(({ what }) => what === 'clocks of run queues');
+
 describe('clock', () => {
   it('takes the run queue that is ahead: the clock of an idle CPU lags', () => {
     const { clock } = clockOf(new Incident());
@@ -37,6 +42,43 @@ describe('clock', () => {
       image.write('runqueues@1.clock', 7n * SECOND);
     });
     expect(other.clock.now).toBe(7n * SECOND);
+  });
+
+  it('does not believe a run queue that is far ahead, and tells of each that is missing', () => {
+    const incident = new Incident();
+    // 200,000 s since boot, by jiffies at 250 Hz.
+    incident.image.global('jiffies_64', 'u64', 0x1_0000_0000n - 300n * 250n + 200_000n * 250n);
+    incident.image.global('tick_nsec', 'unsigned long', 4_000_000);
+    const told = (damage: (image: KernelImage) => void): TestContext => contextOf(incident.program(damage));
+    const sound = told(() => {});
+    expect(sound.use(clockFact).now).toBe(200_000n * SECOND);
+    expect(clocks(sound)).toBeUndefined();
+    const ahead = told((image) => image.write('runqueues@1.clock', 200_300n * SECOND));
+    expect(ahead.use(clockFact).now).toBe(200_000n * SECOND);
+    expect(clocks(ahead)).toEqual({
+      what: 'clocks of run queues',
+      read: 1,
+      total: 2,
+      missing: ['that of CPU 1 is ahead of uptime and log'],
+    });
+    // NTP may have slowed the other clock down.
+    const drifted = told((image) => image.write('runqueues@1.clock', 200_200n * SECOND));
+    expect(drifted.use(clockFact).now).toBe(200_200n * SECOND);
+    const lost = told((image) => image.write('__per_cpu_offset[1]', 0xffff900000000000n));
+    expect(lost.use(clockFact).now).toBeDefined();
+    expect(clocks(lost)).toMatchObject({ read: 1, missing: ['that of CPU 1 cannot be read'] });
+  });
+
+  it('believes a run queue that is ahead of the uptime as the log is: the CPU that keeps the time hung', () => {
+    const incident = new Incident();
+    incident.image.global('jiffies_64', 'u64', 0x1_0000_0000n - 300n * 250n + 1000n * 250n);
+    incident.image.global('tick_nsec', 'unsigned long', 4_000_000);
+    const without = contextOf(incident.program());
+    expect(without.use(clockFact).now).toBeUndefined();
+    placeLog(incident.image, ['<6>[199990.000000] sysrq: Trigger a crash']);
+    const context = contextOf(incident.program());
+    expect(context.use(clockFact).now).toBe(200_000n * SECOND);
+    expect(clocks(context)).toBeUndefined();
   });
 
   it('measures from the last arrival on a CPU', () => {

@@ -6,7 +6,9 @@ import { attempt } from '../../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../../base/units.ts';
 import { cpus } from '../../kernel/cpus.ts';
 import type { Task } from '../../kernel/sched.ts';
-import { defineFact } from '../../model/diagnosis.ts';
+import { timekeeping } from '../../kernel/timekeeping.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { logFact } from './log.ts';
 import { STARVED } from './thresholds.ts';
 
 /** How a task gets on that wants a CPU, by its `sched_info`. */
@@ -24,7 +26,7 @@ export interface CpuTurns {
 }
 
 export interface Clock {
-  /** `max(rq.clock)`; undefined when no run queue can be read. */
+  /** `max(rq.clock)`; undefined when no run queue can be read. One that cannot be read or be true is told. */
   readonly now: Nanoseconds | undefined;
   /**
    * Time since the task last got a CPU (`sched_info.last_arrival`): how long it sleeps, its last slice included. Undefined
@@ -37,14 +39,8 @@ export interface Clock {
 
 export const clockFact = defineFact<Clock>({
   id: 'clock',
-  derive({ program }) {
-    const field = program.field('struct rq', 'clock');
-    const base = program.symbol('runqueues').address;
-    let now: bigint | undefined;
-    for (const cpu of cpus(program, 'online')) {
-      const clock = attempt(() => field.u64(program.perCpuAddress(base, cpu)));
-      if (clock !== undefined && (now === undefined || clock > now)) now = clock;
-    }
+  derive(context) {
+    const now = latestClock(context);
     const end = now;
     return {
       now: end === undefined ? undefined : nanoseconds(end),
@@ -68,3 +64,32 @@ export const clockFact = defineFact<Clock>({
     };
   },
 });
+
+/** What drift between two clocks is allowed: a thousandth, as NTP may slew one of them, and a minute. */
+const DRIFT_SHARE = 1000n;
+const DRIFT = 60n * 1_000_000_000n;
+
+/**
+ * A clock that is far ahead of the uptime and of the log comes from a damaged page, and would make every wait longer.
+ * The uptime alone is no measure: it stands still where the CPU that keeps it hangs.
+ */
+function latestClock({ program, cover, use }: FactContext): bigint | undefined {
+  const field = program.field('struct rq', 'clock');
+  const base = program.symbol('runqueues').address;
+  const uptime = timekeeping(program).uptime.boottime.value;
+  const logged = attempt(() => use(logFact).records.at(-1)?.timeNs);
+  const latest = logged !== undefined && (uptime === undefined || logged > uptime) ? logged : uptime;
+  const limit = latest === undefined ? undefined : latest + latest / DRIFT_SHARE + DRIFT;
+  const online = cpus(program, 'online');
+  const missing: string[] = [];
+  let now: bigint | undefined;
+  for (const cpu of online) {
+    const clock = attempt(() => field.u64(program.perCpuAddress(base, cpu)));
+    if (clock === undefined) missing.push(`that of CPU ${cpu} cannot be read`);
+    else if (limit !== undefined && clock > limit) missing.push(`that of CPU ${cpu} is ahead of uptime and log`);
+    else if (now === undefined || clock > now) now = clock;
+  }
+  const read = online.length - missing.length;
+  if (missing.length > 0) cover({ what: 'clocks of run queues', read, total: online.length, missing });
+  return now;
+}
