@@ -231,6 +231,22 @@ describe('what was covered', () => {
     const { report } = run(new Incident().program(undefined, ['the file is truncated']), []);
     expect(report).toMatchObject({ problems: ['the file is truncated'], complete: false });
   });
+
+  it('is not complete when a page that somebody tried to read is lost, though nobody minded', () => {
+    const incident = new Incident();
+    const page = incident.image.place('lost page', 'u64[512]', undefined, { page: 'lost' });
+    const program = incident.program();
+    const reads = detector('reads', () => {
+      expect(program.memory.isReadable(page)).toBe(false);
+      return [];
+    });
+    expect(run(program, []).report.complete).toBe(true);
+    const { report } = run(program, [reads]);
+    expect(report).toMatchObject({
+      problems: ['pages that were needed are damaged or missing in the file: 1'],
+      complete: false,
+    });
+  });
 });
 
 describe('layouts that no real dump has proven', () => {

@@ -66,6 +66,9 @@ function makeReport(program: Program, known: Known): Report {
   const unproven = program.layouts.unproven.map(({ part, layout }) => `${part}: ${layout}`);
   const findings = known.findings.map((finding) => weaken(finding, unproven)).sort(byRank);
   const problems = [...program.dump.problems, ...program.problems];
+  // Whoever met such a page went on without it, and need not have said so.
+  if (program.lostPages > 0 && program.dump.problems.length === 0)
+    problems.push(`pages that were needed are damaged or missing in the file: ${program.lostPages}`);
   const complete =
     stopped === undefined &&
     problems.length === 0 &&

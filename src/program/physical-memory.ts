@@ -1,7 +1,7 @@
 /**
  * Physical memory of the dumped machine, read through the one page cache. Knows page frames and nothing of kernels.
  */
-import { pageNumber, pageOffset, pfn, phys, type PhysAddr } from '../base/address.ts';
+import { pageNumber, pageOffset, pfn, type Pfn, phys, type PhysAddr } from '../base/address.ts';
 import { FaultError } from '../base/errors.ts';
 import type { PageStatus } from '../dump/dump-file.ts';
 import type { PageCache } from '../dump/page-cache.ts';
@@ -10,11 +10,28 @@ export class PhysicalMemory {
   readonly cache: PageCache;
   readonly pageSize: number;
   readonly pageShift: number;
+  /** Frames that were asked for and should be in the file, but are damaged or missing there. */
+  readonly #lost = new Set<number>();
 
   constructor(cache: PageCache) {
     this.cache = cache;
     this.pageSize = cache.pageSize;
     this.pageShift = Math.log2(cache.pageSize);
+  }
+
+  /** How many pages that were asked for should be in the file, but are damaged or missing there. */
+  get lostPages(): number {
+    return this.#lost.size;
+  }
+
+  /** The page as `PageCache.view` gives it. @throws FaultError */
+  view(frame: Pfn): DataView {
+    try {
+      return this.cache.view(frame);
+    } catch (error) {
+      if (error instanceof FaultError && error.reason === 'lost') this.#lost.add(frame);
+      throw error;
+    }
   }
 
   status(address: PhysAddr): PageStatus {
@@ -33,7 +50,8 @@ export class PhysicalMemory {
       const at = phys(address + BigInt(done));
       const offset = pageOffset(at, this.pageSize);
       const size = Math.min(length - done, this.pageSize - offset);
-      out.set(this.#page(at).subarray(offset, offset + size), done);
+      const view = this.#view(at);
+      out.set(new Uint8Array(view.buffer, view.byteOffset + offset, size), done);
       done += size;
     }
     return out;
@@ -46,11 +64,7 @@ export class PhysicalMemory {
     return frame;
   }
 
-  #page(address: PhysAddr): Uint8Array {
-    return this.cache.page(pfn(this.#frame(address)));
-  }
-
   #view(address: PhysAddr): DataView {
-    return this.cache.view(pfn(this.#frame(address)));
+    return this.view(pfn(this.#frame(address)));
   }
 }

@@ -74,6 +74,11 @@ export class Program {
     this.memory.flush();
   }
 
+  /** How many pages that were read so far should be in the dump, but are damaged or missing there. */
+  get lostPages(): number {
+    return this.memory.physical.lostPages;
+  }
+
   /** Loaded modules, read on first use. */
   get modules(): ModuleList {
     this.#modules ??= readModules(this);

@@ -89,7 +89,7 @@ export class VirtualMemory implements MemoryReader {
     }
     const frame = this.#frame(page, address);
     try {
-      this.#lastView = cache.view(pfn(frame));
+      this.#lastView = this.physical.view(pfn(frame));
     } catch (error) {
       if (error instanceof FaultError) throw new FaultError('virtual', address, error.reason, { cause: error });
       throw error;
