@@ -7,6 +7,7 @@
  * and bytes behind the end mark are damage. Does not handle: LZO-RLE (the kernel's zram only), LZO1X with a dictionary.
  */
 import { type Codec, CodecError } from '../codec.ts';
+import { copyBack } from './copy-back.ts';
 
 /** Four literals or more came last. Up to 3 are counted exactly, as they stand in the instruction before. */
 const LONG_LITERALS = 4;
@@ -95,8 +96,7 @@ function decompress(input: Uint8Array, into: Uint8Array): number {
     }
 
     if (ip > end || distance > op || op + length > room) throw new CodecError('lzo');
-    // One byte after the other: a copy may overlap what it writes, and repeats it then.
-    for (let from = op - distance, n = length; n > 0; n--) into[op++] = into[from++] ?? 0;
+    op = copyBack(into, op, distance, length);
     state = low & 3;
     if (ip + state > end || op + state > room) throw new CodecError('lzo');
     for (let n = state; n > 0; n--) into[op++] = input[ip++] ?? 0;

@@ -6,6 +6,7 @@
  * stated length must come out exactly. Does not handle: the framing format (its chunks and checksums).
  */
 import { type Codec, CodecError } from '../codec.ts';
+import { copyBack } from './copy-back.ts';
 
 /** 2^32 - 1 needs five. */
 const LENGTH_BYTES = 5;
@@ -63,8 +64,7 @@ function decompress(input: Uint8Array, into: Uint8Array): number {
       }
     }
     if (ip > end || distance === 0 || distance > op || op + length > size) throw new CodecError('snappy');
-    // One byte after the other: a copy may overlap what it writes, and repeats it then.
-    for (let from = op - distance, n = length; n > 0; n--) into[op++] = into[from++] ?? 0;
+    op = copyBack(into, op, distance, length);
   }
   if (op !== size) throw new CodecError('snappy');
   return size;
