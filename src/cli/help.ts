@@ -6,6 +6,7 @@ export const versionText = `kwhy ${manifest.version}\n`;
 export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says why the machine hung.
 
 usage: kwhy VMCORE [options]
+       kwhy PART... [options]    the files of a split dump, in any order; or a folder with one dump
        kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
