@@ -14,20 +14,12 @@ export function nanoseconds(raw: bigint): Nanoseconds {
   return raw as Nanoseconds;
 }
 
-export function jiffies(raw: bigint): Jiffies {
-  return raw as Jiffies;
-}
-
 export function bytes(raw: number): Bytes {
   return raw as Bytes;
 }
 
 export function pages(raw: number): Pages {
   return raw as Pages;
-}
-
-export function pagesToBytes(count: number, pageSize: number): Bytes {
-  return bytes(count * pageSize);
 }
 
 /** Seconds as a number, for display and for thresholds; loses nothing that is shown. */
