@@ -17,7 +17,11 @@ export default defineDetector({
   title: 'Memory in deleted files',
   summary: 'Deleted files on tmpfs that somebody keeps open hold memory that no listing shows.',
   needs: { files: deletedFilesFact, memory: memoryFact },
-  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  appliesTo: (program) =>
+    program.tryField('struct fdtable', 'max_fds') !== undefined &&
+    program.tryField('struct inode', 'i_data.nrpages') !== undefined
+      ? true
+      : 'the types of open files are not known',
   run({ files, memory }) {
     const total = memory.info.memTotal.value;
     // Pages of other file systems are cache, which the kernel takes back by itself.

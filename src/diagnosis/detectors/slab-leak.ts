@@ -15,7 +15,10 @@ export default defineDetector({
   title: 'Kernel memory in one slab cache',
   summary: 'Memory that the kernel itself allocates and never frees is in no process; the cache tells its kind.',
   needs: { memory: memoryFact, slabs: slabsFact },
-  appliesTo: (program) => (program.types.sources.length > 0 ? true : 'the kernel carries no types (BTF)'),
+  appliesTo: (program) =>
+    program.tryField('struct kmem_cache_node', 'nr_slabs') !== undefined && program.hasSymbol('slab_caches')
+      ? true
+      : 'the types of SLUB are not known, or the kernel has another allocator',
   run({ memory, slabs }) {
     const total = memory.info.memTotal.value;
     const reclaimable = memory.info.sReclaimable.value;
