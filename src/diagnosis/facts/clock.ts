@@ -71,14 +71,15 @@ const DRIFT = 60n * 1_000_000_000n;
 
 /**
  * A clock that is far ahead of the uptime and of the log comes from a damaged page, and would make every wait longer.
- * The uptime alone is no measure: it stands still where the CPU that keeps it hangs.
+ * The uptime alone is no measure: it stands still where the CPU that keeps it hangs. The log alone is none either: a quiet
+ * machine logs nothing for days.
  */
 function latestClock({ program, cover, use }: FactContext): bigint | undefined {
   const field = program.field('struct rq', 'clock');
   const base = program.symbol('runqueues').address;
   const uptime = timekeeping(program).uptime.boottime.value;
   const logged = attempt(() => use(logFact).records.at(-1)?.timeNs);
-  const latest = logged !== undefined && (uptime === undefined || logged > uptime) ? logged : uptime;
+  const latest = uptime !== undefined && logged !== undefined && logged > uptime ? logged : uptime;
   const limit = latest === undefined ? undefined : latest + latest / DRIFT_SHARE + DRIFT;
   const online = cpus(program, 'online');
   const missing: string[] = [];
