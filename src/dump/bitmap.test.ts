@@ -35,6 +35,9 @@ describe('RankedBitmap', () => {
           expect(bitmap.has(bit)).toBe(expected.includes(bit));
           expect(bitmap.rank(bit) >= 0).toBe(expected.includes(bit));
         }
+        for (const bit of [0, 1, 4095, 4096, bits - 1, bits].filter((wanted) => wanted <= bits)) {
+          expect(bitmap.before(bit)).toBe(expected.filter((set) => set < bit).length);
+        }
       }),
       { numRuns: 150 },
     );
@@ -50,6 +53,11 @@ describe('RankedBitmap', () => {
       bits - 1,
     ]);
   });
+});
+
+it('counts before the end of a bitmap that ends with its source', () => {
+  const bitmap = new RankedBitmap(memorySource(new Uint8Array(512).fill(1)), 0, 4096);
+  expect([bitmap.before(4096), bitmap.before(4095)]).toEqual([512, 512]);
 });
 
 describe('RangeTable', () => {

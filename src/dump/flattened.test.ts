@@ -194,6 +194,7 @@ describe('a flattened dump', () => {
     const records = recordsOf(kdumpFile(kdumpSpec), 4096);
     const senseless: RecordSpec[] = [
       { offset: -2n, data: new Uint8Array(3) },
+      { offset: -1n, data: new Uint8Array(3) },
       { offset: 0, size: -2n, data: new Uint8Array(3) },
       { offset: 2n ** 62n, data: new Uint8Array(3) },
       { offset: 2 ** 52, size: 2 ** 53, data: new Uint8Array(3) },

@@ -113,6 +113,21 @@ describe('the files of a split dump', () => {
     without.close();
   });
 
+  it('have no descriptors but those of their window, whatever stands before and behind these', () => {
+    const window = [1000, 4096] as const;
+    const { bytes, descriptors, bitmap2 } = kdumpLayout({ ...spec, window });
+    const sound = bytes.subarray(descriptors, descriptors + 24);
+    // The bits before it are of frames above the last; the room behind the two of this file is for those of the others.
+    bytes.set(sound, descriptors - 24);
+    bytes.set(sound, descriptors + 48);
+    expect(descriptors - bitmap2).toBe(4096);
+    const [path = ''] = files(bytes);
+    const dump = openDump(path);
+    expect(states(dump).slice(0, 7)).toEqual(['lost', 'lost', 'lost', 1000, 1001, 'lost', 'lost']);
+    expect(walk(dump)).toEqual([1000, 1001]);
+    dump.close();
+  });
+
   it('name the file that is truncated or incomplete', () => {
     const whole = windows.map((window) => part(window));
     const { data } = kdumpLayout({ ...spec, window: windows[2] });

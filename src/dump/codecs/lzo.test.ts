@@ -57,20 +57,22 @@ describe('LZO1X', () => {
     }
   });
 
-  it('copies from 2049 and from 16384 back', () => {
+  it('copies from 2049, 16384 and 32769 back', () => {
     const run = (bytes: number[]): number[] => {
       const rest = bytes.length - 18;
       const zeros = Math.ceil(rest / 255) - 1;
       return [0, ...Array.from({ length: zeros }, () => 0), rest - 255 * zeros, ...bytes];
     };
-    const bytes = Array.from({ length: 20_000 }, (_, i) => 97 + (Math.imul(i, 2654435761) >>> 28));
+    const bytes = Array.from({ length: 40_000 }, (_, i) => 97 + (Math.imul(i, 2654435761) >>> 28));
     const source = Buffer.from(bytes).toString('latin1');
-    const from = (distance: number, length: number): string => source + source.substr(20_000 - distance, length);
-    expect(decoded([...run(bytes), 0, 0, ...END], 30_000)).toBe(from(2049, 3));
-    expect(decoded([...run(bytes), 3 << 2, 255, ...END], 30_000)).toBe(from(3072, 3));
-    expect(decoded([...run(bytes), 32 | 3, 0xfc, 0xff, ...END], 30_000)).toBe(from(16384, 5));
-    expect(decoded([...run(bytes), 16 | 3, 4, 0, ...END], 30_000)).toBe(from(16385, 5));
-    expect(decoded([...run(bytes), 16, 2, 16, 0, ...END], 30_000)).toBe(from(16388, 11));
+    const from = (distance: number, length: number): string =>
+      source + source.slice(40_000 - distance, 40_000 - distance + length);
+    expect(decoded([...run(bytes), 0, 0, ...END], 50_000)).toBe(from(2049, 3));
+    expect(decoded([...run(bytes), 3 << 2, 255, ...END], 50_000)).toBe(from(3072, 3));
+    expect(decoded([...run(bytes), 32 | 3, 0xfc, 0xff, ...END], 50_000)).toBe(from(16384, 5));
+    expect(decoded([...run(bytes), 16 | 3, 4, 0, ...END], 50_000)).toBe(from(16385, 5));
+    expect(decoded([...run(bytes), 16, 2, 16, 0, ...END], 50_000)).toBe(from(16388, 11));
+    expect(decoded([...run(bytes), 16 | 8 | 3, 4, 0, ...END], 50_000)).toBe(from(32_769, 5));
   });
 
   it('refuses what reaches outside', () => {
