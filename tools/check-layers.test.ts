@@ -33,6 +33,7 @@ describe('objection', () => {
     ['src/kernel/list.test.ts', 'test/builders/memory.ts'],
     ['src/kernel/list.test.ts', 'src/dump/elf.ts'],
     ['src/diagnosis/detectors/oom.test.ts', 'src/diagnosis/detectors/oom.ts'],
+    ['src/diagnosis/detectors/oom.victims.test.ts', 'src/diagnosis/detectors/oom.ts'],
     ['src/diagnosis/detectors/oom.test.ts', 'src/program/open.ts'],
     ['src/commands/bt.test.ts', 'src/commands/bt.ts'],
   ])('%s may import %s', (from, to) => {
@@ -62,6 +63,7 @@ describe('objection', () => {
     ['src/kernel/list.test.ts', 'src/diagnosis/facts/tasks.ts'],
     ['src/base/bytes.test.ts', 'src/program/open.ts'],
     ['src/diagnosis/detectors/oom.test.ts', 'src/diagnosis/detectors/hung-task.ts'],
+    ['src/diagnosis/detectors/oom-panic.test.ts', 'src/diagnosis/detectors/oom.ts'],
     ['src/commands/bt.test.ts', 'src/render/text.ts'],
   ])('%s must not import %s', (from, to) => {
     expect(objection(from, to, false)).toEqual(expect.any(String));

@@ -1,3 +1,4 @@
+/** What is said of a pile-up, whole and of a dump that is not; lock-pileup.test.ts is about what is found. */
 import { describe, expect, it } from 'vitest';
 import { contextOf, findingsOf } from '../../../test/builders/facts.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
@@ -5,11 +6,11 @@ import { Incident } from '../../../test/builders/incident.ts';
 import { behindMutex, psFaults, tops } from '../../../test/builders/scenes.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
-import lockPileup from '../detectors/lock-pileup.ts';
-import { memoryFact } from './memory.ts';
-import { pileUpStory } from './pileup-story.ts';
-import { pileUpsFact } from './pileups.ts';
-import { standstillFact } from './standstill.ts';
+import { memoryFact } from '../facts/memory.ts';
+import { pileUpStory } from '../facts/pileup-story.ts';
+import { pileUpsFact } from '../facts/pileups.ts';
+import { standstillFact } from '../facts/standstill.ts';
+import lockPileup from './lock-pileup.ts';
 
 /** What the detector tells first. */
 function first(incident: Incident, damage?: (image: KernelImage) => void): Finding {
