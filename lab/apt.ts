@@ -51,7 +51,8 @@ export function sourcesFor(own: readonly Source[], codename: string, suite: stri
   return lines;
 }
 
-function machineSources(): Source[] {
+/** The machine's own apt configuration. */
+export function machineSources(): Source[] {
   const files = ['/etc/apt/sources.list'];
   const folder = '/etc/apt/sources.list.d';
   if (existsSync(folder)) files.push(...readdirSync(folder).map((name) => join(folder, name)));

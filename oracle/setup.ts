@@ -2,23 +2,22 @@
  * Makes the peers' folder: a Debian sid with the peers in it, and the debug packages of the kernels that the lab's dumps
  * and the dumps given are of. What is there already is kept. Needs root, debootstrap and a network.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Suite } from '../lab/apt.ts';
-import { run } from '../lab/run.ts';
+import { machineSources, Suite } from '../lab/apt.ts';
+import { LabError, run } from '../lab/run.ts';
 import { parseVmcoreinfo } from '../src/debuginfo/vmcoreinfo.ts';
 import { openDump } from '../src/dump/open.ts';
 import type { DumpToAsk } from './dumps.ts';
 import { PACKAGES, type Peers } from './peers.ts';
 
-const MIRROR = 'http://mirror.example/debian';
 /** Where Debian keeps the kernels of the lab. */
 const SUITES = ['bookworm', 'bullseye', 'trixie', 'sid'] as const;
 
 /** Makes what is missing and records the versions in `versions.json` beside it. @throws LabError */
 export function setUp(peers: Peers, dumps: readonly DumpToAsk[]): void {
   mkdirSync(peers.debug, { recursive: true });
-  if (!peers.exist) run('debootstrap', ['--variant=minbase', 'sid', peers.root, MIRROR], { timeout: 1_800_000 });
+  if (!peers.exist) run('debootstrap', ['--variant=minbase', 'sid', peers.root, mirror()], { timeout: 1_800_000 });
   const missing = PACKAGES.filter((name) => !peers.versions().has(name));
   if (missing.length > 0) {
     // debootstrap leaves the lists that it used: they are as new as the rest.
@@ -34,6 +33,14 @@ export function setUp(peers: Peers, dumps: readonly DumpToAsk[]): void {
     kernels: [...new Set(dumps.map(({ path }) => releaseOf(path)))],
   };
   writeFileSync(join(peers.debug, '..', 'versions.json'), `${JSON.stringify(versions, undefined, 2)}\n`);
+}
+
+/** The mirror of the machine's own release, as its apt has it. */
+function mirror(): string {
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  const own = machineSources().find(({ suite }) => suite === codename);
+  if (own === undefined) throw new LabError('apt has no source for this release, so no mirror is known');
+  return own.uri;
 }
 
 function releaseOf(path: string): string {
