@@ -1,0 +1,57 @@
+/** Runs one case: makes the input, counts what is allocated, classes what comes out. Does not limit time; see `watch`. */
+import { type Allocations, countAllocations } from './allocation.ts';
+import { apply, type Base, type Case } from './input.ts';
+import { errorOutcome, failed, type Outcome, valueOutcome } from './outcome.ts';
+import type { Target } from './target.ts';
+
+/** Bases kept; generated ones come and go. */
+const MAX_BASES = 256;
+
+export interface Execution extends Outcome {
+  readonly ms: number;
+  /** Bytes of typed arrays. */
+  readonly allocated: number;
+}
+
+export class Executor {
+  readonly target: Target;
+  readonly #allocations: Allocations;
+  readonly #bases = new Map<string, Base>();
+
+  constructor(target: Target, allocations: Allocations = countAllocations()) {
+    this.target = target;
+    this.#allocations = allocations;
+  }
+
+  base(name: string): Base {
+    let base = this.#bases.get(name);
+    if (base === undefined) {
+      base = this.target.base(name);
+      if (this.#bases.size >= MAX_BASES) this.#bases.clear();
+      this.#bases.set(name, base);
+    }
+    return base;
+  }
+
+  run({ base: name, ops }: Case): Execution {
+    const base = this.base(name);
+    const parts = apply(base.parts, ops);
+    let size = 0;
+    for (const part of base.parts.keys()) size += parts.get(part).length;
+    const { fixed, perByte } = this.target.allocates;
+    const started = performance.now();
+    this.#allocations.begin(fixed + perByte * size);
+    let outcome: Outcome;
+    try {
+      outcome = valueOutcome(base.run(parts, ops.length === 0));
+    } catch (error) {
+      this.#allocations.end();
+      outcome = errorOutcome(this.target, error);
+    }
+    const { bytes, refused } = this.#allocations.end();
+    const ms = performance.now() - started;
+    // A reader that catches everything hides what it was refused.
+    if (refused !== undefined && outcome.failure === undefined) outcome = failed('memory', refused);
+    return { ...outcome, ms, allocated: bytes };
+  }
+}
