@@ -160,8 +160,10 @@ function findNames(
   const from = sub(end, bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let tried = 0;
-  for (let at = (bytes.length - markers.last) & ~3; at >= 8; at -= 4) {
+  for (let at = (bytes.length - markers.last) & ~3; at >= 4; at -= 4) {
     for (const back of [8, 4]) {
+      // Memory may begin with the count.
+      if (at < back) continue;
       const count = view.getUint32(at - back, true);
       if (count <= (markers.count - 1) * MARKER_STEP || count > markers.count * MARKER_STEP) continue;
       if (endsAt(bytes, at + markers.last, count - (markers.count - 1) * MARKER_STEP)) {

@@ -162,6 +162,13 @@ describe('openKallsyms', () => {
     expect(openKallsyms(memory, wrong, () => memory.ranges).count).toBe(symbols.length);
   });
 
+  test('finds a table with nothing readable before it', () => {
+    const start = virt(0xffffffff81e00000n);
+    const small = symbolsOf(ERAS['7.2'], 600);
+    const memory = new PieceMemory({ start, bytes: buildKallsyms(start, small, ERAS['7.2']).bytes });
+    expect(openKallsyms(memory, undefined, () => memory.ranges, [STEXT]).count).toBe(small.length);
+  });
+
   test('passes over missing pages and other copies', () => {
     const copy = { start: virt(0xffffffff81d00000n), bytes: built.bytes.slice() };
     // A copy whose address table says something else: base moved by 2 MiB.
