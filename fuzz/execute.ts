@@ -3,6 +3,7 @@ import { type Allocations, countAllocations } from './allocation.ts';
 import { apply, type Base, type Case } from './input.ts';
 import { errorOutcome, failed, type Outcome, valueOutcome } from './outcome.ts';
 import type { Target } from './target.ts';
+import { Violation } from './violation.ts';
 
 /** Bases kept; generated ones come and go. */
 const MAX_BASES = 256;
@@ -33,7 +34,8 @@ export class Executor {
     return base;
   }
 
-  run({ base: name, ops }: Case): Execution {
+  /** @param pristine - the base as it was built: it must be read without an error */
+  run({ base: name, ops }: Case, pristine = ops.length === 0): Execution {
     const base = this.base(name);
     const parts = apply(base.parts, ops);
     let size = 0;
@@ -43,10 +45,13 @@ export class Executor {
     this.#allocations.begin(fixed + perByte * size);
     let outcome: Outcome;
     try {
-      outcome = valueOutcome(base.run(parts, ops.length === 0));
+      outcome = valueOutcome(base.run(parts, pristine));
     } catch (error) {
       this.#allocations.end();
       outcome = errorOutcome(this.target, error);
+      if (pristine && outcome.failure === undefined) {
+        outcome = failed('violation', new Violation(`sound input is refused: ${String(error)}`, { cause: error }));
+      }
     }
     const { bytes, refused } = this.#allocations.end();
     const ms = performance.now() - started;

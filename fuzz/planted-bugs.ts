@@ -108,7 +108,7 @@ export const PLANTED: readonly PlantedBug[] = [
     what: 'kallsyms: the search for the count goes one step too far back',
     file: 'src/debuginfo/kallsyms-scan.ts',
     target: 'kallsyms',
-    changes: [['at >= 8; at -= 4) {', 'at >= 0; at -= 4) {']],
+    changes: [['if (at < back) continue;', 'if (at < 0) continue;']],
   },
   {
     what: 'BTF: the last type may be cut off',

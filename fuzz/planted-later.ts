@@ -16,7 +16,7 @@ export const PLANTED_LATER: readonly PlantedBug[] = [
   {
     what: 'a range of a file is checked by its start alone',
     file: 'src/dump/byte-source.ts',
-    target: 'kdump',
+    target: 'bitmap',
     changes: [['|| !(length >= 0) || offset + length > size) {', '|| !(length >= 0) || offset > size) {']],
   },
   {
@@ -62,14 +62,11 @@ export const PLANTED_LATER: readonly PlantedBug[] = [
     changes: [['if (within + length <= BLOCK_SIZE) {', 'if (within <= BLOCK_SIZE) {']],
   },
   {
-    what: 'a reused stream has no room to tell that a page goes on',
+    what: 'a page that goes on behind its end counts as whole',
     file: 'src/dump/codecs/reused-stream.ts',
     target: 'codecs',
     changes: [
-      [
-        'if (room.length !== into.length + 1) room = new Uint8Array(into.length + 1);',
-        'if (room.length !== into.length) room = new Uint8Array(into.length);',
-      ],
+      ['} else if (state[0] === 1 && state[1] === 0) {', '} else if ((state[0] ?? 0) <= 1 && state[1] === 0) {'],
     ],
   },
   {
@@ -87,10 +84,10 @@ export const PLANTED_LATER: readonly PlantedBug[] = [
     changes: [['if (typetab !== undefined && typetab.length < count) throw', 'if (count < 0) throw']],
   },
   {
-    what: 'kallsyms: names may end behind the table',
+    what: 'kallsyms: token numbers are not checked against the table',
     file: 'src/debuginfo/kallsyms-names.ts',
     target: 'kallsyms',
-    changes: [['return at <= size ? offsets : undefined;', 'return offsets;']],
+    changes: [['if (start <= (index[token - 1] ?? 0) || table[start - 1] !== 0) {', 'if (start < 0) {']],
   },
   {
     what: 'symbols across a gap have no largest size',
@@ -107,14 +104,14 @@ export const PLANTED_LATER: readonly PlantedBug[] = [
   {
     what: 'memory: a word across two pages is read from the first',
     file: 'src/program/virtual-memory.ts',
-    target: 'kernel',
+    target: 'page-tables',
     changes: [['if (offset > this.#pageSize - 8) return', 'if (offset > this.#pageSize - 4) return']],
   },
   {
-    what: 'files: the number of descriptors is not limited',
-    file: 'src/kernel/files.ts',
+    what: 'a name of a directory entry has no largest size',
+    file: 'src/kernel/dentry.ts',
     target: 'kernel',
-    changes: [['if (maxFds > MAX_FDS) throw', 'if (maxFds < 0) throw']],
+    changes: [['if (length > MAX_NAME) throw', 'if (length < 0) throw']],
   },
   {
     what: 'image ranges: a step may go beyond the end of the address space',

@@ -69,7 +69,7 @@ export function replay(name: string, kept: KeptCase): Outcome {
       return { parts: bytes, fields: [], run: (given) => run(given, false) };
     },
   };
-  return new Executor(fixed, new Allocations()).run({ base: kept.base, ops: [] });
+  return new Executor(fixed, new Allocations()).run({ base: kept.base, ops: [] }, false);
 }
 
 function inflate(text: string): Uint8Array {

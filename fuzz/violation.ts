@@ -1,7 +1,7 @@
 /** The result is wrong although nothing was thrown: what a target's own checks say. */
 export class Violation extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'Violation';
   }
 }

@@ -1,10 +1,11 @@
 /** Bitmaps of page frames: tests, ranks, searches and counts, against counting bit by bit. */
 import { Bitmap, RankedBitmap } from '../../src/dump/bitmap.ts';
+import { FormatError } from '../../src/base/errors.ts';
 import { memorySource } from '../../src/dump/byte-source.ts';
 import type { Base, Parts, Summary } from '../input.ts';
 import { Random } from '../random.ts';
 import type { Target } from '../target.ts';
-import { checkSame } from '../violation.ts';
+import { check, checkSame } from '../violation.ts';
 
 /** `knobs`: where the bitmap begins in the bytes, and how many bits it has; both may lie beyond them. */
 function run(parts: Parts): Summary {
@@ -13,6 +14,15 @@ function run(parts: Parts): Summary {
   const offset = knobs.readUInt16LE(0);
   const bits = knobs.readUInt32LE(2) % 2 ** 22;
   const source = memorySource(bytes);
+  // Of no bits nothing is read.
+  const inside = bits === 0 || offset + Math.ceil(bits / 8) <= bytes.length;
+  try {
+    new RankedBitmap(source, offset, bits);
+  } catch (error) {
+    if (error instanceof FormatError) check(!inside, () => 'a bitmap inside of the bytes is refused');
+    throw error;
+  }
+  check(inside, () => 'a bitmap beyond the bytes is read');
   const plain = new Bitmap(source, offset, bits);
   const ranked = new RankedBitmap(source, offset, bits);
   const set: number[] = [];

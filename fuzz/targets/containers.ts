@@ -33,7 +33,7 @@ function recordsOf(random: Random, file: Uint8Array): readonly RecordSpec[] {
     records.push({ offset: at, data });
   }
   // The header is written last.
-  const [first] = records;
+  const first = records.find(({ offset, data }) => offset === 0 && data[0] === file[0] && data.length > 64);
   return first === undefined ? [] : [...records, first];
 }
 

@@ -25,7 +25,7 @@ function randomSegments(random: Random): readonly SegmentSpec[] {
       if (fill === 1) data.fill(random.below(256), at, at + 4096);
     }
     const paddr = random.below(random.chance(0.2) ? 4 : 24) * 4096 + (ragged ? random.below(4096) : 0);
-    const memsz = size + (random.chance(0.4) ? random.below(3) * 4096 : 0);
+    const memsz = size + (random.chance(0.4) ? random.below(3) * 4096 : 0) + (i === 0 ? 4096 : 0);
     const vaddr = random.pick([0n, 0xffff888000000000n + BigInt(paddr), 0xffffffff81000000n + BigInt(i * 4096)]);
     return { paddr, data, memsz, vaddr };
   });
@@ -36,7 +36,8 @@ export function randomElf(random: Random): Uint8Array {
   for (let i = random.below(4); i > 0; i--) {
     notes.push({
       name: random.pick(['CORE', 'LINUX', 'QEMU']),
-      type: random.below(8),
+      // Type 4 of CORE is /proc/kcore's.
+      type: random.pick([0, 1, 2, 3, 5, 6, 7]),
       desc: random.bytes(random.below(400)),
     });
   }

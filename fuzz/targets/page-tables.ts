@@ -5,6 +5,7 @@ import { parseVmcoreinfo } from '../../src/debuginfo/vmcoreinfo.ts';
 import { X86_64 } from '../../src/program/arch/x86-64.ts';
 import { VirtualMemory } from '../../src/program/virtual-memory.ts';
 import { NX, PhysicalImage, PROTNONE } from '../../test/builders/page-tables.ts';
+import { valueAt } from '../extremes.ts';
 import type { Base, Field, Parts, Summary } from '../input.ts';
 import { Random } from '../random.ts';
 import type { Target } from '../target.ts';
@@ -61,7 +62,11 @@ function baseOf(name: string): Base {
     const arch = new X86_64(physical, parseVmcoreinfo(Buffer.from(lines)), 0n, root);
     const memory = new VirtualMemory(physical, (address) => arch.translate(address));
     let translated = 0;
-    for (const address of addresses) if (translates(arch, memory, virt(address))) translated++;
+    for (const address of addresses) {
+      if (!translates(arch, memory, virt(address))) continue;
+      translated++;
+      compareReads(memory, address - (address % 4096n));
+    }
     for (const [address, to] of pristine ? mapped : []) {
       if (address < 0xffffffff80000000n)
         checkSame(`${address.toString(16)}`, arch.translateUser(root, virt(address)), to);
@@ -89,6 +94,34 @@ function translates(arch: X86_64, memory: VirtualMemory, address: VirtAddr): boo
   }
   memory.isReadable(address);
   return true;
+}
+
+/** Words at the end of a page, and across it, one way and the other. */
+function compareReads(memory: VirtualMemory, page: bigint): void {
+  for (const offset of [0n, 4087n, 4088n, 4089n, 4091n, 4092n, 4093n, 4094n, 4095n]) {
+    const at = virt(page + offset);
+    const reads: readonly (readonly [number, () => number | bigint])[] = [
+      [1, () => memory.readU8(at)],
+      [2, () => memory.readU16(at)],
+      [4, () => memory.readU32(at)],
+      [8, () => memory.readU64(at)],
+    ];
+    for (const [size, read] of reads) {
+      const bytes = readable(() => Buffer.from(memory.readBytes(at, size)));
+      const wanted = bytes === undefined ? undefined : valueAt(bytes, 0, size);
+      const found = readable(read);
+      checkSame(`${size} bytes at ${at.toString(16)}`, found === undefined ? undefined : BigInt(found), wanted);
+    }
+  }
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FaultError) return undefined;
+    throw error;
+  }
 }
 
 export const pageTables: Target = {
