@@ -166,27 +166,38 @@ function findNames(
       if (at < back) continue;
       const count = view.getUint32(at - back, true);
       if (count <= (markers.count - 1) * MARKER_STEP || count > markers.count * MARKER_STEP) continue;
-      if (endsAt(bytes, at + markers.last, count - (markers.count - 1) * MARKER_STEP)) {
-        return { names: add(from, at), count };
-      }
+      if (fits(bytes, at, count, markers)) return { names: add(from, at), count };
       if (++tried === MAX_CANDIDATES) return undefined;
     }
   }
   return undefined;
 }
 
-/** True when `count` names from `at` on end where the bytes end, but for padding; lengths as either era has them. */
-function endsAt(bytes: Uint8Array, at: number, count: number): boolean {
+/**
+ * True when the names behind the last marker end where the bytes end, but for padding, and walking all names before it
+ * meets it: a few names that begin at the wrong place often end at the right one, as any byte may be taken for a length.
+ * Lengths as either era has them.
+ */
+function fits(bytes: Uint8Array, at: number, count: number, markers: Markers): boolean {
+  const before = (markers.count - 1) * MARKER_STEP;
   return [true, false].some((longLengths) => {
-    let position = at;
-    for (let i = 0; i < count && position < bytes.length; i++) {
-      let length = bytes[position++] ?? 0;
-      if (length === 0) return false;
-      if (longLengths && length >= 0x80) length = (length & 0x7f) | ((bytes[position++] ?? 0) << 7);
-      position += length;
-    }
-    return position <= bytes.length && bytes.length - position < 8;
+    const end = behindNames(bytes, at + markers.last, count - before, longLengths);
+    if (end === undefined || bytes.length - end >= 8) return false;
+    return behindNames(bytes, at, before, longLengths) === at + markers.last;
   });
+}
+
+/** Where `count` names from `at` on end; undefined when not within the bytes. */
+function behindNames(bytes: Uint8Array, at: number, count: number, longLengths: boolean): number | undefined {
+  let position = at;
+  for (let i = 0; i < count; i++) {
+    if (position >= bytes.length) return undefined;
+    let length = bytes[position++] ?? 0;
+    if (length === 0) return undefined;
+    if (longLengths && length >= 0x80) length = (length & 0x7f) | ((bytes[position++] ?? 0) << 7);
+    position += length;
+  }
+  return position <= bytes.length ? position : undefined;
 }
 
 /** Address tables behind the token index (since Linux 6.4) and before the names (until then). */

@@ -169,6 +169,24 @@ describe('openKallsyms', () => {
     expect(openKallsyms(memory, undefined, () => memory.ranges, [STEXT]).count).toBe(small.length);
   });
 
+  test.each([257, 300, 513])('of %d names as long as each other all are found, by the looks', (count) => {
+    // One name further on, and four bytes, everything looks alike.
+    const symbols = Array.from({ length: count }, (_, i) => ({
+      name: `${String.fromCharCode(0x41 + Math.floor(i / 26))}${String.fromCharCode(0x41 + (i % 26))}`,
+      type: 'T',
+      address: TEXT + BigInt(i) * 16n,
+    }));
+    for (const era of Object.values(ERAS)) {
+      const built = buildKallsyms(RODATA, symbols, era);
+      const ranges = [{ start: RODATA, end: add(RODATA, built.bytes.length) }];
+      const memory = new PieceMemory({ start: RODATA, bytes: built.bytes });
+      expectSame(
+        openKallsyms(memory, undefined, () => ranges),
+        symbols,
+      );
+    }
+  });
+
   test('passes over missing pages and other copies', () => {
     const copy = { start: virt(0xffffffff81d00000n), bytes: built.bytes.slice() };
     // A copy whose address table says something else: base moved by 2 MiB.
