@@ -22,9 +22,12 @@ it('says which peers are not named', () => {
 
 it('finds debuginfo by the release of the kernel', () => {
   const folder = import.meta.dirname;
-  const peers = findPeers({ KWHY_BENCH_DRGN: 'drgn {dump}', KWHY_BENCH_VMLINUX: `${folder}/{release}.test.ts` });
+  const peers = findPeers({
+    KWHY_BENCH_DRGN: 'drgn {dump} {script}',
+    KWHY_BENCH_VMLINUX: `${folder}/{release}.test.ts`,
+  });
   expect(peers.found.map(({ name }) => name)).toEqual(['drgn']);
-  expect(peers.found[0]?.command('/d', '/v')).toEqual(['drgn', '/d']);
+  expect(peers.found[0]?.command('a.py', '/d', '/v')).toEqual(['drgn', '/d', `${folder}/a.py`]);
   expect(peers.vmlinuxOf('peers')).toBe(`${folder}/peers.test.ts`);
   expect(peers.vmlinuxOf('6.1.0')).toBeUndefined();
   expect(peers.vmlinuxOf(undefined)).toBeUndefined();

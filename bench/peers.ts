@@ -4,41 +4,34 @@
  *     KWHY_BENCH_DRGN='python3 {script} {dump} {vmlinux}'
  *     KWHY_BENCH_CRASH='crash -s -i {script} {vmlinux} {dump}'
  *     KWHY_BENCH_VMLINUX='/usr/lib/debug/boot/vmlinux-{release}'
+ * What they are asked for is in works.ts.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+export type PeerName = 'drgn' | 'crash';
+
 export interface Peer {
-  readonly name: 'drgn' | 'crash';
-  /** What it is asked for, for the table. */
-  readonly work: string;
-  /** The command that does this workload's work on a dump. */
-  command(dump: string, vmlinux: string): readonly string[];
-  /** The command whose output names the version, and where it stands in it. */
-  versionCommand(dump: string, vmlinux: string): readonly string[];
+  readonly name: PeerName;
+  /** The command that runs a script of this folder on a dump. */
+  command(script: string, dump: string, vmlinux: string): readonly string[];
+  /** The script whose output names the version, and where it stands in it. */
+  readonly versionScript: string;
   readonly version: RegExp;
-  /** What the output of a run that worked contains. */
-  readonly sign: RegExp;
 }
 
 const known = [
   {
     name: 'drgn',
     variable: 'KWHY_BENCH_DRGN',
-    work: 'stacks of all tasks, with debuginfo',
-    script: 'drgn-stacks.py',
-    versionScript: 'drgn-stacks.py',
+    versionScript: 'drgn-tasks.py',
     version: /^(drgn .*)$/m,
-    sign: /^\d+ tasks$/m,
   },
   {
     name: 'crash',
     variable: 'KWHY_BENCH_CRASH',
-    work: 'sys; kmem -i; ps -G; foreach UN bt, with debuginfo',
-    script: 'crash-report.txt',
     versionScript: 'crash-version.txt',
     version: /build_version: *(\S+)/,
-    sign: /KERNEL: [^]*TOTAL MEM [^]*PID: /,
   },
 ] as const;
 
@@ -62,15 +55,15 @@ export function findPeers(environment: Readonly<Record<string, string | undefine
   const missing: string[] = [];
   const found: Peer[] = [];
   const folder = import.meta.dirname;
-  for (const { name, variable, script, versionScript, ...rest } of known) {
+  for (const { name, variable, versionScript, version } of known) {
     const template = environment[variable];
     if (template === undefined || template.trim() === '') {
       missing.push(`${name}: ${variable} is not set`);
       continue;
     }
-    const command = (file: string) => (dump: string, vmlinux: string) =>
-      fill(template, { dump, vmlinux, script: join(folder, file) });
-    found.push({ name, ...rest, command: command(script), versionCommand: command(versionScript) });
+    const command: Peer['command'] = (script, dump, vmlinux) =>
+      fill(template, { dump, vmlinux, script: join(folder, script) });
+    found.push({ name, versionScript, version, command });
   }
   const images = environment.KWHY_BENCH_VMLINUX;
   if (images === undefined && found.length > 0) missing.push('debuginfo: KWHY_BENCH_VMLINUX is not set');
@@ -81,7 +74,8 @@ export function findPeers(environment: Readonly<Record<string, string | undefine
       if (images === undefined || release === undefined) return undefined;
       const path = images.replaceAll('{release}', release);
       if (existsSync(path)) return path;
-      missing.push(`debuginfo of ${release}: KWHY_BENCH_VMLINUX names no file`);
+      const line = `debuginfo of ${release}: KWHY_BENCH_VMLINUX names no file`;
+      if (!missing.includes(line)) missing.push(line);
       return undefined;
     },
   };

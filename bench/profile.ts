@@ -20,7 +20,7 @@ interface StepTimes {
 }
 
 /** Milliseconds by step, in the order of their first sample. */
-function stepsOf(samples: readonly Sample[]): Map<string, StepTimes> {
+export function stepsOf(samples: readonly Sample[]): Map<string, StepTimes> {
   const steps = new Map<string, StepTimes>();
   for (const { stack, time } of samples) {
     const name = stepOf(stack);
@@ -32,7 +32,8 @@ function stepsOf(samples: readonly Sample[]): Map<string, StepTimes> {
   return steps;
 }
 
-function profiles(bundle: string, dump: string, runs: number): readonly (readonly Sample[])[] {
+/** One profile of the report for each run. */
+export function profiles(bundle: string, dump: string, runs: number): readonly (readonly Sample[])[] {
   const folder = mkdtempSync(join(tmpdir(), 'kwhy-profile-'));
   try {
     for (let run = 0; run < runs; run++) {

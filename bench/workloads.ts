@@ -1,6 +1,7 @@
 /** Runs the commands of a workload in turn, round after round, and makes rows of the table of what was measured. */
 import type { Meter, Run } from './measure.ts';
 import { duration, median, medianRatio, size } from './statistics.ts';
+import type { Bar } from './works.ts';
 
 export interface Contender {
   readonly name: string;
@@ -8,6 +9,8 @@ export interface Contender {
   readonly command: readonly string[];
   /** Undefined when a run did what it should, else what was wrong. */
   readonly failure: (run: Run) => string | undefined;
+  /** For a peer: the most that kwhy may take of its time and memory. */
+  readonly bar?: Bar | undefined;
 }
 
 export interface Measured {
@@ -43,17 +46,6 @@ export function measureInTurn(meter: Meter, contenders: readonly Contender[], ro
   }
   return states.map(({ failed, ...rest }) => ({ ...rest, failed: failed === '' ? undefined : failed }));
 }
-
-/** What kwhy may take of a peer's time and memory. */
-export interface Bar {
-  readonly time: number;
-  readonly memory: number | undefined;
-}
-
-export const BARS: Readonly<Record<string, Bar>> = {
-  drgn: { time: 0.5, memory: 1 },
-  crash: { time: 0.1, memory: undefined },
-};
 
 export const HEAD = ['process', 'work', 'wall', 'min to max', 'CPU', 'peak memory'] as const;
 
@@ -96,7 +88,7 @@ export function ratioRow(kwhy: Measured, peer: Measured): readonly string[] {
       peer.runs.map((run) => run[figure] ?? Number.NaN),
     );
   const [time, cpu, memory] = [ratio('wall'), ratio('cpu'), ratio('peak')];
-  const bar = BARS[peer.contender.name];
+  const { bar } = peer.contender;
   return [
     `kwhy / ${peer.contender.name}`,
     ratioText(time),
