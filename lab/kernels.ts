@@ -4,11 +4,13 @@
  * A kernel's folder below the cache holds its image, its modules, and the headers to build modules against. The exact
  * versions go into each manifest.
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Suite } from './apt.ts';
-import { cacheFolder } from './paths.ts';
+import { cacheFolder, labRoot } from './paths.ts';
 import { LabError, run } from './run.ts';
+import { sidLoader } from './tools.ts';
 
 /** The kernels by the names of `--kernel`. */
 const KERNELS: Readonly<Record<string, { readonly suite: string; readonly image: RegExp; readonly search: string }>> = {
@@ -95,7 +97,29 @@ function unpackHeaders(suite: Suite, release: string, root: string): void {
   const more = suite.depends(headers).filter((name) => /^linux-(headers|kbuild)-/.test(name));
   suite.unpack([headers, ...more], root);
   const makefile = join(root, 'usr/src', headers, 'Makefile');
-  writeFileSync(makefile, readFileSync(makefile, 'utf8').replaceAll(/(^|\s)\/usr\/src\//g, `$1${root}/usr/src/`));
+  // `include /usr/src/...`, and in 7.2 also `KBUILD_OUTPUT=/usr/src/...`.
+  writeFileSync(makefile, readFileSync(makefile, 'utf8').replaceAll(/(^|[\s=])\/usr\/src\//g, `$1${root}/usr/src/`));
+  for (const [tool, real] of BUILD_TOOLS) fitTool(join(root, 'usr/src', headers, tool), real);
+}
+
+/** Programs of linux-kbuild-*, and what Debian's wrappers of the same name start for a module of x86-64. */
+const BUILD_TOOLS = [
+  ['tools/objtool/objtool', 'objtool.real-x86'],
+  ['scripts/mod/modpost', 'modpost.real-lsb-64'],
+] as const;
+
+/** Sid's programs need sid's C library: where this machine's is older, a script in their place starts them with it. */
+function fitTool(path: string, real: string): void {
+  const behind = join(dirname(path), real);
+  if (!existsSync(behind) || runs(behind)) return;
+  rmSync(path);
+  const words = [...sidLoader(), behind].map((word) => `'${word}'`).join(' ');
+  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+}
+
+/** Whether a program can be started: one that only complains about its arguments can. */
+function runs(path: string): boolean {
+  return !/GLIBC_|not found/.test(spawnSync(path, [], { encoding: 'utf8' }).stderr);
 }
 
 /** Files below the kernel's module folder that a module needs, itself last; empty when it is built in. */
@@ -120,7 +144,9 @@ export function moduleFiles(kernel: Kernel, name: string): string[] {
 export function buildModule(kernel: Kernel, folder: string, name: string): string {
   const headers = join(kernel.root, 'usr/src', `linux-headers-${kernel.release}`);
   writeFileSync(join(folder, 'Makefile'), `obj-m := ${name}.o\n`);
-  run('make', ['-C', headers, `M=${folder}`, 'CC=gcc', 'modules']);
+  // Without types of their own: an older pahole does not know what a newer kernel asks of it.
+  const options = [`CC=${join(labRoot, 'cc.sh')}`, 'CONFIG_DEBUG_INFO_BTF_MODULES='];
+  run('make', ['-C', headers, `M=${folder}`, ...options, 'modules']);
   const built = readdirSync(folder).find((file) => file === `${name}.ko`);
   if (built === undefined) throw new LabError(`${name}.ko was not built`);
   return join(folder, built);

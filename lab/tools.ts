@@ -43,14 +43,19 @@ export function tool(program: string): string {
 const MAKEDUMPFILE = ['makedumpfile', 'libc6', 'libdw1t64', 'libelf1t64', 'liblzo2-2', 'libzstd1', 'zlib1g'];
 const MORE_LIBRARIES = ['libbz2-1.0', 'liblzma5'];
 
-/** Runs sid's makedumpfile, its standard input from a file when one is given. */
-export function makedumpfile(args: readonly string[], stdin?: string): string {
+/** Sid's makedumpfile and the C library that it needs, unpacked: their folder. */
+function sidRoot(): string {
   const suite = new Suite('sid');
   const root = cacheFolder('tools', `makedumpfile-${suite.version('makedumpfile').replaceAll(/[^\w.-]/g, '_')}`);
-  const program = join(root, 'usr/bin/makedumpfile');
   if (!existsSync(join(root, 'usr/lib/x86_64-linux-gnu/liblzma.so.5'))) {
     suite.unpack([...MAKEDUMPFILE, ...MORE_LIBRARIES], root);
   }
+  return root;
+}
+
+/** The words that run a program which was linked against sid's C library: the loader and its options. */
+export function sidLoader(): string[] {
+  const root = sidRoot();
   const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((folder) => join(root, folder)).join(':');
   const loader = [
     'usr/lib64/ld-linux-x86-64.so.2',
@@ -60,5 +65,12 @@ export function makedumpfile(args: readonly string[], stdin?: string): string {
     .map((path) => join(root, path))
     .find((path) => existsSync(path));
   if (loader === undefined) throw new LabError('the C library of sid has no loader');
-  return run(loader, ['--library-path', libraries, program, ...args], stdin === undefined ? {} : { stdin });
+  return [loader, '--library-path', libraries];
+}
+
+/** Runs sid's makedumpfile, its standard input from a file when one is given. */
+export function makedumpfile(args: readonly string[], stdin?: string): string {
+  const [loader = '', ...words] = sidLoader();
+  const program = join(sidRoot(), 'usr/bin/makedumpfile');
+  return run(loader, [...words, program, ...args], stdin === undefined ? {} : { stdin });
 }

@@ -180,8 +180,36 @@ uint64_t probe_inode(pid_t pid, int fd)
 	return probe_read(probe_read(array + 8 * fd) + probe_offset("file", "f_inode"));
 }
 
+/* Nodes of a red-black tree: {parent and colour, right, left}. */
+static long tree_nodes(uint64_t node, int depth)
+{
+	if (node == 0)
+		return 0;
+	if (depth > 64)
+		lab_die("a tree too deep");
+	return 1 + tree_nodes(probe_read(node + 8), depth + 1) + tree_nodes(probe_read(node + 16), depth + 1);
+}
+
+/* PREEMPT_RT: the lock has an rt_mutex_base inside, whose waiters are a tree. */
+static long realtime_waiters(const char *type, uint64_t lock)
+{
+	if (strcmp(type, "mutex") == 0) {
+		uint64_t inside = lock + probe_offset(type, "rtmutex");
+		return tree_nodes(probe_read(inside + probe_offset("rt_mutex_base", "waiters")), 0);
+	}
+	uint64_t base = lock + probe_offset(type, "rwbase");
+	uint64_t inside = base + probe_offset("rwbase_rt", "rtmutex");
+	uint32_t readers = probe_read(base + probe_offset("rwbase_rt", "readers"));
+	uint64_t owner = probe_read(inside + probe_offset("rt_mutex_base", "owner"));
+	long count = tree_nodes(probe_read(inside + probe_offset("rt_mutex_base", "waiters")), 0);
+	/* A writer that owns the rt_mutex and waits until the readers have left: neither READER_BIAS nor WRITER_BIAS. */
+	return owner > 1 && readers >> 30 == 0 && readers != 0 ? count + 1 : count;
+}
+
 long probe_waiters(const char *type, uint64_t lock)
 {
+	if (find_offset(type, "rtmutex") >= 0 || find_offset(type, "rwbase") >= 0)
+		return realtime_waiters(type, lock);
 	/* Since 7.1 the waiters form a ring without a head, and the lock points to the first. */
 	long ring = find_offset(type, "first_waiter");
 	uint64_t first = ring < 0 ? lock + probe_offset(type, "wait_list") : probe_read(lock + ring);
