@@ -5,7 +5,7 @@
  * takes the dump, the second the oracle. Live dumps are taken over QMP when the guest asks for one.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -66,6 +66,15 @@ const isNumber = (text: unknown): text is string => typeof text === 'string' && 
 
 function field(messages: readonly Readonly<Record<string, unknown>>[], name: string): unknown {
   return messages.find((message) => name in message)?.[name];
+}
+
+/** Whether a file begins with the header of a tar: a drive that nothing was written to is zeroes. */
+function beginsWithTar(path: string): boolean {
+  const magic = Buffer.alloc(5);
+  const fd = openSync(path, 'r');
+  readSync(fd, magic, 0, magic.length, 257);
+  closeSync(fd);
+  return magic.toString('latin1') === 'ustar';
 }
 
 /**
@@ -140,6 +149,8 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
   const note = field(messages, 'note');
   if (note !== undefined) console.error(`note: ${JSON.stringify(note)}`);
   const recorded = field(messages, 'oracle');
-  truncateSync(oracle, isNumber(recorded) ? Number(recorded) : Math.min(statSync(oracle).size, 4096));
+  if (!isNumber(recorded)) throw new LabError(`the guest did not say how much it recorded; see ${consoleLog}`);
+  truncateSync(oracle, Number(recorded));
+  if (note === undefined && !beginsWithTar(oracle)) throw new LabError('what the guest recorded is not on its drive');
   return { vmcore, oracle, console: consoleLog, messages };
 }

@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -198,6 +199,8 @@ static void take_dump(void)
 {
 	tell("{\"oracle\":\"%ld\"}\n", (long)written);
 	tell("{\"dump\":\"%s\"}\n", how);
+	/* What the port has not sent yet would be lost with the kernel. */
+	tcdrain(port);
 	if (strcmp(how, "sysrq") == 0) {
 		if (write(trigger, "c", 1) < 0)
 			fail("sysrq");
