@@ -7,8 +7,8 @@ export async function loadCore(): Promise<Core> {
     import('../diagnosis/engine.ts'),
   ]);
   return {
-    open(paths) {
-      const program = openProgram(paths);
+    open(paths, budget) {
+      const program = openProgram(paths, { budget });
       return {
         diagnose: (budget) => diagnose(program, budget),
         close: () => program.dump.close(),

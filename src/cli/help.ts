@@ -11,7 +11,7 @@ usage: kwhy VMCORE [options]
 
   --json                  the same as versioned JSON (docs/json-schema.md)
   -o, --output FILE       write to FILE, whole or not at all
-  --time-limit SECONDS    show what is known by then, marked as partial
+  --time-limit SECONDS    show what is known by then, marked as partial (--timeout is the same)
   --width COLUMNS         wrap text at this width (default: the terminal's, at most 120; else 100)
   --color WHEN            auto, always or never (auto: on terminals; NO_COLOR and FORCE_COLOR count)
   --no-progress           no line on stderr while work takes longer than a second
@@ -32,8 +32,10 @@ usage: kwhy slim VMCORE -o OUT [options]
   -f, --force             replace an older file (never the dump itself)
   --zlib                  compress with zlib, for tools that cannot read zstd
   --json                  print what was kept as JSON
+  --time-limit SECONDS    write nothing when it takes longer (--timeout is the same)
   --no-progress           no line on stderr while work takes longer than a second
   -h, --help              this text
 
-exit status: 0 complete, 1 something of it was lost in the dump, 2 wrong command line, 3 nothing was written
+exit status: 0 complete, 1 something of it was lost in the dump, 2 wrong command line, 3 nothing was written,
+130 Ctrl-C: nothing was written
 `;

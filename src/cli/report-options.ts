@@ -1,11 +1,13 @@
 /** The options of `kwhy VMCORE`. */
-import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import { type Arguments, ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import type { ColourChoice } from './terminal.ts';
 
 const specs: OptionSpecs = {
   json: { takesValue: false },
   output: { takesValue: true, short: 'o' },
   'time-limit': { takesValue: true },
+  // The same.
+  timeout: { takesValue: true },
   width: { takesValue: true },
   color: { takesValue: true },
   'no-progress': { takesValue: false },
@@ -38,10 +40,11 @@ function width(text: string): number {
   return value;
 }
 
-function timeLimit(text: string): number {
+/** @param option - as it was given, for the message */
+function seconds(option: string, text: string): number {
   const value = Number(text);
   if (!/^(?:\d+\.?\d*|\.\d+)$/.test(text) || !(value > 0) || value > LONGEST_SECONDS) {
-    throw new ArgumentsError(`--time-limit ${text}: must be a number of seconds, such as 30 or 0.5`);
+    throw new ArgumentsError(`--${option} ${text}: must be a number of seconds, such as 30 or 0.5`);
   }
   return value;
 }
@@ -49,6 +52,18 @@ function timeLimit(text: string): number {
 function colour(text: string): ColourChoice {
   if (text === 'auto' || text === 'always' || text === 'never') return text;
   throw new ArgumentsError(`--color ${text}: must be auto, always or never`);
+}
+
+/**
+ * Seconds of `--time-limit` or `--timeout`, the shorter one of both.
+ * @throws ArgumentsError
+ */
+export function timeLimitOf(options: Arguments['options']): number | undefined {
+  const given = ['time-limit', 'timeout'].flatMap((option) => {
+    const value = options.get(option);
+    return typeof value === 'string' ? [seconds(option, value)] : [];
+  });
+  return given.length === 0 ? undefined : Math.min(...given);
 }
 
 /** @throws ArgumentsError */
@@ -63,7 +78,7 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
   const parsed = {
     json: options.has('json'),
     output: text('output', (value) => value),
-    timeLimitSeconds: text('time-limit', timeLimit),
+    timeLimitSeconds: timeLimitOf(options),
     width: text('width', width),
     colour: text('color', colour) ?? 'auto',
     progress: !options.has('no-progress'),

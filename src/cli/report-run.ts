@@ -26,9 +26,10 @@ export interface OpenDump {
 export interface Core {
   /**
    * @param paths - a dump, the files of a split dump, or a folder
-   * @throws KwhyError when it is no dump that can be opened
+   * @param budget - for the opening and for all that is read later
+   * @throws KwhyError when it is no dump that can be opened; CancelledError
    */
-  open(paths: readonly string[]): OpenDump;
+  open(paths: readonly string[], budget: Budget): OpenDump;
 }
 
 export interface RunOptions {
@@ -71,7 +72,7 @@ export function runReport(core: Core, { paths, budget, guard, hardLimit, onStep 
   try {
     return guard(() => {
       onStep('opening the dump');
-      const dump = core.open(paths);
+      const dump = core.open(paths, budget);
       try {
         const steps = dump.diagnose(budget);
         for (;;) {

@@ -1,4 +1,5 @@
 /** `kwhy slim VMCORE -o OUT`: writes a small dump on which the report is the same, and says what remains in it. */
+import { rmSync } from 'node:fs';
 import { limitedBudget } from '../base/budget.ts';
 import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
 import type { Report } from '../model/report.ts';
@@ -11,6 +12,7 @@ import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { startProgress, ticking } from './progress.ts';
+import { timeLimitOf } from './report-options.ts';
 import { systemReason } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
 
@@ -19,6 +21,8 @@ const specs: OptionSpecs = {
   zlib: { takesValue: false },
   force: { takesValue: false, short: 'f' },
   json: { takesValue: false },
+  'time-limit': { takesValue: true },
+  timeout: { takesValue: true },
   'no-progress': { takesValue: false },
   help: { takesValue: false, short: 'h' },
 };
@@ -30,6 +34,7 @@ interface SlimArguments {
   readonly zlib: boolean;
   readonly force: boolean;
   readonly json: boolean;
+  readonly timeLimitSeconds: number | undefined;
   readonly progress: boolean;
 }
 
@@ -49,6 +54,7 @@ function parse(argv: readonly string[]): SlimArguments | 'help' {
     zlib: flag('zlib'),
     force: flag('force'),
     json: flag('json'),
+    timeLimitSeconds: timeLimitOf(options),
     progress: !flag('no-progress'),
   };
 }
@@ -68,12 +74,13 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
   ]);
   checkOutput(args.output, args.paths);
   const progress = startProgress(io, args.progress);
-  const budget = ticking(limitedBudget(io.now, undefined), progress);
+  const limit = args.timeLimitSeconds === undefined ? undefined : args.timeLimitSeconds * 1000;
+  const budget = ticking(limitedBudget(io.now, limit === undefined ? undefined : io.now() + limit), progress);
   let result: SlimResult;
   try {
     result = io.guard(() => {
       progress.step('opening the dump');
-      const program = openProgram(args.paths);
+      const program = openProgram(args.paths, { budget });
       try {
         const steps = slim(program, args.output, {
           budget,
@@ -92,6 +99,7 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
       }
     }, undefined);
   } catch (error) {
+    if (error instanceof CancelledError) await forget(args.output, error);
     throw named(args.paths, error);
   } finally {
     progress.clear();
@@ -101,6 +109,13 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
   const colour = wantsColour('auto', io.env, io.stdout);
   await io.stdout.write(args.json ? shapeJson(shape, { complete }) : shapeText(shape, { colour }));
   return complete ? EXIT.complete : EXIT.partial;
+}
+
+/** Ctrl-C ends the work where it stands; what it had written is removed here. @throws UsageError for the time limit */
+async function forget(output: string, { reason }: CancelledError): Promise<void> {
+  const { temporaryName } = await import('../dump/new-file.ts');
+  rmSync(temporaryName(output), { force: true });
+  if (reason === 'time-limit') throw new UsageError('the time limit passed; nothing was written');
 }
 
 /** @throws CancelledError when the report was cut short: half a report reads half of the pages */

@@ -35,11 +35,11 @@ export function* diagnose(
   const at = (step: string): Step => ({ step, partial: finish });
   try {
     yield at('reading the system');
-    system = readSystem(context, checks);
+    system = program.within(budget, () => readSystem(context, checks));
     for (const detector of detectors) {
       yield at(detector.title);
       budget.check();
-      checks.push(runDetector(detector, context, findings));
+      checks.push(program.within(budget, () => runDetector(detector, context, findings)));
     }
   } catch (error) {
     if (!(error instanceof CancelledError)) throw error;

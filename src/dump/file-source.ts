@@ -5,18 +5,24 @@
  * FormatError, as an I/O error does.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
+import { Checkpoint } from '../base/budget.ts';
 import { FormatError } from '../base/errors.ts';
 import { type ByteSource, checkRange } from './byte-source.ts';
 import { SlotCache } from './slot-cache.ts';
 
 const BLOCK_SHIFT = 14;
 const BLOCK_SIZE = 1 << BLOCK_SHIFT;
+/** Of a Checkpoint, for each read of the system: it takes as long as so many reads of memory. */
+const READ_STEPS = 64;
 /** 4 MiB in all: bitmap, descriptors and page data of one access stay together, whatever the dump's size. */
 export const FILE_BLOCKS = 256;
 
 export class FileSource implements ByteSource {
   readonly size: number;
+  /** Last change of the content, nanoseconds since 1970. */
+  readonly mtimeNs: bigint;
   readonly #fd: number;
+  readonly #checkpoint: Checkpoint;
   readonly #slots: SlotCache;
   /** One array per slot, made when the slot is first used. */
   readonly #blocks: Uint8Array[] = [];
@@ -27,20 +33,26 @@ export class FileSource implements ByteSource {
   /**
    * Takes over `fd`, which must be open for reading; `close` closes it.
    * @param blocks - how many are held at most
+   * @param checkpoint - asked by every read, whose CancelledError passes; all formats read through here
    */
-  constructor(fd: number, blocks = FILE_BLOCKS) {
+  constructor(fd: number, blocks = FILE_BLOCKS, checkpoint = new Checkpoint()) {
     this.#fd = fd;
     this.#slots = new SlotCache(blocks);
-    this.size = fstatSync(fd).size;
+    this.#checkpoint = checkpoint;
+    const stat = fstatSync(fd, { bigint: true });
+    this.size = Number(stat.size);
+    this.mtimeNs = stat.mtimeNs;
   }
 
   read(offset: number, into: Uint8Array): void {
+    this.#checkpoint.spend(1);
     checkRange(this.size, offset, into.length);
     if (into.length > BLOCK_SIZE) this.#readExactly(offset, into);
     else this.#copy(offset, into);
   }
 
   peek(offset: number, length: number): Uint8Array {
+    this.#checkpoint.spend(1);
     checkRange(this.size, offset, length);
     const within = offset % BLOCK_SIZE;
     if (within + length <= BLOCK_SIZE) {
@@ -107,6 +119,7 @@ export class FileSource implements ByteSource {
 
   #readExactly(offset: number, into: Uint8Array): void {
     for (let done = 0; done < into.length; ) {
+      this.#checkpoint.spend(READ_STEPS);
       let got: number;
       try {
         got = readSync(this.#fd, into, done, into.length - done, offset + done);

@@ -28,7 +28,7 @@ export interface NewFile {
  */
 export function createFile<T>(path: string, options: NewFileOptions, write: (file: NewFile) => T): T {
   refuseTarget(path, options);
-  const temporary = `${path}.${process.pid}.part`;
+  const temporary = temporaryName(path);
   const fd = usable(path, () => openSync(temporary, 'wx', 0o600));
   let closed = false;
   try {
@@ -43,6 +43,14 @@ export function createFile<T>(path: string, options: NewFileOptions, write: (fil
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/**
+ * What the file is called until it is whole. For whoever ends the process' work from outside, so that nothing here runs
+ * any more that could remove it.
+ */
+export function temporaryName(path: string): string {
+  return `${path}.${process.pid}.part`;
 }
 
 /** Appends from a position of a file on, gathered into large writes. */

@@ -2,6 +2,7 @@
  * Opens a dump, whatever it is called: the first bytes decide. What is no dump, or one that something else opens, is
  * refused with one line that says what it is.
  */
+import type { Checkpoint } from '../base/budget.ts';
 import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { DumpFile } from './dump-file.ts';
@@ -21,12 +22,28 @@ const MAGIC_BYTES = 16;
 /** Cached blocks of each file, however many files there are. */
 const LEAST_BLOCKS = 16;
 
+/** A file of an open dump, as it was when it was opened. */
+export interface OpenedFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Last change of the content, nanoseconds since 1970. */
+  readonly mtimeNs: bigint;
+}
+
+export interface OpenDumpOptions {
+  /** Every read of a file asks it; its CancelledError passes, from the dump's methods too. */
+  readonly checkpoint?: Checkpoint;
+  /** Called with each file before anything of it is read. What it throws ends the opening. */
+  readonly onFile?: (file: OpenedFile) => void;
+}
+
 /**
  * @param paths - a dump, the files of a split dump in any order, or a folder that holds one dump or the files of one
  * @throws UsageError when a file cannot be opened or is no dump that is supported, or when several files are not of one
- *   dump; FormatError when it is damaged
+ *   dump; FormatError when it is damaged; CancelledError
  */
-export function openDump(paths: string | readonly string[]): DumpFile {
+export function openDump(paths: string | readonly string[], options: OpenDumpOptions = {}): DumpFile {
   const named = typeof paths === 'string' ? [paths] : paths;
   const files = inputFiles(named);
   // Else nobody could tell which of the files an error is about.
@@ -35,8 +52,9 @@ export function openDump(paths: string | readonly string[]): DumpFile {
   const open: ByteSource[] = [];
   try {
     const dumps = files.map((file) => {
-      const source = new FileSource(openInput(file), blocks);
+      const source = new FileSource(openInput(file), blocks, options.checkpoint);
       open.push(source);
+      options.onFile?.({ path: file.path, size: source.size, mtimeNs: source.mtimeNs });
       return naming ? nameErrors(file.name, () => openOne(source, file.name)) : openOne(source, file.name);
     });
     const [dump] = dumps;

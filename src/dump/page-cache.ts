@@ -131,7 +131,7 @@ export class PageCache {
     const slot = this.#slots.claim(frame);
     const page = this.#pages[slot] ?? this.#grow(slot);
     if (slot === this.#lastSlot) this.#lastFrame = Number.NaN;
-    const status = this.file.readPage(frame, page);
+    const status = this.#read(frame, page);
     if (status === 'data') return this.#remember(frame, slot, page);
     this.#slots.release(frame);
     if (this.#special.size >= MAX_NEGATIVE) this.#special.clear();
@@ -139,6 +139,16 @@ export class PageCache {
     if (status === 'zero') return this.#remember(frame, -1, this.#zero);
     this.#onPage?.(frame);
     return undefined;
+  }
+
+  /** Whoever is stopped while reading must not find the half-read page later. */
+  #read(frame: Pfn, page: Uint8Array): PageStatus {
+    try {
+      return this.file.readPage(frame, page);
+    } catch (error) {
+      this.#slots.release(frame);
+      throw error;
+    }
   }
 
   /** Allocates the chunk that begins with `slot`: slots are first used in order. */

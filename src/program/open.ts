@@ -3,6 +3,7 @@
  * BTF and its ORC tables. What is missing is noted in `problems` and costs the answers that need it, not the rest.
  */
 import type { Pfn } from '../base/address.ts';
+import { type Budget, Checkpoint } from '../base/budget.ts';
 import { FormatError, isDataError, UsageError } from '../base/errors.ts';
 import { parseBtf, type Btf } from '../debuginfo/btf.ts';
 import { findBtf } from '../debuginfo/find-btf.ts';
@@ -25,6 +26,17 @@ export interface OpenOptions {
   readonly cacheBytes?: number;
   /** Called with each page frame that is asked for, at least once, from the first look on: whoever wants to know what was read. */
   readonly onPage?: (frame: Pfn) => void;
+  /**
+   * Holds for the opening and for everything that is read of the program afterwards; `Program.within` sets one for a
+   * part of it.
+   */
+  readonly budget?: Budget;
+}
+
+/** For whoever opened the dump with a Checkpoint already. */
+export interface ProgramOptions extends OpenOptions {
+  /** Instead of `budget`. */
+  readonly checkpoint?: Checkpoint;
 }
 
 const MAX_BTF = 1 << 28;
@@ -32,12 +44,14 @@ const MAX_ORC_ENTRIES = 1 << 24;
 
 /**
  * @param paths - a dump; or the files of a split dump, in any order; or a folder that holds one dump or the files of one
- * @throws UsageError when the file is no dump that can be opened, FormatError when it is too damaged to start with
+ * @throws UsageError when the file is no dump that can be opened, FormatError when it is too damaged to start with,
+ *   CancelledError; no file stays open then
  */
 export function openProgram(paths: string | readonly string[], options: OpenOptions = {}): Program {
-  const dump = openDump(paths);
+  const checkpoint = new Checkpoint(options.budget);
+  const dump = openDump(paths, { checkpoint });
   try {
-    return programOf(dump, options);
+    return programOf(dump, { ...options, checkpoint });
   } catch (error) {
     dump.close();
     throw error;
@@ -45,12 +59,13 @@ export function openProgram(paths: string | readonly string[], options: OpenOpti
 }
 
 /** A Program on a dump that is open already. */
-export function programOf(dump: DumpFile, options: OpenOptions = {}): Program {
+export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program {
   if (dump.vmcoreinfo === undefined) {
     throw new UsageError('the dump has no VMCOREINFO note, and finding the kernel without it is not supported yet');
   }
   const vmcoreinfo = parseVmcoreinfo(dump.vmcoreinfo);
-  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes, options.onPage));
+  const checkpoint = options.checkpoint ?? new Checkpoint(options.budget);
+  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes, options.onPage), checkpoint);
   const arch = archOf(dump, vmcoreinfo, physical);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
   const problems: string[] = [];

@@ -2,6 +2,7 @@
  * Physical memory of the dumped machine, read through the one page cache. Knows page frames and nothing of kernels.
  */
 import { pageNumber, pageOffset, pfn, type Pfn, phys, type PhysAddr } from '../base/address.ts';
+import { Checkpoint } from '../base/budget.ts';
 import { FaultError } from '../base/errors.ts';
 import type { PageStatus } from '../dump/dump-file.ts';
 import type { PageCache } from '../dump/page-cache.ts';
@@ -10,11 +11,14 @@ export class PhysicalMemory {
   readonly cache: PageCache;
   readonly pageSize: number;
   readonly pageShift: number;
+  /** Asked by every read of memory, physical or virtual. */
+  readonly checkpoint: Checkpoint;
   /** Frames that were asked for and should be in the file, but are damaged or missing there. */
   readonly #lost = new Set<number>();
 
-  constructor(cache: PageCache) {
+  constructor(cache: PageCache, checkpoint = new Checkpoint()) {
     this.cache = cache;
+    this.checkpoint = checkpoint;
     this.pageSize = cache.pageSize;
     this.pageShift = Math.log2(cache.pageSize);
   }
@@ -24,8 +28,9 @@ export class PhysicalMemory {
     return this.#lost.size;
   }
 
-  /** The page as `PageCache.view` gives it. @throws FaultError */
+  /** The page as `PageCache.view` gives it. @throws FaultError, CancelledError */
   view(frame: Pfn): DataView {
+    this.checkpoint.spend(1);
     try {
       return this.cache.view(frame);
     } catch (error) {

@@ -4,6 +4,7 @@
  * tables lie.
  */
 import { add, virt, type VirtAddr } from '../base/address.ts';
+import type { Budget, Checkpoint } from '../base/budget.ts';
 import { LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
@@ -93,11 +94,26 @@ export class Program {
   /** Makes the types of the modules known as well; does nothing the second time. */
   addModuleTypes(): void {
     if (this.#moduleTypesAdded) return;
+    // Whoever is stopped in the middle of reading them may ask again.
+    const found = this.#btf === undefined ? [] : readModuleBtf(this, this.#btf);
     this.#moduleTypesAdded = true;
-    if (this.#btf === undefined) return;
-    for (const btf of readModuleBtf(this, this.#btf)) this.types.add(btf);
+    for (const btf of found) this.types.add(btf);
     this.#fields.clear();
     this.#enumerators.clear();
+  }
+
+  /**
+   * Runs `work` under a budget: whatever it reads of the dump, it is ended with CancelledError when the budget says so.
+   * The budget that the dump was opened with holds as well. The program can be used on afterwards.
+   * @throws CancelledError, and what `work` throws
+   */
+  within<T>(budget: Budget, work: () => T): T {
+    return this.checkpoint.within(budget, work);
+  }
+
+  /** What counts the reads and asks the budgets. For loops that read nothing for long. */
+  get checkpoint(): Checkpoint {
+    return this.memory.physical.checkpoint;
   }
 
   /** A symbol of the kernel. @throws LookupError */

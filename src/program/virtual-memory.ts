@@ -3,6 +3,7 @@
  * numbers (exact as numbers: 2^52 of them) and keeps the last page; a small map remembers translations.
  */
 import { add, pageOffset, phys, physOfPfn, pfn, pageNumber, type PhysAddr, type VirtAddr } from '../base/address.ts';
+import type { Checkpoint } from '../base/budget.ts';
 import { FaultError } from '../base/errors.ts';
 import type { MemoryReader } from '../base/memory.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
@@ -19,6 +20,7 @@ const LARGE_READ = 1 << 20;
 export class VirtualMemory implements MemoryReader {
   readonly physical: PhysicalMemory;
   readonly #translate: Translate;
+  readonly #checkpoint: Checkpoint;
   readonly #pageShift: number;
   readonly #shift: bigint;
   readonly #pageSize: number;
@@ -30,6 +32,7 @@ export class VirtualMemory implements MemoryReader {
 
   constructor(physical: PhysicalMemory, translate: Translate) {
     this.physical = physical;
+    this.#checkpoint = physical.checkpoint;
     this.#translate = translate;
     this.#pageShift = physical.pageShift;
     this.#shift = BigInt(physical.pageShift);
@@ -80,7 +83,9 @@ export class VirtualMemory implements MemoryReader {
     }
   }
 
+  /** Every read goes through here, so no loop that reads memory escapes the budget. @throws FaultError, CancelledError */
   #viewOf(address: VirtAddr): DataView {
+    this.#checkpoint.spend(1);
     const page = Number(address >> this.#shift);
     const cache = this.physical.cache;
     // A view stays good until the cache gives its slot to another page.

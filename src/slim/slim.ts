@@ -95,7 +95,7 @@ export function* slim(program: Program, path: string, options: SlimOptions = {})
 
   yield { step: 'reading what the kernel keeps for itself' };
   const asked = new FrameSet();
-  const reopen = options.reopen ?? ((onPage) => programOf(program.dump, { onPage }));
+  const reopen = options.reopen ?? ((onPage) => programOf(program.dump, { onPage, budget }));
   const probe = reopen((frame) => asked.add(frame));
   part('kernel image', () => keepImage(probe, keep));
   part('per-CPU memory', () => keepPerCpu(probe, keep));
