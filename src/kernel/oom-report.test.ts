@@ -1,0 +1,202 @@
+import { expect, it } from 'vitest';
+import { nanoseconds } from '../base/units.ts';
+import type { LogCaller, LogRecord } from './log-record.ts';
+import { oomReports } from './oom-report.ts';
+
+const PAGE = 4096;
+
+/** Records of the kernel, one for each line; a line 'T12| text' was printed by the task 12. */
+function log(text: string): readonly LogRecord[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line, i) => {
+      const by = /^\s*T(\d+)\| ?/.exec(line);
+      const caller: LogCaller | undefined = by === null ? undefined : { kind: 'task', id: Number(by[1]) };
+      return {
+        seq: BigInt(i),
+        timeNs: nanoseconds(BigInt(i)),
+        level: 4,
+        facility: 0,
+        caller,
+        continuation: false,
+        device: undefined,
+        text: by === null ? line.replace(/^ {4}/, '') : line.slice(by[0].length),
+      };
+    });
+}
+
+/** The texts of mm/oom_kill.c of 2.6.32 as RHEL 6 has them: oom_adj beside oom_score_adj, a comma before UID. */
+const EL6 = `
+    mysqld invoked oom-killer: gfp_mask=0x201da, order=0, oom_adj=0, oom_score_adj=0
+    mysqld cpuset=/ mems_allowed=0
+    Pid: 2592, comm: mysqld Not tainted 2.6.32-431.el6.x86_64 #1
+    Call Trace:
+     [<ffffffff810d05b1>] ? cpuset_print_task_mems_allowed+0x91/0xb0
+     [<ffffffff81122960>] ? dump_header+0x90/0x1b0
+    Mem-Info:
+    Node 0 DMA per-cpu:
+    CPU    0: hi:    0, btch:   1 usd:   0
+    active_anon:237861 inactive_anon:49 isolated_anon:0
+     active_file:24 inactive_file:35 isolated_file:0
+     free:13259 slab_reclaimable:1800 slab_unreclaimable:3400
+    Node 0 DMA free:15724kB min:248kB low:308kB high:372kB active_anon:0kB present:15332kB pages_scanned:0 all_unreclaimable? yes
+    lowmem_reserve[]: 0 3000 4010 4010
+    Node 0 DMA: 1*4kB 1*8kB 0*16kB 1*32kB 1*64kB 0*128kB 1*256kB 0*512kB 1*1024kB 1*2048kB 3*4096kB = 15724kB
+    1000 total pagecache pages
+    0 pages in swap cache
+    Free swap  = 0kB
+    Total swap = 524280kB
+    1048575 pages RAM
+    67489 pages reserved
+    [ pid ]   uid  tgid total_vm      rss cpu oom_adj oom_score_adj name
+    [  493]     0   493     2662      106   1     -17         -1000 udevd
+    [ 2592]    27  2592   957218   237012   0       0             0 mysqld
+    Out of memory: Kill process 2592 (mysqld) score 875 or sacrifice child
+    Killed process 2592, UID 27, (mysqld) total-vm:3828872kB, anon-rss:947996kB, file-rss:52kB
+`;
+
+it('2.6.32: oom_adj, the pid in a line of its own, scores', () => {
+  const [report, ...more] = oomReports(log(EL6), PAGE);
+  expect(more).toEqual([]);
+  expect(report).toMatchObject({
+    invoker: { comm: 'mysqld', pid: 2592, gfpMask: 0x201da, gfpFlags: undefined, order: 0, scoreAdj: 0 },
+    constraint: undefined,
+    memcg: undefined,
+    badRows: 0,
+    outcome: 'killed',
+    table: [
+      { pid: 493, uid: 0, totalVm: 2662, rss: 106, pageTableBytes: undefined, scoreAdj: -1000, comm: 'udevd' },
+      { pid: 2592, uid: 27, totalVm: 957218, rss: 237012, swapEntries: undefined, scoreAdj: 0, comm: 'mysqld' },
+    ],
+    victims: [{ pid: 2592, comm: 'mysqld', score: 875, totalVm: 3828872, anonRss: 947996, fileRss: 52 }],
+  });
+  const memory = report?.memory;
+  expect(memory?.pages.get('active_anon')).toBe(237861);
+  expect(memory?.pages.get('free')).toBe(13259);
+  expect([memory?.swapFree, memory?.swapTotal, memory?.ram]).toEqual([0, 524280, 1048575]);
+  const [zone] = memory?.zones ?? [];
+  expect([zone?.name, zone?.kilobytes.get('min'), zone?.freeBlocks]).toEqual([
+    'DMA',
+    248,
+    [1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 3],
+  ]);
+});
+
+/** 3.10: page tables as counts, a memory cgroup at its limit, a child killed in its parent's place. */
+const EL7_MEMCG = `
+    java invoked oom-killer: gfp_mask=0xd0, order=0, oom_score_adj=0
+    java cpuset=/ mems_allowed=0
+    CPU: 1 PID: 2345 Comm: java Not tainted 3.10.0-1160.el7.x86_64 #1
+    Task in /docker/ab killed as a result of limit of /docker
+    memory: usage 1048576kB, limit 1048576kB, failcnt 1234
+    memory+swap: usage 1048576kB, limit 9007199254740988kB, failcnt 0
+    kmem: usage 0kB, limit 9007199254740988kB, failcnt 0
+    Memory cgroup stats for /docker: cache:0KB rss:1048576KB
+    [ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name
+    [ 2345]  1000  2345   700000   262000     600       66             0 java
+    [ 2400]  1000  2400     1000       80       7        0             0 a )b( [c]
+    Memory cgroup out of memory: Kill process 2345 (java) score 911 or sacrifice child
+    Killed process 2400 (a )b( [c]) total-vm:4000kB, anon-rss:320kB, file-rss:0kB
+`;
+
+it('3.10: a memory cgroup, and a child that is killed instead', () => {
+  const [report] = oomReports(log(EL7_MEMCG), PAGE);
+  expect(report).toMatchObject({
+    constraint: 'MEMCG',
+    memcg: { path: '/docker', taskPath: '/docker/ab', usage: 1048576, limit: 1048576, failCount: 1234 },
+    memory: undefined,
+    victims: [{ pid: 2400, comm: 'a )b( [c]', score: undefined, anonRss: 320 }],
+  });
+  expect(report?.table?.map(({ comm, pageTableBytes, swapEntries }) => [comm, pageTableBytes, swapEntries])).toEqual([
+    ['java', 600 * PAGE, 66],
+    ['a )b( [c]', 7 * PAGE, 0],
+  ]);
+});
+
+/** 4.18, and what oom_reaper says later, in its own name. */
+const EL8 = `
+    stress invoked oom-killer: gfp_mask=0x14280ca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO), nodemask=(null), order=0, oom_score_adj=0
+    stress cpuset=/ mems_allowed=0
+    CPU: 0 PID: 1200 Comm: stress Not tainted 4.18.0-553.el8.x86_64 #1
+    Mem-Info:
+    active_anon:100 inactive_anon:1 isolated_anon:0
+    [ pid ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name
+    [ 1200]     0  1200   200000   180000  1482752        0             0 stress
+    Out of memory: Kill process 1200 (stress) score 700 or sacrifice child
+    Killed process 1200 (stress) total-vm:800000kB, anon-rss:720000kB, file-rss:0kB, shmem-rss:0kB
+    oom_reaper: reaped process 1200 (stress), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
+`;
+
+it('4.18: names of the mask, bytes of page tables, the reaper', () => {
+  const [report] = oomReports(log(EL8), PAGE);
+  expect(report?.invoker.gfpFlags).toBe('GFP_HIGHUSER_MOVABLE|__GFP_ZERO');
+  expect(report?.table?.[0]?.pageTableBytes).toBe(1482752);
+  expect(report?.victims).toMatchObject([{ pid: 1200, score: 700, shmemRss: 0, reaped: 'reaped' }]);
+});
+
+/** 6.12's table, a cgroup of version 2 whose tasks are killed as one, while another task writes in between. */
+const TODAY = `
+    T77| worker invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=100
+    T77| CPU: 0 UID: 0 PID: 77 Comm: worker Not tainted 6.12.0 #1
+    T12| [  1]     0     1        1        1        1        1 not a row of it
+    T77| memory: usage 102400kB, limit 102400kB, failcnt 9
+    T77| Tasks state (memory values in pages):
+    T77| [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name
+    T77| [     77]     0    77    30000    20000    19000      900       100   200704       12           100 worker
+    T12| something else
+    T77| [     78]     0    78    30000    
+    T77| oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/box,task_memcg=/box/in,task=worker,pid=77,uid=0
+    T77| Memory cgroup out of memory: Killed process 77 (worker) total-vm:120000kB, anon-rss:76000kB, file-rss:3600kB, shmem-rss:400kB, UID:0 pgtables:196kB oom_score_adj:100
+    T77| Tasks in /box are going to be killed due to memory.oom.group set
+    T77| Memory cgroup out of memory: Killed process 78 (worker) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0
+    T33| oom_reaper: unable to reap pid:77 (worker)
+`;
+
+it('6.12: a group killed as one, rows by their own header, lines of others left out', () => {
+  const [report] = oomReports(log(TODAY), PAGE);
+  expect(report).toMatchObject({
+    constraint: 'MEMCG',
+    memcg: { path: '/box', taskPath: '/box/in', usage: 102400, limit: 102400, failCount: 9 },
+    badRows: 1,
+    outcome: 'killed',
+  });
+  expect(report?.table).toEqual([
+    {
+      pid: 77,
+      tgid: 77,
+      uid: 0,
+      totalVm: 30000,
+      rss: 20000,
+      pageTableBytes: 200704,
+      swapEntries: 12,
+      scoreAdj: 100,
+      comm: 'worker',
+    },
+  ]);
+  expect(report?.victims.map(({ pid, reaped, pageTables }) => [pid, reaped, pageTables])).toEqual([
+    [77, 'unable', 196],
+    [78, undefined, 4],
+  ]);
+});
+
+it('a panic, and nobody to kill', () => {
+  const head = 'a invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n';
+  const outcome = (line: string) => oomReports(log(head + line), PAGE)[0]?.outcome;
+  expect(outcome('Kernel panic - not syncing: System is deadlocked on memory')).toBe('panic');
+  expect(outcome('Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled')).toBe('panic');
+  expect(outcome('Out of memory and no killable processes...')).toBe('no-victim');
+  expect(outcome('something else')).toBe('unknown');
+});
+
+it('two reports are two, and what user space wrote is none', () => {
+  const twice = log(EL8 + EL8.replaceAll('1200', '1300'));
+  expect(oomReports(twice, PAGE).map(({ victims }) => victims[0]?.pid)).toEqual([1200, 1300]);
+  expect(
+    oomReports(
+      twice.map((record) => ({ ...record, facility: 1 })),
+      PAGE,
+    ),
+  ).toEqual([]);
+  expect(oomReports(log('    see: foo invoked oom-killer twice'), PAGE)).toEqual([]);
+});
