@@ -114,17 +114,20 @@ export class Suite {
     return version;
   }
 
-  /** Downloads packages, if they are not there yet, and unpacks them into `target`. */
+  /** Downloads a package, unless it is there, and returns the path of the file. @throws LabError */
+  download(name: string): string {
+    const folder = join(this.#root, 'debs');
+    const version = this.version(name).replaceAll(':', '%3a');
+    const find = (): string | undefined => readdirSync(folder).find((file) => file.startsWith(`${name}_${version}_`));
+    if (find() === undefined) run('apt-get', [...this.#options, 'download', name], { cwd: folder, timeout: 3_600_000 });
+    const file = find();
+    if (file === undefined) throw new LabError(`${name} ${version} was downloaded but is not there`);
+    return join(folder, file);
+  }
+
+  /** Downloads packages and unpacks them into `target`. @throws LabError */
   unpack(names: readonly string[], target: string): void {
     mkdirSync(target, { recursive: true });
-    const folder = join(this.#root, 'debs');
-    for (const name of names) {
-      const version = this.version(name).replaceAll(':', '%3a');
-      const find = (): string | undefined => readdirSync(folder).find((file) => file.startsWith(`${name}_${version}_`));
-      if (find() === undefined) run('apt-get', [...this.#options, 'download', name], { cwd: folder });
-      const file = find();
-      if (file === undefined) throw new LabError(`${name} ${version} was downloaded but is not there`);
-      run('dpkg', ['-x', join(folder, file), target]);
-    }
+    for (const name of names) run('dpkg', ['-x', this.download(name), target]);
   }
 }

@@ -10,6 +10,7 @@ import { fileHash, remembered } from './cache.ts';
 import { compare, type Explanation, type Subject, type Tally } from './compare.ts';
 import { crashAnswers, runCrash } from './crash/answers.ts';
 import { sayForCrash } from './crash/ours.ts';
+import { withReadable } from './drgn/twin.ts';
 import type { DumpToAsk } from './dumps.ts';
 import { btfAnswers } from './image/btf.ts';
 import { layoutsOf, paholeAnswers, sayLayouts } from './image/layouts.ts';
@@ -110,8 +111,9 @@ export class Asker {
       const words = lockWords(locks);
       const script = 'drgn/answers.py';
       const parts = [hash, image, this.#version('python3-drgn'), fileHash(join(oracleRoot, script)), ...words];
-      const command = ['python3', this.#peers.script(script), this.#peers.dump(dump.path), inside, ...words];
-      return answersOf(JSON.parse(remembered('drgn', parts, () => this.#peers.run(command, dump.path))));
+      const ask = (path: string): string =>
+        this.#peers.run(['python3', this.#peers.script(script), this.#peers.dump(path), inside, ...words], path);
+      return answersOf(JSON.parse(remembered('drgn', parts, () => withReadable(dump.path, release, ask))));
     });
     versus('crash', () => {
       sayForCrash(answers);

@@ -2,6 +2,7 @@
  * The comparison: each question that an oracle answered, beside our answer. A difference is explained by the first
  * explanation whose predicate holds, and fails the run when there is none.
  */
+import type { DumpFile } from '../src/dump/dump-file.ts';
 import { type Answer, type Answers, type Range, UNREADABLE } from './answers.ts';
 
 /** What the questions are about: known to the predicates. */
@@ -10,7 +11,7 @@ export interface Subject {
   readonly dump: string;
   /** `uname -r`. */
   readonly release: string;
-  readonly format: 'elf' | 'kdump';
+  readonly format: DumpFile['format'];
   /** makedumpfile's level; 0 when nothing was left out. */
   readonly level: number;
   /** True when the dump was taken of a running machine. */

@@ -103,7 +103,7 @@ export class Peers {
         input,
         encoding: 'utf8',
         maxBuffer: 1 << 29,
-        timeout: 300_000,
+        timeout: 1_800_000,
         killSignal: 'SIGKILL',
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', HOME: '/root', TERM: 'dumb', TZ: 'UTC' },
       },

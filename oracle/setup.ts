@@ -2,10 +2,10 @@
  * Makes the peers' folder: a Debian sid with the peers in it, and the debug packages of the kernels that the lab's dumps
  * and the dumps given are of. What is there already is kept. Needs root, debootstrap and a network.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { machineSources, Suite } from '../lab/apt.ts';
-import { LabError, run } from '../lab/run.ts';
+import { LabError, run, which } from '../lab/run.ts';
 import { parseVmcoreinfo } from '../src/debuginfo/vmcoreinfo.ts';
 import { openDump } from '../src/dump/open.ts';
 import type { DumpToAsk } from './dumps.ts';
@@ -16,10 +16,16 @@ const SUITES = ['bookworm', 'bullseye', 'trixie', 'sid'] as const;
 
 /** Makes what is missing and records the versions in `versions.json` beside it. @throws LabError */
 export function setUp(peers: Peers, dumps: readonly DumpToAsk[]): void {
+  if (process.getuid?.() !== 0) throw new LabError('the setup makes a Debian of its own, which only root can');
   mkdirSync(peers.debug, { recursive: true });
-  if (!peers.exist) run('debootstrap', ['--variant=minbase', 'sid', peers.root, mirror()], { timeout: 1_800_000 });
+  if (!peers.exist) {
+    if (which('debootstrap') === undefined) throw new LabError('debootstrap is not installed');
+    console.error(`a Debian sid in ${peers.root}`);
+    run('debootstrap', ['--variant=minbase', 'sid', peers.root, mirror()], { timeout: 1_800_000 });
+  }
   const missing = PACKAGES.filter((name) => !peers.versions().has(name));
   if (missing.length > 0) {
+    console.error(`into it: ${missing.join(', ')}`);
     // debootstrap leaves the lists that it used: they are as new as the rest.
     run('chroot', [peers.root, 'apt-get', '-y', '--no-install-recommends', 'install', ...missing], {
       env: { DEBIAN_FRONTEND: 'noninteractive' },
@@ -27,12 +33,15 @@ export function setUp(peers: Peers, dumps: readonly DumpToAsk[]): void {
     });
     peers.forget();
   }
-  for (const release of new Set(dumps.map(({ path }) => releaseOf(path)))) fetchDebug(peers, release);
+  const kernels = [...new Set(dumps.map(({ path }) => releaseOf(path)))].filter((release) => release !== '').sort();
+  for (const release of kernels) fetchDebug(peers, release);
   const versions = {
     ...Object.fromEntries(peers.versions()),
-    kernels: [...new Set(dumps.map(({ path }) => releaseOf(path)))],
+    kernels: kernels.filter((release) => peers.vmlinux(release) !== undefined),
   };
-  writeFileSync(join(peers.debug, '..', 'versions.json'), `${JSON.stringify(versions, undefined, 2)}\n`);
+  const text = `${JSON.stringify(versions, undefined, 2)}\n`;
+  writeFileSync(join(peers.debug, '..', 'versions.json'), text);
+  console.log(text.trimEnd());
 }
 
 /** The mirror of the machine's own release, as its apt has it. */
@@ -52,14 +61,30 @@ function releaseOf(path: string): string {
   }
 }
 
-/** The debug package of a kernel; a kernel that no suite has any more is told and passed over. */
+/** The image of a kernel out of its debug package; a kernel that no suite has any more is told and passed over. */
 function fetchDebug(peers: Peers, release: string): void {
-  if (release === '' || peers.vmlinux(release) !== undefined) return;
+  if (peers.vmlinux(release) !== undefined) return;
   const name = `linux-image-${release}-dbg`;
-  const suite = SUITES.map((each) => new Suite(each)).find((each) => {
-    return each.search(`^${name.replaceAll(/[.+]/g, '\\$&')}$`).length > 0;
-  });
-  if (suite === undefined) console.error(`no suite has ${name}`);
-  else suite.unpack([name], join(peers.debug, release));
-  if (suite !== undefined && !existsSync(peers.vmlinux(release) ?? '')) console.error(`${name} holds no vmlinux`);
+  const pattern = `^${name.replaceAll(/[.+]/g, '\\$&')}$`;
+  const suite = SUITES.map((each) => new Suite(each)).find((each) => each.search(pattern).length > 0);
+  if (suite === undefined) {
+    console.error(`no suite has ${name}`);
+    return;
+  }
+  console.error(`${name} of ${suite.name}`);
+  try {
+    const file = suite.download(name);
+    const target = join(peers.debug, release);
+    mkdirSync(target, { recursive: true });
+    // The modules in it are ten times as large, and are not asked about.
+    run('sh', ['-c', EXTRACT, 'sh', file, target], { timeout: 1_800_000 });
+    rmSync(file);
+    if (peers.vmlinux(release) === undefined) console.error(`${name} holds no vmlinux`);
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    // A mirror may list a package that it does not have any more.
+    console.error(error.message);
+  }
 }
+
+const EXTRACT = `dpkg --fsys-tarfile "$1" | tar -x -C "$2" --wildcards './usr/lib/debug/*vmlinux*'`;
