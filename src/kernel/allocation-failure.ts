@@ -76,7 +76,7 @@ function linesOf(lines: readonly KernelLine[], from: number, first: KernelLine):
 
 /** The frames behind 'Call Trace:' that are not doubtful. */
 function stackOf(lines: readonly string[]): readonly string[] {
-  const begin = lines.findIndex((line) => /^Call Trace:/.test(line));
+  const begin = lines.findIndex((line) => line.startsWith('Call Trace:'));
   if (begin < 0) return [];
   const out: string[] = [];
   for (const line of lines.slice(begin + 1)) {

@@ -101,6 +101,26 @@ function counterReader(
 }
 
 /**
+ * What the kernel itself sees when it asks an address space for its size in a hurry (get_mm_counter()): the common
+ * counters alone, without what CPUs or threads have not added yet. The OOM killer judges by these.
+ * @param mm - `struct mm_struct *`
+ * @throws FaultError, LookupError
+ */
+export function hastyRssOf(program: Program, mm: VirtAddr): { readonly rss: Pages; readonly swap: Pages } {
+  const stat = program.tryField('struct mm_struct', 'rss_stat');
+  if (stat === undefined || strip(stat.type).kind !== 'array') {
+    const { total, swap } = rssOf(program, mm, []);
+    return { rss: total, swap };
+  }
+  const read = (counter: Counter): number => {
+    const i = program.enumerator(COUNTERS[counter]);
+    if (i === undefined) throw new LookupError('enumerator', COUNTERS[counter]);
+    return Math.max(0, program.field('struct mm_struct', `rss_stat[${i}].count`).number(mm));
+  };
+  return { rss: pages(read('file') + read('anon') + read('shmem')), swap: pages(read('swap')) };
+}
+
+/**
  * The exact value of a `struct percpu_counter`: its common count and what each online CPU has not added yet.
  * @param counter - `struct percpu_counter *`
  * @throws FaultError, LookupError, ValidationError
@@ -156,8 +176,12 @@ export function readMm(program: Program, mm: VirtAddr): MmInfo {
   };
 }
 
-/** Bytes in page tables of a `struct mm_struct`. */
-function pageTableBytes(program: Program, mm: VirtAddr): Bytes {
+/**
+ * Bytes in page tables.
+ * @param mm - `struct mm_struct *`
+ * @throws FaultError, LookupError
+ */
+export function pageTableBytes(program: Program, mm: VirtAddr): Bytes {
   // pgtables_bytes since 4.15 (commit af5b0f6a09e4); before nr_ptes, and since 4.1 nr_pmds, in pages.
   const total = program.tryField('struct mm_struct', 'pgtables_bytes.counter');
   if (total !== undefined) return bytes(Math.max(0, total.number(mm)));
