@@ -1,10 +1,12 @@
 /** Runs one case: makes the input, counts what is allocated, classes what comes out. Does not limit time; see `watch`. */
 import { type Allocations, countAllocations } from './allocation.ts';
-import { apply, type Base, type Case } from './input.ts';
+import { apply, type Base, type Case, type Parts } from './input.ts';
 import { errorOutcome, failed, type Outcome, valueOutcome } from './outcome.ts';
 import type { Target } from './target.ts';
 import { Violation } from './violation.ts';
 
+/** Frames of a stack; most of the time of what throws often goes into stacks that nobody looks at. */
+const STACK = 24;
 /** Bases kept; generated ones come and go. */
 const MAX_BASES = 256;
 
@@ -41,22 +43,31 @@ export class Executor {
     let size = 0;
     for (const part of base.parts.keys()) size += parts.get(part).length;
     const { fixed, perByte } = this.target.allocates;
+    const attempt = (frames: number): Execution => this.#attempt(base, parts, pristine, fixed + perByte * size, frames);
+    const done = attempt(0);
+    if (done.failure === undefined) return done;
+    // Again, to learn where it was thrown. What differs depends on something beside the input.
+    const located = attempt(STACK);
+    return located.failure?.message === done.failure.message ? { ...located, ms: done.ms } : done;
+  }
+
+  #attempt(base: Base, parts: Parts, pristine: boolean, limit: number, frames: number): Execution {
+    Error.stackTraceLimit = frames;
     const started = performance.now();
-    this.#allocations.begin(fixed + perByte * size);
+    this.#allocations.begin(limit);
     let outcome: Outcome;
     try {
       outcome = valueOutcome(base.run(parts, pristine));
     } catch (error) {
-      this.#allocations.end();
       outcome = errorOutcome(this.target, error);
       if (pristine && outcome.failure === undefined) {
         outcome = failed('violation', new Violation(`sound input is refused: ${String(error)}`, { cause: error }));
       }
     }
     const { bytes, refused } = this.#allocations.end();
-    const ms = performance.now() - started;
+    Error.stackTraceLimit = STACK;
     // A reader that catches everything hides what it was refused.
     if (refused !== undefined && outcome.failure === undefined) outcome = failed('memory', refused);
-    return { ...outcome, ms, allocated: bytes };
+    return { ...outcome, ms: performance.now() - started, allocated: bytes };
   }
 }

@@ -1,4 +1,5 @@
 /** The figures of a run, as a table and as JSON. */
+import { spawnSync } from 'node:child_process';
 import type { TargetFigures } from './campaign.ts';
 
 const MIB = 2 ** 20;
@@ -46,11 +47,22 @@ export function columns(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
+/** Of the sources that ran: short, with '+' when they differ from it; undefined outside of a checkout. */
+function commit(): string | undefined {
+  const git = (...args: readonly string[]): string | undefined => {
+    const { status, stdout } = spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' });
+    return status === 0 ? stdout.trim() : undefined;
+  };
+  const head = git('rev-parse', '--short', 'HEAD');
+  const changed = git('status', '--porcelain', '--untracked-files=no', '--', '../src', '../fuzz', '../test');
+  return head === undefined ? undefined : `${head}${changed === '' ? '' : '+'}`;
+}
+
 export function figuresJson(seed: string, all: readonly TargetFigures[]): string {
   const targets = all.map(({ slowest, ...figures }) => ({
     ...figures,
     slowestMs: slowest.ms,
     slowestCase: slowest.case,
   }));
-  return `${JSON.stringify({ seed, node: process.version, targets }, null, 2)}\n`;
+  return `${JSON.stringify({ commit: commit(), seed, node: process.version, targets }, null, 2)}\n`;
 }

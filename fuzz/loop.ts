@@ -61,8 +61,8 @@ export class Loop {
     novel: 0,
     findings: 0,
   };
-  /** Cases with an outcome of their own. */
-  readonly corpus: Case[] = [];
+  /** Cases with an outcome of their own, by base. */
+  readonly #kept = new Map<string, Case[]>();
   readonly #seen = new Set<string>();
   readonly #keys = new Set<string>();
   readonly #executor: Executor;
@@ -84,6 +84,10 @@ export class Loop {
       ...target.bases.map(({ name }) => ({ base: name.replace(/#$/, '#0'), ops: [] })),
       ...options.corpus,
     ];
+  }
+
+  get corpus(): readonly Case[] {
+    return [...this.#kept.values()].flat();
   }
 
   async run(): Promise<void> {
@@ -126,14 +130,14 @@ export class Loop {
     const pending = this.#pending.shift();
     if (pending !== undefined) return pending;
     const random = this.#random;
-    const kept = this.corpus;
+    const family = random.pick(this.#names);
+    const kept = this.#kept.get(family) ?? [];
     if (kept.length > 0 && random.chance(0.5)) {
       // Half of the time one of the youngest, which lead farthest.
       const from = random.chance(0.5) ? Math.max(0, kept.length - 32) : 0;
       const parent = kept[random.between(from, kept.length - 1)];
       if (parent !== undefined && parent.ops.length < MAX_OPS) return this.#changed(parent);
     }
-    const family = random.pick(this.#names);
     const base = family.endsWith('#') ? `${family}${random.below(512)}` : family;
     // Generated bases are also run as they are: the reader must find what was built.
     if (family.endsWith('#') && random.chance(0.08)) return { base, ops: [] };
@@ -156,7 +160,7 @@ export class Loop {
     const { figures } = this;
     figures.executions++;
     figures.outcomes[done.kind] = (figures.outcomes[done.kind] ?? 0) + 1;
-    const base = current.base.replace(/#\d+$/, '#');
+    const base = familyOf(current);
     figures.bases[base] = (figures.bases[base] ?? 0) + 1;
     if (done.ms > figures.slowest.ms) figures.slowest = { ms: done.ms, case: current };
     figures.mostAllocated = Math.max(figures.mostAllocated, done.allocated);
@@ -174,7 +178,15 @@ export class Loop {
   }
 
   #keep(current: Case): void {
-    if (this.corpus.length < MAX_CORPUS) this.corpus.push(current);
-    else this.corpus[this.#random.below(MAX_CORPUS)] = current;
+    const family = familyOf(current);
+    const kept = this.#kept.get(family) ?? [];
+    this.#kept.set(family, kept);
+    const room = Math.ceil(MAX_CORPUS / this.#executor.target.bases.length);
+    if (kept.length < room) kept.push(current);
+    else kept[this.#random.below(room)] = current;
   }
+}
+
+function familyOf({ base }: Case): string {
+  return base.replace(/#\d+$/, '#');
 }

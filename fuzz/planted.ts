@@ -30,7 +30,7 @@ function copySources(folder: string): void {
     mkdirSync(join(to, '..'), { recursive: true });
     cpSync(join(ROOT, part), to, { recursive: true });
   }
-  for (const part of ['samples', 'node_modules']) symlinkSync(join(ROOT, part), join(folder, part));
+  for (const part of ['samples', 'test/cores', 'node_modules']) symlinkSync(join(ROOT, part), join(folder, part));
 }
 
 function fuzz(folder: string, target: string, seconds: number, seed: string): Run {

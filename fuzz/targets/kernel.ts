@@ -31,7 +31,7 @@ import type { Target } from '../target.ts';
 import { check } from '../violation.ts';
 import { logMachine, LOGS } from './logs.ts';
 import { machineBase } from './machine-base.ts';
-import { builtMachine, sampleMachine } from './pages.ts';
+import { builtMachine, realMachine } from './pages.ts';
 import { SCENES } from './scenes.ts';
 
 /** Tasks that are looked at one by one. */
@@ -180,14 +180,16 @@ export const kernel: Target = {
   reads: 'helpers of src/kernel and src/slim/reach on damaged memory, logs of each era',
   throws: ['usage', 'format', 'fault', 'lookup', 'validation'],
   bases: [
-    { name: 'sample', weight: 4 },
-    ...[...Object.keys(SCENES), ...Object.keys(LOGS)].map((name) => ({ name, weight: 1 })),
+    { name: 'sample', weight: 10 },
+    { name: 'sample, opened anew', weight: 1 },
+    ...[...Object.keys(SCENES), ...Object.keys(LOGS)].map((name) => ({ name, weight: 12 })),
   ],
   allocates: { fixed: 512 * 2 ** 20, perByte: 0 },
   heap: 1024,
   base(name): Base {
     const scene = SCENES[name];
-    if (LOGS[name] !== undefined) return machineBase(logMachine(name), use);
-    return machineBase(scene === undefined ? sampleMachine() : builtMachine(scene()), use);
+    if (LOGS[name] !== undefined) return machineBase(logMachine(name), use, false);
+    if (scene !== undefined) return machineBase(builtMachine(scene()), use, false);
+    return machineBase(realMachine('sample'), use, name !== 'sample');
   },
 };

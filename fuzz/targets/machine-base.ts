@@ -25,12 +25,14 @@ const NASTY = [
   '<6>[    0.000000] fake',
 ];
 
-export function machineBase(machine: Machine, use: Use): Base {
+/** @param opening - the pages that opening reads, symbols and types, may be changed too: such a dump is opened anew, as people do */
+export function machineBase(machine: Machine, use: Use, opening: boolean): Base {
   const { reads, frames, types } = recorded(machine, use);
-  const parts = pagesRead(machine.dump, new Set([...frames, ...machine.opening]));
+  const changeable = [...frames, ...machine.opening].filter((frame) => opening || !machine.opening.has(frame));
+  const parts = pagesRead(machine.dump, new Set(changeable));
   const pages = new Set(parts.keys());
   parts.set('states', new Uint8Array(0));
-  parts.set('vmcoreinfo', Uint8Array.from(machine.dump.vmcoreinfo ?? []));
+  if (opening) parts.set('vmcoreinfo', Uint8Array.from(machine.dump.vmcoreinfo ?? []));
   machine.dump.notes.forEach((note, i) => parts.set(`note ${i}`, Uint8Array.from(note.desc)));
   const names = new Set(parts.keys());
   const all = [...reads.flatMap(fieldsOf), ...noteFields(machine), ...machine.typeFields(types)];
@@ -40,8 +42,9 @@ export function machineBase(machine: Machine, use: Use): Base {
     const opens = !sameOpening(machine, parts, changed, pages);
     return use(opens ? machine.open(dump) : machine.reopen(dump));
   };
-  const special = specialOf(reads, [...pages]);
-  return { parts, fields, texts: ['vmcoreinfo'], fixed: true, special, run };
+  const changed = reads.filter(({ frame }) => names.has(String(frame)));
+  const special = specialOf(changed, [...pages]);
+  return { parts, fields, texts: opening ? ['vmcoreinfo'] : [], fixed: true, special, run };
 }
 
 /** True when nothing was changed that is read before the first symbol is known. */
@@ -72,7 +75,7 @@ function recorded(machine: Machine, use: Use): Recorded {
   const reads = new Map<string, Read>();
   const frames = new Set<number>();
   const dump = {
-    ...changedDump(machine.dump, { get: () => machine.dump.vmcoreinfo ?? new Uint8Array(0) }, new Set()),
+    ...changedDump(machine.dump, { get: () => new Uint8Array(0) }, new Set()),
     readPage: (frame: Parameters<Machine['dump']['readPage']>[0], into: Uint8Array) => {
       frames.add(frame);
       return machine.dump.readPage(frame, into);

@@ -1,8 +1,9 @@
 /**
- * Dumps whose pages are parts of the input: the real sample and hand-built machines, opened again and again on changed
+ * Dumps whose pages are parts of the input: the real sample, cores, and hand-built machines, opened again and again on changed
  * pages without reading a file. The fields are the places that a run on the sound dump reads, grouped by the line of code
  * that reads them, so that each line meets damaged values as often as any other.
  */
+import { join } from 'node:path';
 import { add, distance, pageNumber, pageOffset, pfn, type VirtAddr } from '../../src/base/address.ts';
 import { FaultError } from '../../src/base/errors.ts';
 import type { Btf } from '../../src/debuginfo/btf.ts';
@@ -16,9 +17,13 @@ import { programOf } from '../../src/program/open.ts';
 import { PhysicalMemory } from '../../src/program/physical-memory.ts';
 import { Program, type ProgramParts } from '../../src/program/program.ts';
 import { VirtualMemory } from '../../src/program/virtual-memory.ts';
+import { CoreStore } from '../../test/builders/core-store.ts';
 import type { Field, Parts } from '../input.ts';
 import { modelBtf, modelString } from '../models/btf-model.ts';
 import { SAMPLE } from './kdump.ts';
+
+const nothing = new Uint8Array(0);
+const CORES = join(import.meta.dirname, '../../test/cores');
 
 /** States that a page can be given: a part `states` of records {u32 frame; u32 state}. */
 export const STATES: readonly PageStatus[] = ['lost', 'excluded', 'absent', 'excluded-or-zero', 'zero'];
@@ -40,8 +45,9 @@ export interface Machine {
 
 const plainMemory: MakeMemory = (physical, arch) => new VirtualMemory(physical, (address) => arch.translate(address));
 
-export function sampleMachine(): Machine {
-  const dump = cached(openDump(SAMPLE));
+/** The sample, or a core of test/cores by its name. */
+export function realMachine(name: string): Machine {
+  const dump = cached(name === 'sample' ? openDump(SAMPLE) : new CoreStore(CORES).open(name));
   const opening = new Set<number>();
   const program = programOf(dump, { onPage: (frame) => opening.add(frame) });
   const { vmcoreinfo, orcVersion } = program;
@@ -53,7 +59,8 @@ export function sampleMachine(): Machine {
   const count = Number(program.symbol('__stop_orc_unwind_ip').address - ip) / 4;
   const root = vmcoreinfo.symbol('init_top_pgt');
   const physBase = vmcoreinfo.number('phys_base');
-  if (root === undefined || physBase === undefined || orcVersion === undefined) throw new RangeError('not the sample');
+  if (root === undefined || physBase === undefined || orcVersion === undefined)
+    throw new RangeError(`${name} is not as expected`);
   const reopen = (changed: DumpFile, make: MakeMemory = plainMemory): Program => {
     const physical = new PhysicalMemory(new PageCache(changed));
     const arch = new X86_64(physical, vmcoreinfo, physBase, root);
@@ -170,7 +177,7 @@ export function changedDump(dump: DumpFile, parts: Parts, names: ReadonlySet<str
     const state = STATES[records.readUInt32LE(at + 4) % STATES.length];
     if (state !== undefined) states.set(records.readUInt32LE(at), state);
   }
-  const text = parts.get('vmcoreinfo');
+  const text = names.has('vmcoreinfo') ? parts.get('vmcoreinfo') : (dump.vmcoreinfo ?? nothing);
   return {
     ...fieldsOf(dump),
     vmcoreinfo: text.length === 0 ? undefined : text,

@@ -15,7 +15,7 @@ import type { Base, Summary } from '../input.ts';
 import type { Target } from '../target.ts';
 import { check } from '../violation.ts';
 import { machineBase } from './machine-base.ts';
-import { builtMachine, sampleMachine } from './pages.ts';
+import { builtMachine, realMachine } from './pages.ts';
 import { SCENES } from './scenes.ts';
 
 /** Characters that a terminal acts on, or that hide something; the line feed is the report's own. */
@@ -44,25 +44,41 @@ function reportOf(program: Program): Report {
     };
   });
   const steps = diagnose(program, unlimited, watched);
-  for (;;) {
+  for (let step = 0; ; step++) {
     const next = steps.next();
     if (internal !== undefined) throw internal;
     if (next.done === true) return next.value;
-    // What would be shown if the time were over now.
-    shown(next.value.partial('time-limit'));
+    // What would be shown if the time were over now, in one form or another.
+    FORMS[step % FORMS.length]?.(next.value.partial('time-limit'));
   }
 }
 
-function shown(report: Report): string {
+type Form = (report: Report) => string;
+
+const FORMS: readonly Form[] = [
+  (report) => {
+    const text = reportText(report, { width: 100, colour: false });
+    checkText(text, 'the report');
+    return text;
+  },
+  (report) => {
+    const text = reportText(report, { width: 40, colour: true }).replace(SGR, '');
+    checkText(text, 'the report in colour');
+    return text;
+  },
+  (report) => {
+    const json = reportJson(report);
+    checkText(json, 'the JSON');
+    const parsed: unknown = JSON.parse(json);
+    check(typeof parsed === 'object' && parsed !== null && 'findings' in parsed, () => 'the JSON is no report');
+    return json;
+  },
+];
+
+/** The lengths of all forms. */
+function shown(report: Report): readonly number[] {
   for (const { reason = '' } of report.checks) check(!reason.startsWith('internal error'), () => reason);
-  const plain = reportText(report, { width: 100, colour: false });
-  checkText(plain, 'the report');
-  checkText(reportText(report, { width: 40, colour: true }).replace(SGR, ''), 'the report in colour');
-  const json = reportJson(report);
-  checkText(json, 'the JSON');
-  const parsed: unknown = JSON.parse(json);
-  check(typeof parsed === 'object' && parsed !== null && 'findings' in parsed, () => 'the JSON is no report');
-  return plain;
+  return FORMS.map((form) => form(report).length);
 }
 
 function checkText(text: string, what: string): void {
@@ -75,25 +91,40 @@ function checkText(text: string, what: string): void {
 
 function use(program: Program): Summary {
   const report = reportOf(program);
-  const text = shown(report);
+  const lengths = shown(report);
   return [
     ...report.checks.map(({ detector, status, reason = '' }) => `${detector} ${status} ${reason}`),
     ...report.findings.map(({ cause, confidence, evidence }) => `${cause} ${confidence} ${evidence.length}`),
     ...report.coverage.flatMap(({ what, read, total, missing }) => [what, read, total ?? 'no end', missing.join()]),
     ...report.problems,
-    text.length,
+    ...lengths,
   ];
 }
 
+/** What the sample does not have: a leak, killing for memory, a bug, a circle of locks, a newer kernel. */
+const CORES = [
+  '01-userfault-getdents-6.12',
+  '03-abba-mutex-6.1',
+  '06-kmalloc-leak-module-6.1',
+  '07-oom-protected-panic-6.1',
+  '08-null-deref-module-6.1',
+];
+
 export const report: Target = {
   name: 'report',
-  reads: 'whole reports, text and JSON, on damaged memory of the sample and of hand-built machines',
+  reads: 'whole reports, text and JSON, on damaged memory of the sample, of real cores and of hand-built machines',
   throws: ['usage', 'format', 'fault', 'lookup', 'validation'],
-  bases: [{ name: 'sample', weight: 3 }, ...Object.keys(SCENES).map((name) => ({ name, weight: 1 }))],
+  bases: [
+    { name: 'sample', weight: 4 },
+    { name: 'sample, opened anew', weight: 1 },
+    ...[...CORES, ...Object.keys(SCENES)].map((name) => ({ name, weight: 1 })),
+  ],
   allocates: { fixed: 512 * 2 ** 20, perByte: 0 },
   heap: 1024,
   base(name): Base {
     const scene = SCENES[name];
-    return machineBase(scene === undefined ? sampleMachine() : builtMachine(scene()), use);
+    if (scene !== undefined) return machineBase(builtMachine(scene()), use, false);
+    const [real = '', opening] = name.split(', ');
+    return machineBase(realMachine(real), use, opening !== undefined);
   },
 };

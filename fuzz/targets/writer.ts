@@ -2,7 +2,7 @@
  * The writer of kdump files, there and back: whatever pages, notes and names it is given, the file that it writes is read
  * back alike. The input is made into sound content first: the writer trusts its caller.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pfn, type Pfn } from '../../src/base/address.ts';
@@ -111,6 +111,18 @@ function checkNotes(dump: DumpFile, { notes, vmcoreinfo }: Content): void {
   });
 }
 
+let made: string | undefined;
+
+/** One for the process; in memory where there is such a place, as the writer waits until a disk has everything. */
+function folder(): string {
+  if (made !== undefined) return made;
+  const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+  const fresh = mkdtempSync(join(parent, 'kwhy-fuzz-'));
+  process.on('exit', () => rmSync(fresh, { recursive: true, force: true }));
+  made = fresh;
+  return fresh;
+}
+
 function baseOf(name: string): Base {
   const random = new Random(name);
   const notes = noteBytes(
@@ -136,10 +148,9 @@ function baseOf(name: string): Base {
   }
   const run = (changed: Parts): Summary => {
     const content = contentOf(changed);
-    const folder = mkdtempSync(join(tmpdir(), 'kwhy-fuzz-'));
+    const path = join(folder(), 'dump');
+    const compression = (changed.get('knobs')[7] ?? 0) % 2 === 0 ? 'zstd' : 'zlib';
     try {
-      const path = join(folder, 'dump');
-      const compression = (changed.get('knobs')[7] ?? 0) % 2 === 0 ? 'zstd' : 'zlib';
       writeKdump(path, content, { compression, level: 1 });
       const dump = openDump(path);
       try {
@@ -148,7 +159,7 @@ function baseOf(name: string): Base {
         dump.close();
       }
     } finally {
-      rmSync(folder, { recursive: true });
+      if (existsSync(path)) unlinkSync(path);
     }
   };
   return { parts, fields, run };
