@@ -36,6 +36,7 @@ export function taskMembers(era: IncidentEra): Members {
     signal: 'struct signal_struct *',
     rss_stat: struct({ events: 'int', count: 'int[4]' }),
     sched_info: SCHED_INFO,
+    vfork_done: 'void *',
   };
 }
 
@@ -62,6 +63,8 @@ function declareTasks(image: KernelImage, era: IncidentEra): void {
   image.struct('signal_struct', {
     ...(today ? { thread_head: 'struct list_head', pids: 'struct pid *[4]' } : {}),
     tty: 'struct tty_struct *',
+    oom_score_adj: 'short',
+    ...(today ? { oom_mm: 'struct mm_struct *' } : {}),
   });
   const types = today ? ['PIDTYPE_PID', 'PIDTYPE_TGID'] : ['PIDTYPE_PID'];
   image.enum('pid_type', [...types, 'PIDTYPE_PGID', 'PIDTYPE_SID', 'PIDTYPE_MAX']);
@@ -69,6 +72,8 @@ function declareTasks(image: KernelImage, era: IncidentEra): void {
     mmap: 'struct vm_area_struct *',
     [today ? 'mmap_lock' : 'mmap_sem']: 'struct rw_semaphore',
     rss_stat: struct({ count: 'atomic_long_t[4]' }),
+    flags: 'unsigned long',
+    [today ? 'pgtables_bytes' : 'nr_ptes']: 'atomic_long_t',
   });
   image.enum(undefined, ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SWAPENTS', 'MM_SHMEMPAGES']);
   image.struct('vm_area_struct', {
