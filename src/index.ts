@@ -10,7 +10,7 @@
  */
 export * as address from './base/address.ts';
 export type { PhysAddr, VirtAddr } from './base/address.ts';
-export { type Budget, limitedBudget, unlimited } from './base/budget.ts';
+export { type Budget, budgetOf, Checkpoint, limitedBudget, type Limits, unlimited } from './base/budget.ts';
 export * from './base/errors.ts';
 export type { Bytes, Jiffies, Nanoseconds, Pages } from './base/units.ts';
 export type { DumpFile, PageStatus } from './dump/dump-file.ts';
@@ -19,7 +19,8 @@ export type { SymbolEntry, SymbolTable } from './debuginfo/symbol.ts';
 export type { Frame, StackTrace } from './program/arch/arch.ts';
 export { Field } from './program/field.ts';
 export { Obj } from './program/object.ts';
-export { openProgram, type OpenOptions } from './program/open.ts';
+export type { ProgramDescriptor } from './program/descriptor.ts';
+export { openProgram, type OpenOptions, reopenProgram } from './program/open.ts';
 export { Program } from './program/program.ts';
 export { typeName } from './program/types.ts';
 export { cgroupPath, taskCgroup } from './kernel/cgroup.ts';

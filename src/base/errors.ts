@@ -86,6 +86,18 @@ export class UsageError extends KwhyError {
   }
 }
 
+/** A descriptor was made of another dump than the file that is there now. Open it anew. */
+export class StaleDescriptorError extends UsageError {
+  readonly path: string;
+  readonly differs: 'size' | 'mtime' | 'build-id' | 'release';
+  constructor(path: string, differs: StaleDescriptorError['differs'], was: string, is: string) {
+    super(`${path}: not the dump that the descriptor was made of: its ${differs} was ${was} and is ${is}`);
+    this.name = 'StaleDescriptorError';
+    this.path = path;
+    this.differs = differs;
+  }
+}
+
 /** The time limit passed or the user interrupted. */
 export class CancelledError extends KwhyError {
   readonly kind = 'cancelled';

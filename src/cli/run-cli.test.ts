@@ -55,7 +55,7 @@ test.each([
   [[], 'which dump? usage: kwhy VMCORE'],
   [['a', ''], 'which dump? usage: kwhy VMCORE'],
   [['--jsno', 'a'], 'unknown option --jsno; did you mean --json?'],
-  [['--time', '3', 'a'], 'unknown option --time; did you mean --time-limit?'],
+  [['--time-limt', '3', 'a'], 'unknown option --time-limt; did you mean --time-limit?'],
   [['--colour=always', 'a'], 'unknown option --colour; did you mean --color?'],
   [['--frobnicate', 'a'], 'unknown option --frobnicate'],
   [['-x', 'a'], 'unknown option -x'],
@@ -67,6 +67,7 @@ test.each([
   [['a', '--width', '1e3'], '--width 1e3: must be'],
   [['a', '--time-limit', 'soon'], '--time-limit soon: must be a number of seconds'],
   [['a', '--time-limit', '0'], '--time-limit 0: must be'],
+  [['a', '--timeout', 'x'], '--timeout x: must be a number of seconds'],
   [['a', '--color', 'blue'], '--color blue: must be auto, always or never'],
 ])('a wrong command line %j: status 2, one line', async (argv, message) => {
   const { status, out, err } = await runWith(argv);

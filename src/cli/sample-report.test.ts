@@ -88,6 +88,18 @@ describe('the JSON of the sample', () => {
   });
 });
 
+it('a time limit that passes in the middle: a partial report that says what was not done', async () => {
+  let asked = 0;
+  // The clock of a machine on which everything takes long.
+  const io = fakeIo({ now: () => ++asked * 100 }, await loadCore());
+  const { status, out } = await runWith([SAMPLE, '--timeout', '10', '--json'], io);
+  const report = JSON.parse(out) as { checks: { status: string; reason?: string }[]; stopped: string };
+  expect([status, report.stopped]).toEqual([1, 'time-limit']);
+  const late = report.checks.filter((check) => check.status === 'out-of-time');
+  expect(late.length).toBeGreaterThan(0);
+  expect(late.every(({ reason }) => reason === 'the time limit was reached')).toBe(true);
+});
+
 it('the first screen of the sample says the same, within a screen', async () => {
   const { status, out } = await run('--width', '100');
   const screen = out.slice(0, out.indexOf('\n--- ')).split('\n');

@@ -1,9 +1,12 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fakeIo, runWith } from '../../test/builders/cli.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
+import { CancelledError } from '../base/errors.ts';
+import { temporaryName } from '../dump/new-file.ts';
 import { loadCore } from './core.ts';
+import type { Guard } from './guard.ts';
 
 const SAMPLE = join(import.meta.dirname, '../../samples/hung-6.1.vmcore');
 
@@ -41,6 +44,27 @@ test('what cannot be opened leaves nothing behind', async () => {
   writeFileSync(text, 'hello\n');
   expect(await runWith(['slim', text, '-o', file('out')])).toMatchObject({ status: 3, out: '' });
   expect(() => readFileSync(file('out'))).toThrow('ENOENT');
+});
+
+test('a time limit that passes, wherever the work stands, leaves nothing behind', async () => {
+  for (const questions of [2, 60, 600]) {
+    const folder = tempFolder();
+    let asked = 0;
+    const io = fakeIo({ now: () => (++asked > questions ? 2000 : 0) });
+    const { status, out, err } = await runWith(['slim', SAMPLE, '-o', folder('out'), '--timeout', '1'], io);
+    expect([status, out, err]).toEqual([3, '', 'kwhy: the time limit passed; nothing was written\n']);
+    expect(readdirSync(dirname(folder('out')))).toEqual([]);
+  }
+});
+
+test('Ctrl-C, which ends the work where it stands, leaves nothing behind', async () => {
+  const out = tempFolder()('out');
+  const guard: Guard = () => {
+    writeFileSync(temporaryName(out), 'half of it');
+    throw new CancelledError('interrupt');
+  };
+  expect(await runWith(['slim', SAMPLE, '-o', out], fakeIo({ guard }))).toMatchObject({ status: 130, out: '' });
+  expect(readdirSync(dirname(out))).toEqual([]);
 });
 
 test('a slim dump of the sample gives the report of the sample', async () => {

@@ -29,7 +29,14 @@ import type { Vmcoreinfo } from './vmcoreinfo.ts';
 /** Answers that are remembered; forgotten all at once when there are more. */
 const MAX_REMEMBERED = 1 << 14;
 
+/** Where the tables lie, and how they are to be read: enough to open them again without a search. */
+export interface KallsymsPlace {
+  readonly location: KallsymsLocation;
+  readonly table: AddressTable;
+}
+
 export class Kallsyms implements SymbolTable {
+  readonly place: KallsymsPlace;
   readonly layout: NameLayout & { readonly addresses: AddressTable['kind'] };
   readonly #names: KallsymsNames;
   readonly #values: Float64Array;
@@ -39,7 +46,8 @@ export class Kallsyms implements SymbolTable {
   #index: AddressIndex | undefined;
 
   /** @param values - signed address of each symbol */
-  constructor(names: KallsymsNames, values: Float64Array, layout: Kallsyms['layout']) {
+  constructor(names: KallsymsNames, values: Float64Array, layout: Kallsyms['layout'], place: KallsymsPlace) {
+    this.place = place;
     this.#names = names;
     this.#values = values;
     this.layout = layout;
@@ -102,6 +110,7 @@ export class Kallsyms implements SymbolTable {
  * @param vmcoreinfo - names the tables since Linux 6.0; its `_stext` checks what was read
  * @param ranges - where to look for the tables when VMCOREINFO does not say: the kernel image, best only its rodata
  * @param known - further addresses that the right table must give
+ * @param place - where the tables were found before: looked at first
  * @throws FormatError when there is no such table, or none that makes sense
  * @throws FaultError when VMCOREINFO says where it is but the pages are not in the dump
  */
@@ -110,15 +119,16 @@ export function openKallsyms(
   vmcoreinfo: Vmcoreinfo | undefined,
   ranges: () => readonly VirtRange[] = () => [],
   known: readonly KnownSymbol[] = [],
+  place?: KallsymsPlace,
 ): Kallsyms {
   const stext = vmcoreinfo?.symbol('_stext');
   const checks = stext === undefined ? known : [...known, { name: '_stext', address: stext }];
   let failure: Error | undefined;
-  for (const found of candidates(memory, vmcoreinfo, ranges)) {
+  for (const found of candidates(memory, vmcoreinfo, ranges, place)) {
     try {
       const { names, layout } = loadNames(memory, found.location);
       const { table, values } = loadAddresses(memory, names, found.tables(), checks);
-      return new Kallsyms(names, values, { ...layout, addresses: table.kind });
+      return new Kallsyms(names, values, { ...layout, addresses: table.kind }, { location: found.location, table });
     } catch (error) {
       // VMCOREINFO damaged, a copy in the page cache, another kernel's table: the next one may be it.
       if (!isDataError(error)) throw error;
@@ -132,7 +142,9 @@ function* candidates(
   memory: MemoryReader,
   vmcoreinfo: Vmcoreinfo | undefined,
   ranges: () => readonly VirtRange[],
+  place: KallsymsPlace | undefined,
 ): Generator<FoundKallsyms> {
+  if (place !== undefined) yield { location: place.location, tables: () => [place.table] };
   const named = vmcoreinfo === undefined ? undefined : attempt(() => locateByName(memory, vmcoreinfo));
   if (named !== undefined) yield named;
   yield* scanForKallsyms(memory, ranges());

@@ -132,8 +132,8 @@ const MAX_REMEMBERED = 1 << 14;
 export class OrcTable {
   readonly version: OrcVersion;
   readonly count: number;
+  readonly place: OrcPlace;
   readonly #memory: MemoryReader;
-  readonly #place: OrcPlace;
   readonly #blocks = new Map<number, Int32Array>();
   readonly #entries = new Map<number, OrcEntry>();
   /** Entry by distance from `orc_unwind_ip`: the stacks of a machine share most of their return addresses. */
@@ -144,7 +144,7 @@ export class OrcTable {
       throw new FormatError('ORC', `${place.count} entries`);
     }
     this.#memory = memory;
-    this.#place = place;
+    this.place = place;
     this.version = place.version;
     this.count = place.count;
   }
@@ -156,7 +156,7 @@ export class OrcTable {
     if (block === undefined) {
       const first = number * BLOCK_WORDS;
       const words = Math.min(BLOCK_WORDS, this.count - first);
-      const bytes = this.#memory.readBytes(add(this.#place.ip, first * 4), words * 4);
+      const bytes = this.#memory.readBytes(add(this.place.ip, first * 4), words * 4);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       block = new Int32Array(words);
       for (let word = 0; word < words; word++) block[word] = view.getInt32(word * 4, true);
@@ -171,7 +171,7 @@ export class OrcTable {
    * @throws FaultError when the part of the table that is needed cannot be read
    */
   lookup(pc: VirtAddr): OrcEntry | undefined {
-    const wanted = distance(pc, this.#place.ip);
+    const wanted = distance(pc, this.place.ip);
     if (!(Math.abs(wanted) <= 0x8000_0000 + this.count * 4)) return undefined;
     const known = this.#lookups.get(wanted);
     if (known !== undefined || this.#lookups.has(wanted)) return known;
@@ -197,7 +197,7 @@ export class OrcTable {
   entry(i: number): OrcEntry {
     let entry = this.#entries.get(i);
     if (entry === undefined) {
-      const bytes = this.#memory.readBytes(add(this.#place.entries, i * ENTRY_SIZE), ENTRY_SIZE);
+      const bytes = this.#memory.readBytes(add(this.place.entries, i * ENTRY_SIZE), ENTRY_SIZE);
       entry = decodeOrcEntry(bytes, this.version);
       this.#entries.set(i, entry);
     }

@@ -4,19 +4,15 @@
  */
 import type { Pfn } from '../base/address.ts';
 import { type Budget, Checkpoint } from '../base/budget.ts';
-import { FormatError, isDataError, UsageError } from '../base/errors.ts';
-import { parseBtf, type Btf } from '../debuginfo/btf.ts';
-import { findBtf } from '../debuginfo/find-btf.ts';
-import { openKallsyms } from '../debuginfo/kallsyms.ts';
-import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
-import type { SymbolTable } from '../debuginfo/symbol.ts';
-import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
+import { FormatError, UsageError } from '../base/errors.ts';
 import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
-import { openDump } from '../dump/open.ts';
+import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import type { Arch } from './arch/arch.ts';
 import { X86_64 } from './arch/x86-64.ts';
+import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
+import { openTables } from './kernel-tables.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { Program } from './program.ts';
 import { VirtualMemory } from './virtual-memory.ts';
@@ -37,10 +33,11 @@ export interface OpenOptions {
 export interface ProgramOptions extends OpenOptions {
   /** Instead of `budget`. */
   readonly checkpoint?: Checkpoint;
+  /** For `Program.descriptor`. */
+  readonly files?: readonly OpenedFile[];
+  /** Where tables were found before; what is not there, or not right, is searched. */
+  readonly places?: Places;
 }
-
-const MAX_BTF = 1 << 28;
-const MAX_ORC_ENTRIES = 1 << 24;
 
 /**
  * @param paths - a dump; or the files of a split dump, in any order; or a folder that holds one dump or the files of one
@@ -48,10 +45,44 @@ const MAX_ORC_ENTRIES = 1 << 24;
  *   CancelledError; no file stays open then
  */
 export function openProgram(paths: string | readonly string[], options: OpenOptions = {}): Program {
-  const checkpoint = new Checkpoint(options.budget);
-  const dump = openDump(paths, { checkpoint });
+  const files: OpenedFile[] = [];
+  return openWith(paths, options, (file) => void files.push(file), { files });
+}
+
+/**
+ * Opens the dump that a descriptor (`Program.descriptor`) was made of, in this thread or in another. Nothing that takes a
+ * search is searched again.
+ * @throws StaleDescriptorError when the file is not the same any more: by its size, its time of change, or the kernel in
+ *   it; FormatError when it is no descriptor; and what `openProgram` throws
+ */
+export function reopenProgram(descriptor: ProgramDescriptor, options: OpenOptions = {}): Program {
+  const { files: expected, kernel, places } = readDescriptor(descriptor);
+  const files: OpenedFile[] = [];
+  const paths = expected.map((file) => file.path);
+  const onFile = (file: OpenedFile): void => {
+    refuseChanged(file, expected);
+    files.push(file);
+  };
+  const program = openWith(paths, options, onFile, { files, places });
   try {
-    return programOf(dump, { ...options, checkpoint });
+    refuseOther(program, paths.join(', '), kernel);
+    return program;
+  } catch (error) {
+    program.close();
+    throw error;
+  }
+}
+
+function openWith(
+  paths: string | readonly string[],
+  options: OpenOptions,
+  onFile: (file: OpenedFile) => void,
+  more: Pick<ProgramOptions, 'files' | 'places'>,
+): Program {
+  const checkpoint = new Checkpoint(options.budget);
+  const dump = openDump(paths, { checkpoint, onFile });
+  try {
+    return programOf(dump, { ...options, ...more, checkpoint });
   } catch (error) {
     dump.close();
     throw error;
@@ -68,12 +99,10 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
   const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes, options.onPage), checkpoint);
   const arch = archOf(dump, vmcoreinfo, physical);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
-  const problems: string[] = [];
-  const kallsyms = openSymbols(memory, vmcoreinfo, arch, problems);
-  const btf = orProblem(problems, 'BTF', () => readBtf(memory, kallsyms, arch));
-  const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
-  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
-  return new Program({ dump, vmcoreinfo, memory, arch, kallsyms, btf, orc, orcVersion: version, problems });
+  const tables = openTables(memory, vmcoreinfo, arch, options.places);
+  const { files } = options;
+  const opened = files === undefined ? undefined : { files, places: tables.places };
+  return new Program({ dump, vmcoreinfo, memory, arch, ...tables, opened });
 }
 
 function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory): Arch {
@@ -87,52 +116,4 @@ function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory
   if (physBase === undefined) throw new FormatError('VMCOREINFO', 'does not tell phys_base');
   if (root === undefined) throw new FormatError('VMCOREINFO', 'does not tell where the kernel page table is');
   return new X86_64(physical, vmcoreinfo, physBase, root);
-}
-
-/** kallsyms; without it the few symbols that VMCOREINFO names, which still give the kernel's name and its log. */
-function openSymbols(memory: VirtualMemory, vmcoreinfo: Vmcoreinfo, arch: Arch, problems: string[]): SymbolTable {
-  try {
-    return openKallsyms(memory, vmcoreinfo, () => arch.imageRanges());
-  } catch (error) {
-    if (!isDataError(error)) throw error;
-    problems.push(`the kernel's symbol table cannot be read: ${error.message}`);
-    return vmcoreinfoSymbols(vmcoreinfo);
-  }
-}
-
-function orProblem<T>(problems: string[], what: string, read: () => T | undefined): T | undefined {
-  try {
-    const value = read();
-    if (value === undefined) problems.push(`no ${what} was found in the kernel`);
-    return value;
-  } catch (error) {
-    if (!isDataError(error)) throw error;
-    problems.push(`${what} of the kernel cannot be read: ${error.message}`);
-    return undefined;
-  }
-}
-
-/** By its symbols (since 5.5); else by its looks, in the constants of the kernel image. */
-function readBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): Btf | undefined {
-  const start = kallsyms.lookup('__start_BTF')?.address;
-  const stop = kallsyms.lookup('__stop_BTF')?.address;
-  if (start === undefined || stop === undefined) {
-    const found = findBtf(memory, arch.imageRanges());
-    return found === undefined
-      ? undefined
-      : parseBtf(memory.readBytes(found.start, Number(found.end - found.start)), { name: 'BTF of vmlinux' });
-  }
-  const size = Number(stop - start);
-  if (!(size > 0 && size <= MAX_BTF)) throw new FormatError('BTF', `claims ${size} bytes`);
-  return parseBtf(memory.readBytes(start, size), { name: 'BTF of vmlinux' });
-}
-
-function readOrc(memory: VirtualMemory, kallsyms: SymbolTable, version: OrcVersion): OrcTable | undefined {
-  const ip = kallsyms.lookup('__start_orc_unwind_ip')?.address;
-  const ipEnd = kallsyms.lookup('__stop_orc_unwind_ip')?.address;
-  const entries = kallsyms.lookup('__start_orc_unwind')?.address;
-  if (ip === undefined || ipEnd === undefined || entries === undefined) return undefined;
-  const count = Number(ipEnd - ip) / 4;
-  if (!(count > 0 && count <= MAX_ORC_ENTRIES)) throw new FormatError('ORC', `claims ${count} entries`);
-  return new OrcTable(memory, { ip, entries, count: Math.floor(count), version });
 }

@@ -13,6 +13,7 @@ import type { CType } from '../debuginfo/type.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import type { Arch } from './arch/arch.ts';
+import { describeProgram, type Opened, type ProgramDescriptor } from './descriptor.ts';
 import { Field } from './field.ts';
 import { GLOBAL_TYPES } from './globals.ts';
 import { LayoutChoices } from './layouts.ts';
@@ -33,6 +34,8 @@ export interface ProgramParts {
   readonly orcVersion: OrcVersion | undefined;
   /** What could not be found while opening: 'no BTF: ...'. */
   readonly problems: readonly string[];
+  /** Undefined when it was not opened from files. */
+  readonly opened?: Opened | undefined;
 }
 
 export class Program {
@@ -53,6 +56,7 @@ export class Program {
   /** By type, then by path: found without making a key of both. */
   readonly #fields = new Map<string, Map<string, Field | undefined>>();
   readonly #enumerators = new Map<string, bigint | undefined>();
+  readonly #opened: Opened | undefined;
   #modules: ModuleList | undefined;
   #moduleTypesAdded = false;
 
@@ -65,6 +69,7 @@ export class Program {
     this.orcVersion = parts.orcVersion;
     this.#btf = parts.btf;
     this.#orc = parts.orc;
+    this.#opened = parts.opened;
     // v1 on 5.10 and 6.1, v3 on 6.12; 2 and 4 on no real dump.
     const orcProven = { 1: ['5.10', '6.1'], 2: [], 3: ['6.12'], 4: [] };
     if (parts.orcVersion !== undefined)
@@ -217,6 +222,15 @@ export class Program {
     if (this.symbols.isKernelText(pc)) return this.#orc?.lookup(pc);
     const module = this.moduleAt(pc);
     return module?.isText(pc) === true ? module.orc?.lookup(pc) : undefined;
+  }
+
+  /**
+   * A small plain object (JSON, structured clone) by which `reopenProgram` opens the same dump again, in a worker for
+   * example, without searching what was found here.
+   * @throws UsageError when the dump was not opened from files
+   */
+  descriptor(): ProgramDescriptor {
+    return describeProgram(this, this.#opened);
   }
 
   close(): void {

@@ -1,0 +1,122 @@
+/**
+ * The tables that a kernel brings with it: symbols (kallsyms), types (BTF), unwind rules (ORC). Each is found by what the
+ * ones before it tell, or searched in the image's constants. What is missing is noted and costs the answers that need it,
+ * not the rest.
+ */
+import { attempt, FormatError, isDataError } from '../base/errors.ts';
+import type { VirtRange } from '../base/memory.ts';
+import { parseBtf, type Btf } from '../debuginfo/btf.ts';
+import { findBtf } from '../debuginfo/find-btf.ts';
+import { Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
+import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
+import type { SymbolTable } from '../debuginfo/symbol.ts';
+import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
+import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+import type { Arch } from './arch/arch.ts';
+import type { Places } from './descriptor.ts';
+import type { VirtualMemory } from './virtual-memory.ts';
+
+const MAX_BTF = 1 << 28;
+const MAX_ORC_ENTRIES = 1 << 24;
+
+export interface KernelTables {
+  readonly kallsyms: SymbolTable;
+  readonly btf: Btf | undefined;
+  readonly orc: OrcTable | undefined;
+  readonly orcVersion: OrcVersion | undefined;
+  /** Where they were found. */
+  readonly places: Places;
+  /** What was not found, one line each. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Never throws for what the dump holds.
+ * @param known - where they were found before: looked at first
+ * @param symbols - when they were needed to find the kernel
+ */
+export function openTables(
+  memory: VirtualMemory,
+  vmcoreinfo: Vmcoreinfo,
+  arch: Arch,
+  known: Places = {},
+  symbols?: SymbolTable,
+): KernelTables {
+  const problems: string[] = [];
+  const kallsyms = symbols ?? openSymbols(memory, vmcoreinfo, arch, problems, known);
+  const types = orProblem(problems, 'BTF', () => openTypes(memory, kallsyms, arch, known.btf));
+  const btf = types?.btf;
+  const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
+  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
+  const places = {
+    kallsyms: kallsyms instanceof Kallsyms ? kallsyms.place : undefined,
+    btf: types?.at,
+    orc: orc?.place,
+  };
+  return { kallsyms, btf, orc, orcVersion: version, places, problems };
+}
+
+/** kallsyms; without it the few symbols that VMCOREINFO names, which still give the kernel's name and its log. */
+function openSymbols(
+  memory: VirtualMemory,
+  vmcoreinfo: Vmcoreinfo,
+  arch: Arch,
+  problems: string[],
+  known: Places,
+): SymbolTable {
+  try {
+    return openKallsyms(memory, vmcoreinfo, () => arch.imageRanges(), [], known.kallsyms);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`the kernel's symbol table cannot be read: ${error.message}`);
+    return vmcoreinfoSymbols(vmcoreinfo);
+  }
+}
+
+function orProblem<T>(problems: string[], what: string, read: () => T | undefined): T | undefined {
+  try {
+    const value = read();
+    if (value === undefined) problems.push(`no ${what} was found in the kernel`);
+    return value;
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    problems.push(`${what} of the kernel cannot be read: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** @param known - where it was found before: looked at first */
+function openTypes(
+  memory: VirtualMemory,
+  kallsyms: SymbolTable,
+  arch: Arch,
+  known: VirtRange | undefined,
+): { readonly at: VirtRange; readonly btf: Btf } | undefined {
+  const there = known === undefined ? undefined : attempt(() => readBtf(memory, known));
+  if (known !== undefined && there !== undefined) return { at: known, btf: there };
+  const at = locateBtf(memory, kallsyms, arch);
+  return at === undefined ? undefined : { at, btf: readBtf(memory, at) };
+}
+
+/** By its symbols (since 5.5); else by its looks, in the constants of the kernel image. */
+function locateBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): VirtRange | undefined {
+  const start = kallsyms.lookup('__start_BTF')?.address;
+  const end = kallsyms.lookup('__stop_BTF')?.address;
+  return start === undefined || end === undefined ? findBtf(memory, arch.imageRanges()) : { start, end };
+}
+
+function readBtf(memory: VirtualMemory, at: VirtRange): Btf {
+  const size = Number(at.end - at.start);
+  if (!(size > 0 && size <= MAX_BTF)) throw new FormatError('BTF', `claims ${size} bytes`);
+  return parseBtf(memory.readBytes(at.start, size), { name: 'BTF of vmlinux' });
+}
+
+function readOrc(memory: VirtualMemory, kallsyms: SymbolTable, version: OrcVersion): OrcTable | undefined {
+  const ip = kallsyms.lookup('__start_orc_unwind_ip')?.address;
+  const ipEnd = kallsyms.lookup('__stop_orc_unwind_ip')?.address;
+  const entries = kallsyms.lookup('__start_orc_unwind')?.address;
+  if (ip === undefined || ipEnd === undefined || entries === undefined) return undefined;
+  const count = Number(ipEnd - ip) / 4;
+  if (!(count > 0 && count <= MAX_ORC_ENTRIES)) throw new FormatError('ORC', `claims ${count} entries`);
+  return new OrcTable(memory, { ip, entries, count: Math.floor(count), version });
+}
