@@ -2,7 +2,7 @@
  * Everything that our helpers answer about one dump.
  */
 import { hex, type VirtAddr } from '../../src/base/address.ts';
-import type { LockKind } from '../../src/kernel/lock-wait.ts';
+import type { LockKind } from '../../src/kernel/lock-kinds.ts';
 import { readTasks, type Task } from '../../src/kernel/sched.ts';
 import type { TaskStack } from '../../src/kernel/stack.ts';
 import type { Program } from '../../src/program/program.ts';

@@ -5,7 +5,9 @@ import { hex, type VirtAddr } from '../../src/base/address.ts';
 import { attempt } from '../../src/base/errors.ts';
 import { cgroupPath, taskCgroup } from '../../src/kernel/cgroup.ts';
 import { taskDirectories } from '../../src/kernel/files.ts';
-import { findLockWait, type LockKind, lockWaiters, type RingCache } from '../../src/kernel/lock-wait.ts';
+import type { LockKind } from '../../src/kernel/lock-kinds.ts';
+import { lockWaiters } from '../../src/kernel/lock-queue.ts';
+import { findLockWait } from '../../src/kernel/lock-wait.ts';
 import { readMm, rssOf } from '../../src/kernel/mm.ts';
 import { mutexState } from '../../src/kernel/mutex.ts';
 import { jobIds } from '../../src/kernel/pid.ts';
@@ -13,6 +15,7 @@ import { rwsemState } from '../../src/kernel/rwsem.ts';
 import type { Task } from '../../src/kernel/sched.ts';
 import { type TaskStack, taskStack } from '../../src/kernel/stack.ts';
 import { vmasOf } from '../../src/kernel/vma.ts';
+import { newRingCache } from '../../src/kernel/waiter-ring.ts';
 import type { Program } from '../../src/program/program.ts';
 import { type Answers, UNREADABLE } from '../answers.ts';
 
@@ -85,7 +88,7 @@ export function sayLocks(
   answers: Answers,
 ): ReadonlyMap<VirtAddr, LockKind> {
   const addresses = new Set(tasks.map(({ address }) => address));
-  const rings: RingCache = new Map();
+  const rings = newRingCache();
   const locks = new Map<VirtAddr, LockKind>();
   for (const task of tasks) {
     const frames = stacks.get(task.address)?.frames ?? [];

@@ -4,9 +4,14 @@ import { programOfImage } from '../../test/builders/program.ts';
 import { TasksBuilder } from '../../test/builders/tasks.ts';
 import { add, type VirtAddr, virt } from '../base/address.ts';
 import { FaultError, LookupError, ValidationError } from '../base/errors.ts';
-import { findLockWait, type LockKind, type LockWait, lockWaiters, type RingCache } from './lock-wait.ts';
+import type { ListedKind } from './lock-kinds.ts';
+import { lockWaiters } from './lock-queue.ts';
+import { findLockWait, type LockWait } from './lock-wait.ts';
 import { readTasks } from './sched.ts';
 import type { NamedFrame } from './stack.ts';
+import { newRingCache, type RingCache } from './waiter-ring.ts';
+
+type LockKind = ListedKind['kind'];
 
 /** Words of a stack: where the frames begin, and where waiters are put. */
 const SP = 1500;
@@ -127,6 +132,7 @@ describe('findLockWait', () => {
         mode: isRwsem ? 'write' : undefined,
       },
       func: USUAL[kind],
+      shownBy: 'stack',
     });
     expect(waits.find('second')).toMatchObject({
       lock: waits.at('lock'),
@@ -199,14 +205,14 @@ describe('findLockWait', () => {
 
   it('walks a list once when it is given the same rings', () => {
     const waits = two('rw_semaphore');
-    const rings: RingCache = new Map();
+    const rings = newRingCache();
     const first = waits.find('first', { rings });
-    expect(rings.size).toBe(3);
+    expect(rings.rings.size).toBe(3);
     // Had it walked again, it would have found the damage.
     waits.tasks.image.write('second waiter.list.next', 0xffff900000000000n);
     waits.tasks.image.write('second waiter.list.next', ref('lock.wait_list'));
     expect(waits.find('second', { rings })?.lock).toBe(first?.lock);
-    expect(rings.size).toBe(3);
+    expect(rings.rings.size).toBe(3);
   });
 });
 
@@ -278,9 +284,9 @@ describe('look-alikes', () => {
     for (const other of others) waits.tasks.image.place(other, 'struct semaphore_waiter');
     waits.tasks.image.list('lock.wait_list', [...others.map((other) => `${other}.list`), node]);
     waits.tasks.link();
-    const rings: RingCache = new Map();
+    const rings = newRingCache();
     expect(waits.find('first', { rings })).toBeUndefined();
-    expect(rings.size).toBeLessThan(10);
+    expect(rings.rings.size).toBeLessThan(10);
   });
 
   it.each([

@@ -6,6 +6,7 @@ import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
+import { rtMutexState } from './rt-mutex.ts';
 
 /** RWSEM_WRITER_LOCKED, RWSEM_FLAG_WAITERS, RWSEM_READER_SHIFT since 5.3 (commit 64489e78004c). */
 const WRITER_LOCKED = 1n;
@@ -17,6 +18,9 @@ const OWNER_FLAGS = 7n;
 const READER_OWNED = 1n;
 /** RWSEM_ACTIVE_MASK until 5.2. */
 const ACTIVE_MASK = 0xffffffffn;
+/** READER_BIAS and WRITER_BIAS of `struct rwbase_rt` (include/linux/rwbase_rt.h). */
+const READER_BIAS = 0x80000000;
+const WRITER_BIAS = 0x40000000;
 
 export interface RwsemState {
   readonly heldBy: 'writer' | 'readers' | 'nobody' | 'unknown';
@@ -27,8 +31,14 @@ export interface RwsemState {
   readonly owner: VirtAddr | undefined;
   /** `exact` for a writer; `hint` for the reader that took it last. */
   readonly ownerIs: 'exact' | 'hint' | undefined;
+  /** The count; on PREEMPT_RT the word `readers`. */
   readonly count: bigint;
   readonly rawOwner: bigint | undefined;
+  /**
+   * PREEMPT_RT: `struct task_struct *` of the writer that owns the rt_mutex inside and waits until the readers have left.
+   * It stands before all others, and in no queue.
+   */
+  readonly nextWriter: VirtAddr | undefined;
 }
 
 /**
@@ -37,6 +47,8 @@ export interface RwsemState {
  * @throws FaultError, LookupError for a layout that is not known
  */
 export function rwsemState(program: Program, rwsem: VirtAddr): RwsemState {
+  const realtime = rwsemRtMutex(program, rwsem);
+  if (realtime !== undefined) return rwbaseState(program, realtime.readers, realtime.base);
   const countField =
     program.tryField('struct rw_semaphore', 'count.counter') ?? program.tryField('struct rw_semaphore', 'count');
   if (countField === undefined) throw new LookupError('member', 'struct rw_semaphore.count');
@@ -65,6 +77,7 @@ function today(count: bigint, raw: bigint): RwsemState {
     ownerIs: owner === undefined ? undefined : byReader ? 'hint' : writer ? 'exact' : 'hint',
     count,
     rawOwner: raw,
+    nextWriter: undefined,
   };
 }
 
@@ -94,5 +107,61 @@ function biased(program: Program, rwsem: VirtAddr, count: bigint): RwsemState {
     ownerIs: owner === undefined ? undefined : byReader ? 'hint' : 'exact',
     count,
     rawOwner: raw,
+    nextWriter: undefined,
+  };
+}
+
+/** Where a lock of PREEMPT_RT has its words. */
+export interface RwsemInside {
+  /** Address of `atomic_t readers`. */
+  readonly readers: VirtAddr;
+  /** `struct rt_mutex_base *` (`struct rt_mutex *` until 5.14). */
+  readonly base: VirtAddr;
+}
+
+/**
+ * The words of a rw_semaphore of PREEMPT_RT.
+ * @param rwsem - `struct rw_semaphore *`
+ * @returns undefined for one that has no rt_mutex inside
+ * @throws nothing for what the dump holds
+ */
+export function rwsemRtMutex(program: Program, rwsem: VirtAddr): RwsemInside | undefined {
+  const type = 'struct rw_semaphore';
+  // struct rwbase_rt since 5.15 (commit 42254105dfe8); in the RT patches before, readers and rtmutex stand in it themselves.
+  const rwbase = program.tryField(type, 'rwbase.rtmutex');
+  if (rwbase !== undefined) {
+    program.layouts.chose(type, 'rwbase_rt inside (PREEMPT_RT since 5.15)', ['6.1-rt']);
+    return { readers: program.field(type, 'rwbase.readers').address(rwsem), base: rwbase.address(rwsem) };
+  }
+  const rtmutex = program.tryField(type, 'rtmutex');
+  const readers = program.tryField(type, 'readers');
+  if (rtmutex === undefined || readers === undefined) return undefined;
+  program.layouts.chose(type, 'readers and rt_mutex inside (RT patches until 5.14)', []);
+  return { readers: readers.address(rwsem), base: rtmutex.address(rwsem) };
+}
+
+/**
+ * PREEMPT_RT, kernel/locking/rwbase_rt.c: `readers` is READER_BIAS plus the readers while no writer wants it, the readers
+ * alone while a writer that owns the rt_mutex waits for them to leave, WRITER_BIAS while that writer has it. A reader is
+ * named nowhere.
+ */
+function rwbaseState(program: Program, readersAt: VirtAddr, base: VirtAddr): RwsemState {
+  const word = program.memory.readU32(readersAt);
+  const inside = rtMutexState(program, base);
+  const open = word >= READER_BIAS;
+  const readers = open ? word - READER_BIAS : word;
+  const writer = word === WRITER_BIAS;
+  const damaged = !writer && readers >= WRITER_BIAS;
+  const nextWriter = !open && !writer && !damaged ? inside.owner : undefined;
+  const owner = writer ? inside.owner : undefined;
+  return {
+    heldBy: damaged ? 'unknown' : writer ? 'writer' : readers > 0 ? 'readers' : 'nobody',
+    readers: writer || damaged ? undefined : readers,
+    hasWaiters: inside.hasWaiters || nextWriter !== undefined,
+    owner,
+    ownerIs: owner === undefined ? undefined : 'exact',
+    count: BigInt(word),
+    rawOwner: inside.raw,
+    nextWriter,
   };
 }

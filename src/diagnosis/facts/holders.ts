@@ -1,17 +1,16 @@
 /**
  * Who really holds each contended lock, how sure that is, and what the holder does instead of letting go. A writer and a
- * mutex owner are exact. A reader is a hint of the lock until its own stack confirms it: the lock (or the object around
- * it) lies saved in a frame of a function that works under the lock.
+ * mutex owner are exact. A reader is a hint of the lock until its own stack confirms it (reader-proof.ts); so is the task
+ * that took a semaphore last.
  */
-import { add, type VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import type { Task } from '../../kernel/sched.ts';
-import { frameAt, stackArea, stackWords, type NamedFrame } from '../../kernel/stack.ts';
+import type { NamedFrame } from '../../kernel/stack.ts';
 import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { clockFact, type CpuTurns } from './clock.ts';
-import { lockNamesFact } from './lock-names.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
+import { readerByStack, type ReaderProof, readerProof } from './reader-proof.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -29,22 +28,12 @@ export type Stall =
   /** It sleeps for something that is not known here. */
   | { readonly kind: 'sleeping' };
 
-/** Where a reader's stack shows that it works under the lock. */
-export interface ReaderProof {
-  /** Address on the stack. */
-  readonly at: VirtAddr;
-  /** What lies there: the lock itself or the object that holds it. */
-  readonly points: 'lock' | 'container';
-  /** Function in whose frame it was saved. */
-  readonly func: string | undefined;
-  /** Function further out that takes this kind of lock and keeps it while it calls; undefined when none is known. */
-  readonly taker: string | undefined;
-}
-
 export interface Holder {
   readonly task: Task;
-  /** `exact`, `confirmed` (a reader, by its stack), `hint` (a reader that may have let go). */
+  /** `exact`, `confirmed` (a reader, by its stack), `hint` (a reader, or the taker of a semaphore, that may have let go). */
   readonly certainty: 'exact' | 'confirmed' | 'hint';
+  /** Whether the lock names it; else its stack alone shows it. */
+  readonly named: boolean;
   readonly proof: ReaderProof | undefined;
   readonly stall: Stall;
   /** First function below the scheduler: what it waits in. */
@@ -79,16 +68,6 @@ export const holdersFact = defineFact<Holders>({
 });
 
 /**
- * Functions that take a lock of an object and hold it while they call into the file system, by the lock's member.
- * `iterate_dir` (fs/readdir.c) takes the directory's i_rwsem, shared since 4.7 (commit 6192269444eb), around
- * iterate/iterate_shared; `lookup_slow` and `walk_component` the parent's around ->lookup; `path_openat` around ->create.
- */
-const TAKERS: { readonly [member: string]: readonly string[] } = {
-  i_rwsem: ['iterate_dir', 'lookup_slow', 'open_last_lookups', 'path_openat', 'do_last', 'vfs_rename', 'do_unlinkat'],
-  i_mutex: ['iterate_dir', 'vfs_readdir', 'lookup_slow', 'do_last', 'do_unlinkat'],
-};
-
-/**
  * Functions of mm/vmscan.c, mm/page_alloc.c and mm/backing-dev.c that a task is in only while it has to free memory itself
  * before it gets a page. `wait_iff_congested` went in 5.16 (commit 8d58802fc9de), `reclaim_throttle` came with it.
  */
@@ -104,16 +83,41 @@ const RECLAIM: ReadonlySet<string> = new Set([
 ]);
 
 function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined {
+  const named = namedReader(context, lock);
+  if (named !== undefined && (lock.ownerIs === 'exact' || named.proof !== undefined))
+    return describe(context, lock, named.task, named.proof, true);
+  const reader = readerByStack(context, lock);
+  if (reader !== undefined) return describe(context, lock, reader.task, reader.proof, false);
+  return named === undefined ? undefined : describe(context, lock, named.task, undefined, true);
+}
+
+/** The task that the lock names, unless that cannot hold it any more. */
+function namedReader(
+  context: FactContext,
+  lock: ContendedLock,
+): { readonly task: Task; readonly proof: ReaderProof | undefined } | undefined {
   const task = lock.owner;
   if (task === undefined || lock.ownerIs === undefined) return undefined;
   // The name of the last reader stays when it has let go: with no reader left, it holds nothing.
   if (lock.ownerIs === 'hint' && (lock.rwsem?.heldBy === 'nobody' || lock.rwsem?.heldBy === 'writer')) return undefined;
+  const isReader = lock.ownerIs === 'hint' && lock.kind === 'rw_semaphore';
+  return { task, proof: isReader ? readerProof(context, lock, task) : undefined };
+}
+
+function describe(
+  context: FactContext,
+  lock: ContendedLock,
+  task: Task,
+  proof: ReaderProof | undefined,
+  named: boolean,
+): Holder {
   const { frames } = context.use(stacksFact).of(task);
-  const proof = lock.ownerIs === 'hint' ? readerProof(context, lock, task, frames) : undefined;
   const stall = stallOf(context, lock, task, frames);
+  const exact = named && lock.ownerIs === 'exact';
   return {
     task,
-    certainty: lock.ownerIs === 'exact' ? 'exact' : proof === undefined ? 'hint' : 'confirmed',
+    certainty: exact ? 'exact' : proof === undefined ? 'hint' : 'confirmed',
+    named,
     proof,
     stall,
     waitsIn: waitsIn(frames),
@@ -123,40 +127,6 @@ function holderOf(context: FactContext, lock: ContendedLock): Holder | undefined
     turns: stall.kind === 'runnable' ? context.use(clockFact).turns(task) : undefined,
     inFault: frames.some((frame) => frame.registersAt !== undefined),
   };
-}
-
-/**
- * A reader that waits for the lock has it on its stack as well, so a waiter proves nothing; neither does a word in a
- * frame further out than the function that takes the lock.
- */
-function readerProof(
-  context: FactContext,
-  lock: ContendedLock,
-  task: Task,
-  frames: readonly NamedFrame[],
-): ReaderProof | undefined {
-  if (task.running || lock.waiters.some((waiter) => waiter.task === task)) return undefined;
-  const { program } = context;
-  const name = context.use(lockNamesFact).of(lock.address, lock.kind);
-  const takers = name.member === undefined ? [] : (TAKERS[name.member] ?? []);
-  const takerIndex = frames.findIndex((frame) => frame.func !== undefined && takers.includes(frame.func));
-  const taker = frames[takerIndex];
-  const area = attempt(() => stackArea(program, task.address));
-  const sp = frames[0]?.sp;
-  if (area === undefined || sp === undefined) return undefined;
-  const stack = attempt(() => stackWords(program, area, sp));
-  if (stack === undefined) return undefined;
-  const found: ReaderProof[] = [];
-  for (let i = 0; i < stack.words.length; i++) {
-    const word = stack.words[i];
-    if (word !== lock.address && word !== name.container?.address) continue;
-    const at = add(stack.start, 8 * i);
-    const frame = frameAt(frames, at);
-    if (frame === undefined) continue;
-    if (taker !== undefined && frames.indexOf(frame) > takerIndex) continue;
-    found.push({ at, points: word === lock.address ? 'lock' : 'container', func: frame.func, taker: taker?.func });
-  }
-  return found.find((proof) => proof.points === 'lock') ?? found[0];
 }
 
 function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: readonly NamedFrame[]): Stall {

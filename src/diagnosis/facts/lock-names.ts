@@ -5,7 +5,7 @@
 import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import { inodeOfLock } from '../../kernel/inode.ts';
-import type { LockKind } from '../../kernel/lock-wait.ts';
+import type { LockKind } from '../../kernel/lock-kinds.ts';
 import { slabObjectAt } from '../../kernel/slab.ts';
 import { fsTypeName, superBlocks } from '../../kernel/super-block.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';

@@ -4,17 +4,15 @@
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { isDataError } from '../../base/errors.ts';
-import {
-  findLockWait,
-  lockWaiters,
-  type LockKind,
-  type LockWait,
-  type LockWaiter,
-  type RingCache,
-} from '../../kernel/lock-wait.ts';
+import type { LockKind, LockWaiter } from '../../kernel/lock-kinds.ts';
+import { lockWaiters, rtMutexIn } from '../../kernel/lock-queue.ts';
+import { findLockWait, type LockWait } from '../../kernel/lock-wait.ts';
 import { mutexState, type MutexState } from '../../kernel/mutex.ts';
+import { rtMutexState } from '../../kernel/rt-mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
+import { semaphoreState } from '../../kernel/semaphore.ts';
+import { newRingCache } from '../../kernel/waiter-ring.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { groupReasons } from './reasons.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
@@ -23,7 +21,7 @@ import { tasksFact } from './tasks.ts';
 export interface WaitingTask {
   readonly task: Task;
   readonly mode: 'read' | 'write' | undefined;
-  /** Its `struct mutex_waiter`, `rwsem_waiter` or `semaphore_waiter`. */
+  /** Its `struct mutex_waiter`, `rwsem_waiter`, `semaphore_waiter` or `rt_mutex_waiter`. */
   readonly waiter: VirtAddr;
 }
 
@@ -40,9 +38,14 @@ export interface ContendedLock {
   readonly whole: boolean;
   /** How many of them were found on the stacks of their tasks, too. */
   readonly onStacks: number;
+  /** How many more name the lock in their own `task_struct`, or are named by the lock beside its list. */
+  readonly named: number;
   /** The task that the lock names. */
   readonly owner: Task | undefined;
-  /** `exact`: the lock names its holder; `hint`: it names the reader that took it last; undefined: it names nobody. */
+  /**
+   * `exact`: the lock names its holder; `hint`: it names the reader, or for a semaphore the task, that took it last;
+   * undefined: it names nobody.
+   */
   readonly ownerIs: 'exact' | 'hint' | undefined;
   /** `struct task_struct *` that the lock names, and which is no task of this machine: it has exited. */
   readonly ownerGone: VirtAddr | undefined;
@@ -65,7 +68,7 @@ export interface LockTable {
 
 /** Functions that queue on these locks and sleep; narrower than what the search looks at. */
 const SLEEPS_ON_LOCK =
-  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_interruptible|_killable|_timeout)?)$/;
+  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock)$/;
 
 export const locksFact = defineFact<LockTable>({
   id: 'locks',
@@ -74,7 +77,7 @@ export const locksFact = defineFact<LockTable>({
     const stacks = context.use(stacksFact);
     const waits = new Map<Task, LockWait>();
     // A queue is walked once, however many wait in it.
-    const rings: RingCache = new Map();
+    const rings = newRingCache();
     const unmatched = new Map<Task, string>();
     for (const task of tasks) {
       context.budget.check();
@@ -118,8 +121,15 @@ function readLock(context: FactContext, group: readonly (readonly [Task, LockWai
   const problems: string[] = [];
   const listed = lockWaiters(context.program, kind, address);
   if (listed.problem !== undefined) problems.push(listed.problem);
+  const waits = new Map(group);
+  const queue = listed.waiters.map((waiter): LockWaiter => {
+    // A waiter of PREEMPT_RT does not say whether it reads: the functions on the task's stack do.
+    const task = byAddress.get(waiter.task);
+    const own = task === undefined ? undefined : waits.get(task)?.waiter.mode;
+    return { ...waiter, mode: waiter.mode ?? own };
+  });
   const waiters: WaitingTask[] = [];
-  for (const waiter of listed.waiters) {
+  for (const waiter of queue) {
     const task = byAddress.get(waiter.task);
     if (task !== undefined) waiters.push({ task, mode: waiter.mode, waiter: waiter.address });
   }
@@ -140,10 +150,11 @@ function readLock(context: FactContext, group: readonly (readonly [Task, LockWai
     kind,
     address,
     waiters,
-    queue: listed.waiters,
+    queue,
     strangers,
     whole: listed.problem === undefined,
-    onStacks: group.length,
+    onStacks: group.filter(([, { shownBy }]) => shownBy === 'stack').length,
+    named: group.filter(([, { shownBy }]) => shownBy !== 'stack').length,
     problems,
     ...ownerOf(context, kind, address),
   };
@@ -171,5 +182,12 @@ function ownerOf(context: FactContext, kind: LockKind, address: VirtAddr): Owner
     const rwsem = rwsemState(context.program, address);
     return { ...named(rwsem.owner, rwsem.ownerIs), rwsem, mutex: undefined };
   }
-  return { ...named(undefined, undefined), rwsem: undefined, mutex: undefined };
+  if (kind === 'semaphore') {
+    // Whoever took it last may have given its turn back, or others may hold it as well.
+    const { lastHolder } = semaphoreState(context.program, address);
+    return { ...named(lastHolder, 'hint'), rwsem: undefined, mutex: undefined };
+  }
+  const inside = rtMutexIn(context.program, kind, address);
+  const owner = inside === undefined ? undefined : rtMutexState(context.program, inside).owner;
+  return { ...named(owner, 'exact'), rwsem: undefined, mutex: undefined };
 }

@@ -53,10 +53,10 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
       address: lock.address,
       ctype,
       confidence: rwsem.heldBy === 'unknown' ? 'possible' : 'certain',
-      show: `struct rw_semaphore.count,owner ${hex(lock.address)}`,
+      show: `struct rw_semaphore${rwsem.nextWriter === undefined ? '.count,owner' : ''} ${hex(lock.address)}`,
     });
   }
-  if (holder !== undefined) out.push(...holderEvidence(holder));
+  if (holder !== undefined) out.push(...holderEvidence(lock, holder));
   if (holder?.stall.kind === 'userfault') out.push(...userfaultEvidence(holder, standstill));
   if (pileUp.cycle.length > 0) out.push(...cycleEvidence(pileUp));
   if (longest?.wait !== undefined) {
@@ -71,13 +71,15 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
   return out;
 }
 
-function queueEvidence({ kind, address: at, waiters, strangers, whole, onStacks, problems }: ContendedLock): Evidence {
+function queueEvidence(lock: ContendedLock): Evidence {
+  const { kind, address: at, waiters, strangers, whole, onStacks, named, problems } = lock;
   const because = [...problems];
   const total = waiters.length + strangers;
-  if (onStacks < total) because.push('the others stand on the list of the lock alone');
+  if (onStacks + named < total) because.push('the others stand on the list of the lock alone');
   const found = onStacks < total ? prose`${count(onStacks)} of them` : 'each';
+  const more = named === 0 ? '' : prose`, ${count(named)} by the lock and the task naming each other`;
   return {
-    claim: prose`${whole ? '' : 'At least '}${plural(total, 'waiter')} on its list, ${found} found on the stack of the task that it names.`,
+    claim: prose`${whole ? '' : 'At least '}${plural(total, 'waiter')} on its list, ${found} found on the stack of the task that it names${more}.`,
     address: at,
     ctype: `struct ${kind}`,
     confidence: because.length === 0 ? 'certain' : 'probable',
@@ -107,20 +109,8 @@ function showStruct(ctype: string): string {
   return ctype.startsWith('struct ') ? ctype : 'kmem';
 }
 
-function holderEvidence({ task, certainty, proof, turns }: Holder): Evidence[] {
-  const out: Evidence[] = [
-    {
-      claim:
-        certainty === 'exact'
-          ? prose`The owner word names ${taskValue(task)}.`
-          : prose`The owner word names ${taskValue(task)} as the reader that took it last.`,
-      address: task.address,
-      ctype: 'struct task_struct',
-      confidence: certainty === 'exact' ? 'certain' : 'possible',
-      ...(certainty === 'exact' ? {} : { because: ['a reader may have let go since; only its stack can confirm it'] }),
-      show: `bt ${task.pid}`,
-    },
-  ];
+function holderEvidence({ kind }: ContendedLock, { task, certainty, named, proof, turns }: Holder): Evidence[] {
+  const out: Evidence[] = named ? [namedEvidence(kind, task, certainty)] : [];
   if (turns !== undefined) {
     const life = turns.alive === undefined ? '' : prose`, of the ${duration(turns.alive)} since it started`;
     out.push({
@@ -132,10 +122,11 @@ function holderEvidence({ task, certainty, proof, turns }: Holder): Evidence[] {
     });
   }
   if (proof === undefined) return out;
+  const whose = named ? 'Its' : prose`The lock names no reader, but ${taskValue(task)} is one: its`;
   const what = proof.points === 'lock' ? 'the address of the lock' : 'the address of the object around the lock';
   const under = proof.taker === undefined ? '' : prose`, called by ${symbol(proof.taker)}, which works under this lock`;
   out.push({
-    claim: prose`Its stack holds ${what}, saved by ${symbol(proof.func ?? '?')}${under}.`,
+    claim: prose`${whose} stack holds ${what}, saved by ${symbol(proof.func ?? '?')}${under}.`,
     address: proof.at,
     ctype: 'unsigned long',
     confidence: proof.taker === undefined ? 'probable' : 'certain',
@@ -143,6 +134,23 @@ function holderEvidence({ task, certainty, proof, turns }: Holder): Evidence[] {
     show: `bt -f ${task.pid}`,
   });
   return out;
+}
+
+function namedEvidence(kind: ContendedLock['kind'], task: Holder['task'], certainty: Holder['certainty']): Evidence {
+  const exact = certainty === 'exact';
+  const asWhat = exact ? '' : ` as the ${kind === 'semaphore' ? 'task' : 'reader'} that took it last`;
+  const because =
+    kind === 'semaphore'
+      ? 'others may hold it too, and any task may give it back'
+      : 'a reader may have let go since; only its stack can confirm it';
+  return {
+    claim: prose`The owner word names ${taskValue(task)}${asWhat}.`,
+    address: task.address,
+    ctype: 'struct task_struct',
+    confidence: exact ? 'certain' : 'possible',
+    ...(exact ? {} : { because: [because] }),
+    show: `bt ${task.pid}`,
+  };
 }
 
 function userfaultEvidence({ task, stall }: Holder, standstill: Standstill): Evidence[] {

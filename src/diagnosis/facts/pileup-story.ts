@@ -188,8 +188,13 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
   const state = `state ${holder.task.state.letter}`;
   const how = {
     exact: 'the owner, exactly',
-    confirmed: 'last reader by the lock, confirmed by its own stack',
-    hint: 'last reader by the lock: a hint that its stack does not confirm',
+    confirmed: holder.named
+      ? 'last reader by the lock, confirmed by its own stack'
+      : 'a reader by its own stack; the lock names none',
+    hint:
+      lock.kind === 'semaphore'
+        ? 'the last that took it: a hint, as any task may give it back'
+        : 'last reader by the lock: a hint that its stack does not confirm',
   }[holder.certainty];
   const readers =
     lock.rwsem?.heldBy === 'readers' && lock.rwsem.readers !== undefined && lock.rwsem.readers > 1
