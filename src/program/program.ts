@@ -70,8 +70,8 @@ export class Program {
     this.#btf = parts.btf;
     this.#orc = parts.orc;
     this.#opened = parts.opened;
-    // v1 on 5.10 and 6.1, v3 on 6.12; 2 and 4 on no real dump.
-    const orcProven = { 1: ['5.10', '6.1'], 2: [], 3: ['6.12'], 4: [] };
+    // v1 on 5.10 and 6.1, v3 on 6.12, v4 on 7.2; 2 on no real dump.
+    const orcProven = { 1: ['5.10', '6.1'], 2: [], 3: ['6.12'], 4: ['7.2'] };
     if (parts.orcVersion !== undefined)
       this.layouts.chose('ORC', `version ${parts.orcVersion}`, orcProven[parts.orcVersion]);
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
