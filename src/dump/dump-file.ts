@@ -32,7 +32,7 @@ export interface PageCounts {
 export interface DumpFile {
   /** For people: 'kdump-compressed v6, zstd, dump level 31'. */
   readonly description: string;
-  readonly format: 'elf' | 'kdump';
+  readonly format: 'elf' | 'kdump' | 'lime' | 'raw';
   readonly machine: Machine;
   readonly pageSize: number;
   /** Text of the VMCOREINFO note, as bytes. */
@@ -68,5 +68,10 @@ export interface DumpFile {
    * walking all pages of a dump without asking for each of a terabyte's frames.
    */
   nextInFile(from: Pfn): Pfn | undefined;
+  /**
+   * Of a file that does not say where its bytes belong (raw memory): the same file, which it stays the owner of, with
+   * what is behind `low` bytes placed at the physical address `end` and above.
+   */
+  withHole?(low: number, end: number): DumpFile;
   close(): void;
 }

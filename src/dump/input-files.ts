@@ -8,6 +8,7 @@ import { FormatError, UsageError } from '../base/errors.ts';
 import { FileSource } from './file-source.ts';
 import { FLATTENED_SIGNATURE } from './flattened.ts';
 import { isSplitPart, KDUMP_SIGNATURE } from './kdump-header.ts';
+import { LIME_SIGNATURE } from './lime.ts';
 
 export interface InputFile {
   readonly path: string;
@@ -91,7 +92,7 @@ function kindOf(file: InputFile): 'part' | 'dump' | undefined {
     source = new FileSource(openInput(file), 1);
     const head = Buffer.from(source.peek(0, Math.min(20, source.size)));
     const magic = head.toString('latin1');
-    if (magic.startsWith(FLATTENED_SIGNATURE)) return 'dump';
+    if (magic.startsWith(FLATTENED_SIGNATURE) || magic.startsWith(LIME_SIGNATURE)) return 'dump';
     if (magic.startsWith('\x7fELF')) return head[16] === ET_CORE || head[17] === ET_CORE ? 'dump' : undefined;
     if (!magic.startsWith(KDUMP_SIGNATURE)) return undefined;
     return isSplitPart(source) ? 'part' : 'dump';

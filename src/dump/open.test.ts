@@ -89,7 +89,6 @@ describe('openDump', () => {
       Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(text, 'latin1'), Buffer.alloc(2000)]);
     const cases: [string | Buffer, RegExp][] = [
       ['DISKDUMP', /old diskdump/],
-      ['EMiL', /LiME/],
       ['AVML', /AVML/],
       ['\xd2\xbe\xd2\xbe', /VMware/],
       ['\xd0\xbe\xd2\xbe', /VMware/],
@@ -103,11 +102,11 @@ describe('openDump', () => {
       ['QFI\xfb', /qcow2/],
       ['PAGEDU64', /Windows/],
       ['MDMP', /minidump/],
-      [gzipSync('x'.repeat(99)), /gzip.*gunzip/],
-      ['\xfd7zXZ\0', /xz/],
-      ['\x28\xb5\x2f\xfd', /zstd/],
-      ['BZh9', /bzip2/],
-      ['\x04\x22\x4d\x18', /lz4/],
+      [gzipSync('x'.repeat(99)), /gzip, .*; unpack it: gzip -dc \S+\/foreign > \S+\/foreign\.unpacked$/],
+      ['\xfd7zXZ\0', /xz -dc/],
+      ['\x28\xb5\x2f\xfd', /zstd -dc/],
+      ['BZh9', /bzip2 -dc/],
+      ['\x04\x22\x4d\x18', /lz4 -dc/],
       ['\x89LZO\0', /lzop/],
       ['PK\x03\x04', /zip/],
       ['7z\xbc\xaf\x27\x1c', /7-Zip/],
@@ -117,11 +116,27 @@ describe('openDump', () => {
       ['\xed\xab\xee\xdb', /rpm/],
       ['PERFILE2', /perf/],
       ['SQLite format 3\0', /SQLite/],
+      ['\xa8\x19\x01\x73\x61\x8f\x23\xfd', /s390 stand-alone dump.*crash opens it/],
+      ['\x7fVirtualBox SavedState V2.0\n', /dumpvmcore/],
+      [at(512, 'EFI PART'), /image of a disk/],
+      [at(0x438, '\x53\xef'), /ext file system/],
+      [at(4086, 'S1SUSPEND'), /hibernated/],
+      [at(4086, 'SWAPSPACE2'), /swap area/],
     ];
     for (const [content, message] of cases) {
       const bytes = typeof content === 'string' ? at(0, content) : content;
       expect(refusal(file('foreign', bytes))).toMatch(message);
     }
+  });
+
+  it('gives the command to unpack as a shell wants it, whatever the file is called', () => {
+    const zstd = '\x28\xb5\x2f\xfd' + 'x'.repeat(100);
+    const command = (name: string): string =>
+      (/unpack it: (.*)$/.exec(refusal(file(name, Buffer.from(zstd, 'latin1'))))?.[1] ?? '').replaceAll(folder, '.');
+    expect(command('vmcore.zst')).toBe('zstd -dc ./vmcore.zst > ./vmcore');
+    expect(command('vmcore.gz')).toBe('zstd -dc ./vmcore.gz > ./vmcore');
+    expect(command('vmcore')).toBe('zstd -dc ./vmcore > ./vmcore.unpacked');
+    expect(command("o'clock $(x).zst")).toBe("zstd -dc './o'\\''clock $(x).zst' > './o'\\''clock $(x)'");
   });
 
   it('leaves no file open when it refuses', () => {

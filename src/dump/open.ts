@@ -9,16 +9,17 @@ import type { DumpFile } from './dump-file.ts';
 import { openElf } from './elf.ts';
 import { FILE_BLOCKS, FileSource } from './file-source.ts';
 import { FLATTENED_SIGNATURE, FlattenedSource } from './flattened.ts';
-import { foreignFormat } from './foreign.ts';
+import { foreignFormat, HEAD_BYTES } from './foreign.ts';
 import { type InputFile, inputFiles, openInput } from './input-files.ts';
 import { KdumpFile, openKdump } from './kdump.ts';
 import { KDUMP_SIGNATURE } from './kdump-header.ts';
 import { joinParts, type SplitPart } from './kdump-split.ts';
+import { LIME_SIGNATURE, openLime } from './lime.ts';
+import { mayBeRaw, openRaw } from './raw.ts';
 
-/** Enough for every magic number looked at. */
-const HEAD_BYTES = 1024;
 /** Enough for those of the formats that are read; of a flattened file that is cut off there may be no more. */
 const MAGIC_BYTES = 16;
+const UNKNOWN = 'not a kernel dump of a known format, and too small or ragged to be raw memory';
 /** Cached blocks of each file, however many files there are. */
 const LEAST_BLOCKS = 16;
 
@@ -82,8 +83,12 @@ function openOne(source: ByteSource, name: string): DumpFile {
   const magic = head(source, MAGIC_BYTES);
   if (magic.startsWith('\x7fELF')) return openElf(source, name);
   if (magic.startsWith(KDUMP_SIGNATURE)) return openKdump(source, name);
-  if (!magic.startsWith(FLATTENED_SIGNATURE))
-    throw new UsageError(`${name}: ${foreignFormat(head(source, HEAD_BYTES))}`);
+  if (magic.startsWith(LIME_SIGNATURE)) return openLime(source);
+  if (!magic.startsWith(FLATTENED_SIGNATURE)) {
+    const foreign = foreignFormat(head(source, HEAD_BYTES), name);
+    if (foreign === undefined && mayBeRaw(source)) return openRaw(source);
+    throw new UsageError(`${name}: ${foreign ?? UNKNOWN}`);
+  }
   if (source.container !== undefined) throw new UsageError(`${name}: a flattened file inside a flattened file`);
   return openOne(new FlattenedSource(source), name);
 }

@@ -1,16 +1,15 @@
 /**
- * Opens a dump as a Program with nothing but the dump: VMCOREINFO, then the kernel image by phys_base, its kallsyms, its
- * BTF and its ORC tables. What is missing is noted in `problems` and costs the answers that need it, not the rest.
+ * Opens a dump as a Program with nothing but the dump: VMCOREINFO (or what bootstrap.ts finds instead), then the kernel
+ * image by phys_base, its kallsyms, its BTF and its ORC tables. What is missing is noted in `problems` and costs the
+ * answers that need it, not the rest.
  */
 import type { Pfn } from '../base/address.ts';
 import { type Budget, Checkpoint } from '../base/budget.ts';
-import { FormatError, UsageError } from '../base/errors.ts';
-import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
-import type { Arch } from './arch/arch.ts';
 import { X86_64 } from './arch/x86-64.ts';
+import { locateKernel } from './bootstrap.ts';
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
 import { openTables } from './kernel-tables.ts';
 import { PhysicalMemory } from './physical-memory.ts';
@@ -91,29 +90,29 @@ function openWith(
 
 /** A Program on a dump that is open already. */
 export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program {
-  if (dump.vmcoreinfo === undefined) {
-    throw new UsageError('the dump has no VMCOREINFO note, and finding the kernel without it is not supported yet');
-  }
-  const vmcoreinfo = parseVmcoreinfo(dump.vmcoreinfo);
   const checkpoint = options.checkpoint ?? new Checkpoint(options.budget);
-  const physical = new PhysicalMemory(new PageCache(dump, options.cacheBytes, options.onPage), checkpoint);
-  const arch = archOf(dump, vmcoreinfo, physical);
+  const memories = new Map<DumpFile, PhysicalMemory>();
+  const memoryOf = (of: DumpFile): PhysicalMemory => {
+    const cache = (): PageCache => new PageCache(of, options.cacheBytes, options.onPage);
+    const memory = memories.get(of) ?? new PhysicalMemory(cache(), checkpoint);
+    memories.set(of, memory);
+    return memory;
+  };
+  const found = locateKernel(dump, memoryOf);
+  const { vmcoreinfo } = found;
+  const physical = memoryOf(found.dump);
+  const arch = new X86_64(physical, vmcoreinfo, found.physBase, found.root);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
-  const tables = openTables(memory, vmcoreinfo, arch, options.places);
+  const tables = openTables(memory, vmcoreinfo, arch, options.places, found.kallsyms);
   const { files } = options;
-  const opened = files === undefined ? undefined : { files, places: tables.places };
-  return new Program({ dump, vmcoreinfo, memory, arch, ...tables, opened });
-}
-
-function archOf(dump: DumpFile, vmcoreinfo: Vmcoreinfo, physical: PhysicalMemory): Arch {
-  if (dump.machine !== 'x86_64')
-    throw new UsageError(`the dump is of a machine of type ${dump.machine}; only x86_64 is supported yet`);
-  // NUMBER(phys_base) since 4.10; the kdump sub header and the ELF segments have it as well.
-  const physBase = vmcoreinfo.number('phys_base') ?? dump.physBase;
-  // Named init_level4_pgt until 4.12 (commit 65ade2f872b4).
-  const root =
-    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
-  if (physBase === undefined) throw new FormatError('VMCOREINFO', 'does not tell phys_base');
-  if (root === undefined) throw new FormatError('VMCOREINFO', 'does not tell where the kernel page table is');
-  return new X86_64(physical, vmcoreinfo, physBase, root);
+  return new Program({
+    dump: found.dump,
+    vmcoreinfo,
+    foundBy: found.how,
+    memory,
+    arch,
+    ...tables,
+    problems: [...found.problems, ...tables.problems],
+    opened: files === undefined ? undefined : { files, places: tables.places },
+  });
 }

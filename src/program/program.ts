@@ -26,6 +26,8 @@ import type { VirtualMemory } from './virtual-memory.ts';
 export interface ProgramParts {
   readonly dump: DumpFile;
   readonly vmcoreinfo: Vmcoreinfo;
+  /** How the kernel was found, for people; undefined when a VMCOREINFO note told. */
+  readonly foundBy?: string | undefined;
   readonly memory: VirtualMemory;
   readonly arch: Arch;
   readonly kallsyms: SymbolTable;
@@ -41,6 +43,8 @@ export interface ProgramParts {
 export class Program {
   readonly dump: DumpFile;
   readonly vmcoreinfo: Vmcoreinfo;
+  /** How the kernel was found, for people: 'kernel found by ...'; undefined when a VMCOREINFO note told. */
+  readonly foundBy: string | undefined;
   /** Kernel virtual memory. */
   readonly memory: VirtualMemory;
   readonly arch: Arch;
@@ -63,6 +67,7 @@ export class Program {
   constructor(parts: ProgramParts) {
     this.dump = parts.dump;
     this.vmcoreinfo = parts.vmcoreinfo;
+    this.foundBy = parts.foundBy;
     this.memory = parts.memory;
     this.arch = parts.arch;
     this.pageSize = parts.dump.pageSize;

@@ -21,9 +21,10 @@ export const systemFact = defineFact<readonly KeyValue[]>({
     sayKernel(context, say);
     sayTimes(context, say);
     sayMachine(context, say);
-    const { dump } = context.program;
+    const { dump, foundBy } = context.program;
     const { description, format, dumpLevel } = dump;
-    say('dump', 'Dump', [name(description)], { description, format, dumpLevel, fileSize: dump.fileSize });
+    const shown = foundBy === undefined ? description : `${description}; ${foundBy}`;
+    say('dump', 'Dump', [name(shown)], { description, format, dumpLevel, fileSize: dump.fileSize, foundBy });
     const { modules, problem } = context.program.modules;
     const missing = problem === undefined ? [] : [problem];
     context.cover({

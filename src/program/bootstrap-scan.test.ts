@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { PhysicalImage } from '../../test/builders/page-tables.ts';
+import { kernelTraces } from './bootstrap-scan.ts';
+
+const BANNER = 'Linux version 6.1.0-test (builder@host) (gcc) #1 SMP\n\0';
+const TEXT = 'OSRELEASE=6.1.0-test\nPAGESIZE=4096\n';
+
+function traces(fill: (memory: PhysicalImage) => void): string[] {
+  const memory = new PhysicalImage({ root: 0x900000n });
+  fill(memory);
+  return [...kernelTraces(memory.dump())].map((trace) =>
+    trace.kind === 'banner'
+      ? `banner 0x${trace.at.toString(16)}`
+      : `0x${trace.at.toString(16)} ${Buffer.from(trace.text).toString('latin1')}`,
+  );
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
+describe('kernelTraces', () => {
+  it('finds the text of VMCOREINFO at the start of a page and behind the header of a note', () => {
+    expect(
+      traces((memory) => {
+        memory.write(0x5000n, bytes(TEXT));
+        memory.write(0x7018n, bytes(TEXT));
+        memory.write(0x9020n, bytes(TEXT));
+      }),
+    ).toEqual([`0x5000 ${TEXT}`, `0x7018 ${TEXT}`]);
+  });
+
+  it('reads a text on into the next page, and no further than the kernel writes', () => {
+    const long = TEXT + 'X=1\n'.repeat(2000);
+    const [found = ''] = traces((memory) => memory.write(0x5018n, bytes(long)));
+    expect(found).toBe(`0x5018 ${long.slice(0, 4096)}`);
+    const [cut = ''] = traces((memory) => {
+      memory.write(0x5018n, bytes(long));
+      memory.states.set(6, 'excluded');
+      memory.pages.delete(6);
+      memory.pages.delete(7);
+    });
+    expect(cut).toBe(`0x5018 ${long.slice(0, 4096 - 0x18)}`);
+  });
+
+  it.each([0x5000n, 0x5123n, 0x5ff0n, 0x5ff3n, 0x5ffen, 0x5fffn])('finds a banner at %x, across pages too', (at) => {
+    expect(traces((memory) => memory.write(at, bytes(BANNER)))).toEqual([`banner 0x${at.toString(16)}`]);
+  });
+
+  it('takes no banner together from pages that do not follow one another', () => {
+    const found = traces((memory) => {
+      memory.write(0x5ff8n, bytes(BANNER.slice(0, 8)));
+      memory.write(0x7000n, bytes(BANNER.slice(8)));
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('tells the banner from a line of a log', () => {
+    const found = traces((memory) => {
+      memory.write(0x5000n, bytes('Linux version 6.1.0-test (builder@host) (gcc) #1 SMP\n[    0.0] Command line:'));
+      memory.write(0x6000n, bytes('Linux version \0'));
+      memory.write(0x7000n, bytes('Linux version %s (builder@host)\n\0'));
+    });
+    expect(found).toEqual([]);
+  });
+
+  it('is bounded', () => {
+    const found = traces((memory) => {
+      for (let i = 0n; i < 200n; i++) {
+        memory.write(0x100000n + i * 0x1000n, bytes(TEXT));
+        memory.write(0x100100n + i * 0x1000n, bytes(BANNER));
+      }
+    });
+    expect(found.filter((line) => line.startsWith('banner'))).toHaveLength(16);
+    expect(found).toHaveLength(64 + 16);
+  });
+});

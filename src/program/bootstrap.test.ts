@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { kdumpFile, type KdumpSpec } from '../../test/builders/kdump-file.ts';
+import { elfFile, filledPage } from '../../test/builders/elf-file.ts';
+import { limeOf } from '../../test/builders/memory-image.ts';
+import { sampleSpec } from '../../test/builders/sample.ts';
+import { UsageError } from '../base/errors.ts';
+import { memorySource } from '../dump/byte-source.ts';
+import { openSource } from '../dump/open.ts';
+import { imagePhys } from './bootstrap-image.ts';
+import { programOf } from './open.ts';
+import type { Program } from './program.ts';
+
+const spec = sampleSpec();
+/** As a note has it: what else is found must be the same. */
+const truth = open(kdumpFile(spec));
+
+function open(file: Uint8Array): Program {
+  return programOf(openSource(memorySource(file), 'sample'));
+}
+
+/** Without the note; kernel text of nowhere in memory either when `blank` is set. */
+function changed({ blank = false, notes = true } = {}): KdumpSpec {
+  const { vmcoreinfo: _, notes: all = [], ...rest } = spec;
+  const pages = new Map(
+    [...spec.pages].map(([frame, page]) => {
+      const copy = Buffer.from(page);
+      for (let at = copy.indexOf('OSRELEASE='); blank && at >= 0; at = copy.indexOf('OSRELEASE='))
+        copy.fill('X', at, at + 9);
+      return [frame, copy];
+    }),
+  );
+  return { ...rest, pages, notes: notes ? all : [] };
+}
+
+/** The note of a CPU that uses these page tables: QEMUCPUState, with 4 or 5 levels as the sample has. */
+function cpuNote(root: bigint): { name: string; type: number; desc: Uint8Array } {
+  const desc = Buffer.alloc(440);
+  desc.writeUInt32LE(1, 0);
+  desc.writeBigUInt64LE(1n << 31n, 392);
+  desc.writeBigUInt64LE(root, 416);
+  const five = truth.vmcoreinfo.number('pgtable_l5_enabled') === 1n;
+  desc.writeBigUInt64LE(five ? 0x1020n : 0x20n, 424);
+  return { name: 'QEMU', type: 0, desc };
+}
+
+/** What was found, compared with what the note says. */
+function expectFound(program: Program, how: RegExp): void {
+  expect(program.foundBy).toMatch(how);
+  expect(program.problems).toEqual([]);
+  expect(program.symbols.kernel.count).toBe(truth.symbols.kernel.count);
+  for (const name of ['init_task', 'modules', '_stext', 'runqueues'])
+    expect(program.symbol(name)).toEqual(truth.symbol(name));
+  expect(program.vmcoreinfo.osRelease).toBe(truth.vmcoreinfo.osRelease);
+  expect(program.vmcoreinfo.number('phys_base')).toBe(truth.vmcoreinfo.number('phys_base'));
+  expect(program.memory.translate(program.symbol('init_task').address)).toBe(
+    truth.memory.translate(truth.symbol('init_task').address),
+  );
+  // Through page tables, and types.
+  expect(program.modules.modules.map(({ name }) => name)).toEqual(truth.modules.modules.map(({ name }) => name));
+  expect(program.orcVersion).toBe(truth.orcVersion);
+}
+
+describe('a dump without VMCOREINFO', () => {
+  const physBase = BigInt.asUintN(64, truth.vmcoreinfo.number('phys_base') ?? 0n);
+  const root = imagePhys(truth.symbol('init_top_pgt').address, physBase);
+
+  it('is opened by the page tables of a CPU', () => {
+    const notes = [cpuNote(0x5000n), cpuNote(root)];
+    const made = changed();
+    expectFound(open(kdumpFile({ ...made, notes })), /^kernel found by the page tables of CPU 1, VMCOREINFO read from/);
+    const blank = open(kdumpFile({ ...changed({ blank: true }), notes }));
+    expectFound(blank, /^kernel found by the page tables of CPU 1$/);
+    expect(blank.vmcoreinfo.keys()).not.toContain('SYMBOL(init_uts_ns)');
+  });
+
+  it('is opened by the phys_base of its header', () => {
+    expectFound(
+      open(kdumpFile({ ...changed(), notes: [] })),
+      /^kernel found by the file header \(phys_base\), VMCOREINFO/,
+    );
+  });
+
+  it('is opened by what is found in memory', () => {
+    expectFound(open(limeOf(changed().pages)), /^kernel found by a search of memory, VMCOREINFO read from memory$/);
+    expectFound(
+      open(limeOf(changed({ blank: true }).pages)),
+      /^kernel found by its banner and symbol table in memory$/,
+    );
+  });
+
+  it('is refused when there is nothing', () => {
+    const empty = elfFile({ segments: [{ paddr: 0, data: filledPage(7) }] });
+    expect(() => open(empty)).toThrow(UsageError);
+    expect(() => open(empty)).toThrow(
+      /^no Linux kernel of x86-64 was found in its memory \(ELF vmcore, 1 segments, no/,
+    );
+    expect(() => open(new Uint8Array(8 << 20))).toThrow('no Linux kernel of x86-64 was found in it as raw memory');
+  });
+});
+
+describe('a note that does not say enough', () => {
+  it('costs nothing but a word when the rest of the dump says it', () => {
+    const program = open(kdumpFile({ ...changed(), vmcoreinfo: 'OSRELEASE=damaged\n' }));
+    expect(program.problems).toEqual(['VMCOREINFO: does not tell where the kernel page table is']);
+    expect(program.vmcoreinfo.osRelease).toBe(truth.vmcoreinfo.osRelease);
+    expect(program.symbol('init_task')).toEqual(truth.symbol('init_task'));
+  });
+});
