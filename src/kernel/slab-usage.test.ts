@@ -4,16 +4,19 @@ import { programOfImage } from '../../test/builders/program.ts';
 import { LookupError } from '../base/errors.ts';
 import { slabUsage } from './slab-usage.ts';
 
-function image(): KernelImage {
+function image(node = 'node[0]'): KernelImage {
   const built = new KernelImage();
   built.struct('kmem_cache_order_objects', { x: 'unsigned int' });
   built.struct('kmem_cache_node', { nr_slabs: 'atomic_long_t' });
+  built.struct('kmem_cache_per_node_ptrs', { barn: 'void *', node: 'struct kmem_cache_node *' });
   built.struct('kmem_cache', {
     oo: 'struct kmem_cache_order_objects',
     object_size: 'unsigned int',
     name: 'char *',
     list: 'struct list_head',
-    node: 'struct kmem_cache_node *[2]',
+    ...(node === 'node[0]'
+      ? { node: 'struct kmem_cache_node *[2]' }
+      : { per_node: 'struct kmem_cache_per_node_ptrs[2]' }),
   });
   built.struct('pglist_data', { node_id: 'int' });
   built.global('contig_page_data', 'struct pglist_data', {});
@@ -27,7 +30,7 @@ function image(): KernelImage {
       oo: (order << 16) | 21,
       object_size: 192,
       name: ref(`${name} name`),
-      'node[0]': ref(`${name} node`),
+      [node]: ref(`${name} node`),
     });
   }
   built.global('slab_caches', 'struct list_head', {});
@@ -36,8 +39,8 @@ function image(): KernelImage {
 }
 
 describe('slabUsage', () => {
-  it('counts slabs times their pages, largest first', () => {
-    const { caches, unread } = slabUsage(programOfImage(image()));
+  it.each(['node[0]', 'per_node[0].node'])('counts slabs times their pages, largest first: %s', (node) => {
+    const { caches, unread } = slabUsage(programOfImage(image(node)));
     expect(caches.map(({ name, bytes }) => [name, bytes])).toEqual([
       ['large', 100 * 8 * 4096],
       ['small', 3 * 4096],

@@ -26,7 +26,10 @@ export interface SlabUsage {
  * @throws FaultError, LookupError, ValidationError when the list of caches is broken or this is not SLUB
  */
 export function slabUsage(program: Program): { readonly caches: readonly SlabUsage[]; readonly unread: number } {
-  const nodes = memoryNodes(program).map(({ id }) => program.field('struct kmem_cache', `node[${id}]`));
+  // In 7.2 beside the barn of the node (struct kmem_cache_per_node_ptrs), seen on 7.2.13; before, an array of its own.
+  const nodes = memoryNodes(program).map(({ id }) =>
+    program.firstField('struct kmem_cache', [`node[${id}]`, `per_node[${id}].node`]),
+  );
   const order = program.field('struct kmem_cache', 'oo.x');
   const objectSize = program.firstField('struct kmem_cache', ['object_size', 'objsize']);
   const slabs = program.field('struct kmem_cache_node', 'nr_slabs.counter');
