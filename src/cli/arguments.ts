@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { UsageError } from '../base/errors.ts';
-import { nearest } from './did-you-mean.ts';
+import { nearest } from '../base/nearest.ts';
 
 /** The command line is wrong; other UsageErrors are about files. */
 export class ArgumentsError extends UsageError {
@@ -26,6 +26,8 @@ export type OptionSpecs = { readonly [name: string]: OptionSpec };
 export interface Arguments {
   /** Value of each option that was given; the last one counts. `true` where it takes none. */
   readonly options: ReadonlyMap<string, string | true>;
+  /** Every option as it was given, in order: for those that may be repeated. */
+  readonly given: readonly { readonly name: string; readonly value: string | true }[];
   readonly positionals: readonly string[];
 }
 
@@ -50,7 +52,12 @@ export function parseArguments(argv: readonly string[], specs: OptionSpecs): Arg
     ),
   });
   const options = new Map<string, string | true>();
+  const given: { readonly name: string; readonly value: string | true }[] = [];
   const positionals: string[] = [];
+  const note = (name: string, value: string | true): void => {
+    options.set(name, value);
+    given.push({ name, value });
+  };
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value);
     if (token.kind !== 'option') continue;
@@ -59,13 +66,13 @@ export function parseArguments(argv: readonly string[], specs: OptionSpecs): Arg
     if (spec === undefined) throw unknownOption(rawName, specs);
     if (!spec.takesValue) {
       if (value !== undefined) throw new ArgumentsError(`${rawName} takes no value`);
-      options.set(name, true);
+      note(name, true);
     } else {
       // `-o --json` has forgotten the file; `-o -` and `--output=--json` mean what they say.
       const missing = value === undefined || value === '' || (inlineValue === false && /^-./.test(value));
       if (missing) throw new ArgumentsError(`${rawName} needs a value`);
-      options.set(name, value);
+      note(name, value);
     }
   }
-  return { options, positionals };
+  return { options, given, positionals };
 }

@@ -10,6 +10,8 @@ export const EXIT = {
   noReport: 3,
   /** A bug in kwhy. */
   internal: 4,
+  /** A command of `kwhy run` failed: unknown, with wrong arguments, or nothing of its answer could be read. */
+  failed: 5,
   /** Ctrl-C before there was anything to show. */
   interrupted: 130,
 } as const;

@@ -7,6 +7,7 @@ export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says 
 
 usage: kwhy VMCORE [options]
        kwhy PART... [options]    the files of a split dump, in any order; or a folder with one dump
+       kwhy run VMCORE -c CMD    commands of the shell, spelled as in crash (kwhy run --help)
        kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
@@ -38,4 +39,18 @@ usage: kwhy slim VMCORE -o OUT [options]
 
 exit status: 0 complete, 1 something of it was lost in the dump, 2 wrong command line, 3 nothing was written,
 130 Ctrl-C: nothing was written
+`;
+
+export const runHelpText = `kwhy run asks a dump with commands, spelled as in crash: ps, log, bt, struct ... -c 'help' lists them.
+
+usage: kwhy run VMCORE [-c 'COMMAND'] ... [-i FILE] ... [options]
+
+  -c, --command COMMAND   a line of the shell: 'ps -G | sort -nrk8 > out'; may be repeated
+  -i, --input FILE        lines from a file, # begins a comment; without -c and -i they come from standard input
+  --json                  all answers as one JSON document (docs/json-schema.md)
+  --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
+  -h, --help              this text
+
+exit status: 0 complete, 1 something was missing in an answer, 2 wrong command line, 3 the dump cannot be opened,
+5 a command failed (docs/exit-status.md)
 `;

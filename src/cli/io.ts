@@ -9,6 +9,8 @@ export interface Sink {
   readonly isTTY: boolean;
   /** Columns of the terminal, when it is one. */
   readonly columns: number | undefined;
+  /** True for the process' own stream, which programs that it starts may write to themselves. */
+  readonly inherit?: boolean;
   /** Resolves when the text has left the process, or when nobody reads it any more. */
   write(text: string): Promise<void>;
   /** Writes at once, from synchronous code. */
@@ -18,6 +20,8 @@ export interface Sink {
 export interface Io {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** What is piped into the program, to its end; undefined when standard input is a terminal. */
+  readInput(): Promise<string | undefined>;
   readonly env: { readonly [name: string]: string | undefined };
   /** Milliseconds on a steady clock. */
   readonly now: () => number;

@@ -11,6 +11,7 @@ function sink(stream: NodeJS.WriteStream): Sink {
   // Whoever reads us may stop (`| head`): no error. What else goes wrong reaches the callback of `write`.
   stream.on('error', () => {});
   return {
+    inherit: true,
     isTTY: stream.isTTY,
     columns: stream.isTTY ? stream.columns : undefined,
     write(text) {
@@ -32,6 +33,12 @@ export function processIo(): Io {
   return {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
+    async readInput() {
+      if (process.stdin.isTTY) return undefined;
+      let text = '';
+      for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
+      return text;
+    },
     env: process.env,
     now: () => performance.now(),
     guard,

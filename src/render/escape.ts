@@ -12,6 +12,7 @@ import type { Brand } from '../base/brand.ts';
 export type SafeText = Brand<string, 'SafeText'>;
 
 const plain = /^[\x20-\x5b\x5d-\x7e]*$/;
+const printable = /^[\x20-\x7e]*$/;
 
 // C: control, format (bidi, zero width), surrogates, private use, unassigned. Zl, Zp: line and paragraph separator.
 // DI: default ignorable code points, which terminals draw as nothing (fillers, variation selectors, tags).
@@ -31,6 +32,14 @@ function visible(char: string): string {
 /** Makes any text harmless to show on one line of a terminal. */
 export function escapeText(raw: string): SafeText {
   return (plain.test(raw) ? raw : raw.replace(dangerousOrBackslash, visible)) as SafeText;
+}
+
+/**
+ * The same for a line that has its own layout: backslashes stay as they are, as doubling them would shift columns and
+ * change what was typed. `\\x1b` there may be an escape or four characters of the dump; JSON has the exact text.
+ */
+export function escapeControls(raw: string): SafeText {
+  return (printable.test(raw) ? raw : raw.replace(everyDangerous, visible)) as SafeText;
 }
 
 /** The same in single quotes, with quotes inside escaped: for a name that could be taken for the sentence around it. */

@@ -2,6 +2,7 @@
 import { hex } from '../base/address.ts';
 import { SCHEMA_VERSION } from '../model/report.ts';
 import type { Cell, FrameView, Shape } from '../model/shape.ts';
+import type { Data } from '../model/value.ts';
 import { encodeData, type JsonValue, jsonObject, jsonText } from './json.ts';
 import { proseText } from './value-text.ts';
 
@@ -9,11 +10,16 @@ function frameJson({ pc, sp, symbol, offset, module, how }: FrameView): JsonValu
   return jsonObject({ pc: hex(pc), sp: hex(sp), symbol, offset, module, how });
 }
 
-function rowJson(keys: readonly string[], cells: readonly Cell[]): JsonValue {
-  return jsonObject(Object.fromEntries(keys.map((key, i) => [key, encodeData(cells[i])])));
+function dataOf(cell: Cell): Data {
+  return typeof cell === 'object' && cell.kind === 'shown' ? cell.data : cell;
 }
 
-function encodeShape(shape: Shape): JsonValue {
+function rowJson(keys: readonly string[], cells: readonly Cell[]): JsonValue {
+  return jsonObject(Object.fromEntries(keys.map((key, i) => [key, encodeData(dataOf(cells[i]))])));
+}
+
+/** One shape; for documents that hold several. */
+export function encodeShape(shape: Shape): JsonValue {
   switch (shape.shape) {
     case 'table': {
       const keys = shape.columns.map(({ key }) => key);
@@ -38,8 +44,10 @@ function encodeShape(shape: Shape): JsonValue {
       };
     case 'text':
       return { shape: 'text', lines: shape.lines.map(proseText) };
+    case 'lines':
+      return jsonObject({ shape: 'lines', data: encodeData(shape.data()) });
     case 'list':
-      return { shape: 'list', items: shape.items.map(encodeShape) };
+      return { shape: 'list', items: Array.from(shape.items, encodeShape) };
   }
 }
 

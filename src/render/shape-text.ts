@@ -3,42 +3,87 @@
  * `grep` want whole rows. Stacks look as crash shows them.
  */
 import { hex } from '../base/address.ts';
-import type { FrameView, KeyValues, Shape, Stacks, Table } from '../model/shape.ts';
+import type {
+  Column,
+  FrameView,
+  KeyValues,
+  Lines,
+  PieceStyle,
+  Shape,
+  ShapeList,
+  Stacks,
+  Table,
+  TextLine,
+} from '../model/shape.ts';
 import { cellSpan } from './cell-text.ts';
 import { columnsOf } from './columns.ts';
 import { pad } from './layout.ts';
 import { paint } from './paint.ts';
-import { blank, type Line, line, type Span, span } from './spans.ts';
+import { blank, layoutSpan, type Line, line, type Span, span, type Style } from './spans.ts';
 import { proseSpans } from './value-text.ts';
 
 function titleLines(title: string | undefined): Line[] {
   return title === undefined ? [] : [line(title, 'heading')];
 }
 
-function tableLines({ title, columns, rows }: Table): Line[] {
-  const header = columns.map(({ label }) => span(label, 'label'));
-  const all = [header, ...rows.map((row) => columns.map((_column, i) => cellSpan(row[i])))];
-  const widths = columns.map((_column, i) =>
-    all.reduce((most, row) => Math.max(most, columnsOf(row[i]?.text ?? span('').text)), 0),
+function tableLines({ title, columns, rows, header = true }: Table): Line[] {
+  const labels = columns.map(({ label }) => span(label, 'label'));
+  const body = rows.map((row) => columns.map((_column, i) => cellSpan(row[i])));
+  const measured = header === true ? [labels, ...body] : body;
+  const widths = columns.map(
+    ({ width }, i) =>
+      width ?? measured.reduce((most, row) => Math.max(most, columnsOf(row[i]?.text ?? span('').text)), 0),
   );
-  const aligned = (cell: Span, i: number): Span[] => {
-    const space = pad((widths[i] ?? 0) - columnsOf(cell.text));
-    return columns[i]?.align === 'right' ? [space, cell] : [cell, space];
-  };
-  const body = all.map((row) => row.flatMap((cell, i) => (i === 0 ? aligned(cell, i) : [pad(2), ...aligned(cell, i)])));
-  return [...titleLines(title), ...body];
+  const lines = body.map((row) => rowLine(columns, widths, row, ({ align }) => align));
+  if (typeof header === 'string') lines.unshift([layoutSpan(header, 'label')]);
+  if (header === true) lines.unshift(rowLine(columns, widths, labels, ({ align, labelAlign }) => labelAlign ?? align));
+  return [...titleLines(title), ...lines];
 }
 
-function keyValueLines({ title, rows }: KeyValues): Line[] {
+function rowLine(
+  columns: readonly Column[],
+  widths: readonly number[],
+  cells: readonly Span[],
+  place: (column: Column) => 'left' | 'right' | 'center',
+): Line {
+  return columns.flatMap((column, i) => {
+    const cell = cells[i] ?? span('');
+    const room = (widths[i] ?? 0) - columnsOf(cell.text);
+    const side = place(column);
+    const before = side === 'right' ? room : side === 'center' ? Math.ceil(room / 2) : 0;
+    return [pad((i === 0 ? 0 : (column.gap ?? 2)) + Math.max(0, before)), cell, pad(room - before)];
+  });
+}
+
+function keyValueLines({ title, rows, labels: side = 'left' }: KeyValues): Line[] {
   const labels = rows.map(({ label }) => span(label, 'label'));
   const width = labels.reduce((most, { text }) => Math.max(most, columnsOf(text)), 0);
   return [
     ...titleLines(title),
     ...rows.map(({ value }, i) => {
       const label = labels[i] ?? span('');
-      return [label, pad(width - columnsOf(label.text) + 2), cellSpan(value)];
+      const room = pad(width - columnsOf(label.text) + (side === 'left' ? 2 : 0));
+      return side === 'left' ? [label, room, cellSpan(value)] : [room, label, span(': '), cellSpan(value)];
     }),
   ];
+}
+
+const pieceStyles: { readonly [S in PieceStyle]: Style } = {
+  heading: 'heading',
+  label: 'label',
+  address: 'address',
+  symbol: 'code',
+  name: 'name',
+  dim: 'dim',
+  warning: 'warning',
+  bad: 'bad',
+};
+
+function textLine(text: TextLine): Line {
+  if (typeof text === 'string') return [layoutSpan(text)];
+  return text.map((piece) =>
+    typeof piece === 'string' ? layoutSpan(piece) : layoutSpan(piece.text, pieceStyles[piece.style]),
+  );
 }
 
 /** ` #0 [0xffffc90000147c40] __schedule+0x2eb at 0xffffffff81a2b3cb [nfs]`; the way it was found when not by ORC. */
@@ -68,22 +113,47 @@ function stackLines({ stacks }: Stacks): Line[] {
   ]);
 }
 
-function shapeLines(shape: Shape): Line[] {
+function* shapeLines(shape: Shape): Generator<Line> {
   switch (shape.shape) {
     case 'table':
-      return tableLines(shape);
+      yield* tableLines(shape);
+      return;
     case 'key-values':
-      return keyValueLines(shape);
+      yield* keyValueLines(shape);
+      return;
     case 'stacks':
-      return stackLines(shape);
+      yield* stackLines(shape);
+      return;
     case 'text':
-      return shape.lines.map(proseSpans);
+      yield* shape.lines.map(proseSpans);
+      return;
+    case 'lines':
+      yield* madeLines(shape);
+      return;
     case 'list':
-      return shape.items.flatMap((item, i) => [...(i > 0 ? [blank] : []), ...shapeLines(item)]);
+      yield* listLines(shape);
   }
+}
+
+function* madeLines({ lines }: Lines): Generator<Line> {
+  for (const each of lines) yield textLine(each);
+}
+
+function* listLines({ items, spaced = true }: ShapeList): Generator<Line> {
+  let first = true;
+  for (const item of items) {
+    if (!first && spaced) yield blank;
+    first = false;
+    yield* shapeLines(item);
+  }
+}
+
+/** The text in pieces, made as they are asked for: what a command reads late is read then, and throws then. */
+export function* shapeChunks(shape: Shape, options: { readonly colour: boolean }): Generator<string> {
+  for (const each of shapeLines(shape)) yield paint([each], options.colour);
 }
 
 /** Ends with a newline unless there is nothing to show. */
 export function shapeText(shape: Shape, options: { readonly colour: boolean }): string {
-  return paint(shapeLines(shape), options.colour);
+  return [...shapeChunks(shape, options)].join('');
 }

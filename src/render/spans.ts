@@ -2,7 +2,7 @@
  * Styled text, before anybody has decided on colour or width: a line is a list of spans, a span is safe text and the
  * role it plays. `span` escapes, and there is no other way to make one from a string.
  */
-import { escapeText, joinSafe, type SafeText } from './escape.ts';
+import { escapeControls, escapeText, joinSafe, type SafeText } from './escape.ts';
 
 /** What a piece of text is, not how it looks. */
 export type Style =
@@ -32,6 +32,11 @@ export type Line = readonly Span[];
 /** Raw text becomes a span; it is escaped here. */
 export function span(raw: string, style: Style = 'plain', whole = false): Span {
   return safeSpan(escapeText(raw), style, whole);
+}
+
+/** The same for text that has its own layout: backslashes stay single. */
+export function layoutSpan(raw: string, style: Style = 'plain'): Span {
+  return safeSpan(escapeControls(raw), style, true);
 }
 
 export function safeSpan(text: SafeText, style: Style, whole = false): Span {

@@ -54,6 +54,7 @@ export interface FakeIo extends Io {
 export function fakeIo(part: Partial<FakeIo> = {}, core: Core = fakeCore()): FakeIo {
   return {
     env: {},
+    readInput: () => Promise.resolve(undefined),
     now: () => 0,
     guard: noGuard,
     loadCore: () => Promise.resolve(core),

@@ -1,0 +1,243 @@
+/**
+ * Runs lines of the shell: aliases, redirections, files of commands, `repeat`, and the commands themselves under the
+ * guard, so that Ctrl-C ends one that never asks its budget. Output is made in pieces and written between them.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Budget, unlimited } from '../base/budget.ts';
+import { UsageError } from '../base/errors.ts';
+import { escapeText } from '../render/escape.ts';
+import { encodeShape } from '../render/shape-json.ts';
+import { shapeChunks } from '../render/shape-text.ts';
+import type { JsonValue } from '../render/json.ts';
+import type { Word } from '../shell/arguments.ts';
+import type { Answer, Console } from '../shell/execute.ts';
+import { type Line, parseLine } from '../shell/line.ts';
+import { EXIT } from './exit-status.ts';
+import type { Io } from './io.ts';
+import { openTarget, runSystem, type Target } from './output-target.ts';
+import { systemReason } from './system-error.ts';
+
+/** What a line may do beyond asking the dump. */
+export type Trust = 'full' | 'commands-only';
+
+/** A line's worth of status: 0, 1 partial, 5 failed. */
+export type LineStatus = 0 | 1 | 5;
+
+export interface RunnerOptions {
+  readonly io: Io;
+  readonly console: Console;
+  readonly colour: boolean;
+  readonly budget?: Budget;
+  /** Collects answers as JSON instead of writing text. */
+  readonly json?: JsonValue[];
+  /** Opens the target of a line that goes to standard output: the shell's pager. */
+  readonly openOutput?: () => Promise<Target>;
+}
+
+const PIECE = 1 << 16;
+const MAX_DEPTH = 16;
+const MAX_INPUT = 1 << 24;
+
+export function worst(a: LineStatus, b: LineStatus): LineStatus {
+  return a > b ? a : b;
+}
+
+export class LineRunner {
+  readonly #options: RunnerOptions;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws CancelledError on Ctrl-C; the dump must be opened anew then. Never throws what a user did wrong. */
+  async run(source: string, trust: Trust = 'full', depth = 0): Promise<LineStatus> {
+    try {
+      return await this.#run(source, trust, depth);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      await this.#say(error.message);
+      this.#options.json?.push({ command: source.trim(), complete: false, failures: [error.message] });
+      return EXIT.failed;
+    }
+  }
+
+  /** All lines of a text; a line that fails does not end it. `exit` does. */
+  async runAll(text: string, trust: Trust = 'full', depth = 0): Promise<LineStatus> {
+    let status: LineStatus = EXIT.complete;
+    for (const source of text.split('\n')) {
+      if (isExit(source)) break;
+      status = worst(status, await this.run(source, trust, depth));
+    }
+    return status;
+  }
+
+  async #run(source: string, trust: Trust, depth: number): Promise<LineStatus> {
+    const { console, io, json } = this.#options;
+    const again = /^\s*repeat\s+(?:-(\d+(?:\.\d+)?)\s+)?(\S.*)$/.exec(source);
+    if (again?.[2] !== undefined) return this.#repeat(again[2], Number(again[1] ?? 0), trust, depth);
+    const line = parseLine(expandAlias(source, console.session.aliases));
+    if (line === undefined) return EXIT.complete;
+    if (trust !== 'full' && usesSystem(line))
+      throw new UsageError(`${source.trim()}: this file may hold commands only`);
+    if (json !== undefined && (line.pipe !== undefined || line.file !== undefined))
+      throw new UsageError(`${source.trim()}: with --json output goes nowhere else`);
+    if (line.system !== undefined) return (await runSystem(line.system, io.stdout)) === 0 ? EXIT.complete : EXIT.failed;
+    if (line.input !== undefined) return this.#withInput(line, line.input, source, trust, depth);
+    if (line.words.length === 0) throw new UsageError('there is no command in front of the redirection');
+    return this.#answer(line, [line.words], source);
+  }
+
+  /** `< file`: the commands in it; `command < file`: the command with the words of each line. */
+  async #withInput(line: Line, path: string, source: string, trust: Trust, depth: number): Promise<LineStatus> {
+    const text = readInputFile(path);
+    if (line.words.length > 0) {
+      const sets = text.split('\n').flatMap((each) => {
+        const words = parseLine(each)?.words ?? [];
+        return words.length === 0 ? [] : [[...line.words, ...words]];
+      });
+      return this.#answer(line, sets, source);
+    }
+    if (depth >= MAX_DEPTH) throw new UsageError(`${path}: files of commands are nested too deep`);
+    return this.runAll(text, trust, depth + 1);
+  }
+
+  async #repeat(source: string, seconds: number, trust: Trust, depth: number): Promise<LineStatus> {
+    const stop = new AbortController();
+    const onSignal = (): void => stop.abort();
+    process.once('SIGINT', onSignal);
+    try {
+      for (let status: LineStatus = EXIT.complete; ; ) {
+        status = worst(status, await this.run(source, trust, depth));
+        await sleep(Math.max(10, seconds * 1000), undefined, { signal: stop.signal }).catch(() => {});
+        if (stop.signal.aborted || status === EXIT.failed) return status;
+      }
+    } finally {
+      process.off('SIGINT', onSignal);
+    }
+  }
+
+  async #answer(line: Line, sets: readonly (readonly Word[])[], source: string): Promise<LineStatus> {
+    const { json, colour, io, openOutput } = this.#options;
+    const plain = line.pipe === undefined && line.file === undefined;
+    const target =
+      json !== undefined
+        ? undefined
+        : plain && openOutput !== undefined
+          ? await openOutput()
+          : await openTarget(line, io.stdout, colour);
+    let status: LineStatus = EXIT.complete;
+    const answers: Answer[] = [];
+    try {
+      for (const words of sets) {
+        const answer = this.#guarded(() => this.#options.console.run(words, this.#options.budget ?? unlimited));
+        answers.push(answer);
+        if (target === undefined) json?.push(this.#asJson(answer, source));
+        else if (!(await this.#write(answer, target))) break;
+      }
+    } finally {
+      await target?.end();
+    }
+    for (const answer of answers) status = worst(status, await this.#conclude(answer));
+    return status;
+  }
+
+  #guarded<T>(work: () => T): T {
+    return this.#options.io.guard(work, undefined);
+  }
+
+  async #write(answer: Answer, target: Target): Promise<boolean> {
+    if (answer.shape === undefined) return true;
+    const chunks = shapeChunks(answer.shape, { colour: target.colour });
+    for (;;) {
+      let done = false;
+      const text = this.#guarded(() => {
+        let piece = '';
+        try {
+          while (piece.length < PIECE) {
+            const next = chunks.next();
+            if (next.done === true) {
+              done = true;
+              break;
+            }
+            piece += next.value;
+          }
+        } catch (error) {
+          answer.failed(error);
+          done = true;
+        }
+        return piece;
+      });
+      if (text !== '' && !(await target.write(text))) return false;
+      if (done) return true;
+    }
+  }
+
+  #asJson(answer: Answer, source: string): JsonValue {
+    return this.#guarded(() => {
+      let result: JsonValue = null;
+      try {
+        if (answer.shape !== undefined) result = encodeShape(answer.shape);
+      } catch (error) {
+        answer.failed(error);
+      }
+      answer.finish();
+      const { problems, failures } = answer.notes;
+      return {
+        command: source.trim(),
+        complete: problems.size === 0 && failures.length === 0,
+        problems: [...problems],
+        failures: [...failures],
+        result,
+      };
+    });
+  }
+
+  /** Says what was missing. */
+  async #conclude(answer: Answer): Promise<LineStatus> {
+    answer.finish();
+    const { problems, failures } = answer.notes;
+    for (const failure of failures) await this.#say(failure);
+    for (const problem of problems) await this.#say(`incomplete: ${problem}`);
+    return failures.length > 0 ? EXIT.failed : problems.size > 0 ? EXIT.partial : EXIT.complete;
+  }
+
+  async #say(text: string): Promise<void> {
+    await this.#options.io.stderr.write(`kwhy: ${escapeText(text)}\n`);
+  }
+}
+
+export function isExit(source: string): boolean {
+  return /^\s*(?:q|quit|exit)\s*$/.test(source);
+}
+
+function usesSystem(line: Line): boolean {
+  return line.system !== undefined || line.pipe !== undefined || line.file !== undefined || line.input !== undefined;
+}
+
+/** The first word of a line by its alias, which may hold a whole line. */
+function expandAlias(source: string, aliases: ReadonlyMap<string, string>): string {
+  let text = source;
+  const seen = new Set<string>();
+  for (;;) {
+    const match = /^\s*([^\s|<>!#]+)/.exec(text);
+    const word = match?.[1];
+    const meaning = word === undefined ? undefined : aliases.get(word);
+    if (word === undefined || meaning === undefined || seen.has(word)) return text;
+    seen.add(word);
+    text = `${meaning}${text.slice((match?.[0] ?? '').length)}`;
+  }
+}
+
+/** @throws UsageError */
+export function readInputFile(path: string): string {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > MAX_INPUT) throw new UsageError(`${path}: is too long for a file of commands`);
+    return bytes.toString('utf8');
+  } catch (error) {
+    const reason = systemReason(error);
+    if (reason === undefined) throw error;
+    throw new UsageError(`${path}: ${reason}`, { cause: error });
+  }
+}
