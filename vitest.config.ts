@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{src,test,tools,bench,lab,fuzz,oracle}/**/*.test.ts'],
+    include: ['{src,examples,test,tools,bench,lab,fuzz,oracle}/**/*.test.ts'],
     reporters: ['default', './tools/count-reporter.ts'],
     pool: 'threads',
     // No module keeps state (tools/check-layers.ts sees to that), so test files can share a worker.

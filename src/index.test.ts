@@ -3,6 +3,7 @@
  * with one typed error, and nothing is lost: the program goes on where the next question finds it.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,6 +13,18 @@ import { attempt } from './base/errors.ts';
 import * as kwhy from './index.ts';
 
 const { CancelledError, openProgram } = kwhy;
+
+it('names everything it exports in docs/library.md', () => {
+  const root = join(import.meta.dirname, '..');
+  const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
+  const source = readFileSync(join(root, 'src/index.ts'), 'utf8');
+  const lists = [...source.matchAll(/export (?:type )?\{([^}]*)\}/g)].flatMap(([, list = '']) => list.split(','));
+  const types = lists.map((name) => name.trim().replace(/^type /, '')).filter((name) => name !== '');
+  const names = new Set([...Object.keys(kwhy), ...types]);
+  expect(names.size).toBeGreaterThan(100);
+  const missing = [...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(page));
+  expect(missing).toEqual([]);
+});
 
 /** Ends the work at the question of this number; counts all of them. */
 function budgetFor(questions: number): kwhy.Budget & { asked: number } {

@@ -10,7 +10,7 @@
  */
 export * as address from './base/address.ts';
 export type { PhysAddr, VirtAddr } from './base/address.ts';
-export { type Budget, budgetOf, Checkpoint, limitedBudget, type Limits, unlimited } from './base/budget.ts';
+export { type Budget, budgetOf, type Checkpoint, limitedBudget, type Limits, unlimited } from './base/budget.ts';
 export * from './base/errors.ts';
 export type { Bytes, Jiffies, Nanoseconds, Pages } from './base/units.ts';
 export type { DumpFile, PageStatus } from './dump/dump-file.ts';
@@ -62,5 +62,7 @@ export { freeBlocks, type Zone, zones } from './kernel/zone.ts';
 export { diagnose } from './diagnosis/engine.ts';
 export type { Report } from './model/report.ts';
 export type { Finding } from './model/finding.ts';
+// Names out of a dump may hold anything: this makes them harmless on a terminal.
+export { escapeText } from './render/escape.ts';
 export { reportJson } from './render/report-json.ts';
 export { reportText } from './render/report-text.ts';
