@@ -16,11 +16,11 @@ function image(): KernelImage {
     'total[2]': 5_000_000_000n,
     'total[4]': 3_000_000n,
     'total[8]': 99,
-    'avg[6]': 36.13 * 2048,
-    'avg[7]': 9.35 * 2048,
-    'avg[8]': 2.08 * 2048,
-    'avg[12]': 100 * 2048,
-    'avg[15]': 77 * 2048,
+    'avg[6]': Math.round(36.13 * 2048),
+    'avg[7]': Math.round(9.35 * 2048),
+    'avg[8]': Math.round(2.08 * 2048),
+    'avg[12]': Math.round(100 * 2048),
+    'avg[15]': Math.round(77 * 2048),
   });
   return built;
 }
