@@ -14,11 +14,13 @@ interface Case {
   readonly oomMm?: boolean;
   readonly vfork?: 'own' | 'of its parent';
   readonly since59?: boolean;
+  readonly since71?: boolean;
 }
 
 /** A process with 20,000 pages resident, 500 in swap and 100 pages of page tables; 64 more wait on a CPU. */
-function image({ adj = 0, flags = 0n, oomMm = false, vfork, since59 = true }: Case = {}): KernelImage {
+function image({ adj = 0, flags = 0n, oomMm = false, vfork, since59 = true, since71 }: Case = {}): KernelImage {
   const built = new KernelImage();
+  if (since71 === true) built.struct('rw_semaphore', { first_waiter: 'void *' });
   built.cpus(1);
   built.enum(undefined, ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SWAPENTS', 'MM_SHMEMPAGES']);
   built.enum('node_stat_item', since59 ? ['NR_SLAB_RECLAIMABLE_B'] : ['NR_SLAB_RECLAIMABLE']);
@@ -92,6 +94,10 @@ describe('the standing of a process', () => {
       score: 804,
       victim: false,
     });
+  });
+
+  it('counts what CPUs have not added, since 7.1', () => {
+    expect(standing({ since71: true })).toMatchObject({ badness: 20_664, score: 804 });
   });
 
   it('is moved by oom_score_adj, since 5.9 below zero', () => {

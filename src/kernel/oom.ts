@@ -1,13 +1,13 @@
 /**
  * The OOM killer's view of a process (mm/oom_kill.c): its badness and score, what moves it, what exempts it, and
- * whether it was chosen before. Judges as the kernel does, by counters that CPUs and threads may not have added to yet.
+ * whether it was chosen before. Judges as the kernel does: until 7.0 by counters that CPUs and threads may not have added to.
  * Not known from a dump: whether root's bonus of 3 % applied (until 4.16), so it is told and not applied.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
-import { hastyRssOf, pageTableBytes } from './mm.ts';
+import { hastyRssOf, pageTableBytes, rssOf } from './mm.ts';
 
 /** OOM_SCORE_ADJ_MIN: only this exempts a process; -998 does not. */
 export const OOM_SCORE_ADJ_MIN = -1000;
@@ -70,8 +70,21 @@ export function oomStanding(program: Program, process: OomCandidate, totalPages:
 }
 
 function pagesOf(program: Program, mm: VirtAddr): number {
-  const { rss, swap } = hastyRssOf(program, mm);
+  const { rss, swap } = isPrecise(program) ? preciseRssOf(program, mm) : hastyRssOf(program, mm);
   return rss + swap + Math.trunc(pageTableBytes(program, mm) / program.pageSize);
+}
+
+/**
+ * Since 7.0 (commit 5898aa8f9a0b) the OOM killer adds what each CPU has counted. No type came with that; the nearest that
+ * did is the ring of waiters of 7.1. 6.12 and 7.2 are proven with the guest's own scores.
+ */
+function isPrecise(program: Program): boolean {
+  return program.tryField('struct rw_semaphore', 'first_waiter') !== undefined;
+}
+
+function preciseRssOf(program: Program, mm: VirtAddr): { readonly rss: number; readonly swap: number } {
+  const { total, swap } = rssOf(program, mm, []);
+  return { rss: total, swap };
 }
 
 function judged(program: Program, moved: number, totalPages: number): { badness: number; score: number | undefined } {
