@@ -1,123 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ref, type Value } from '../../test/builders/image.ts';
-import { programOfImage } from '../../test/builders/program.ts';
-import { TasksBuilder } from '../../test/builders/tasks.ts';
-import { add, type VirtAddr, virt } from '../base/address.ts';
-import { FaultError, LookupError, ValidationError } from '../base/errors.ts';
-import type { ListedKind } from './lock-kinds.ts';
-import { lockWaiters } from './lock-queue.ts';
-import { findLockWait, type LockWait } from './lock-wait.ts';
-import { readTasks } from './sched.ts';
-import type { NamedFrame } from './stack.ts';
-import { newRingCache, type RingCache } from './waiter-ring.ts';
-
-type LockKind = ListedKind['kind'];
-
-/** Words of a stack: where the frames begin, and where waiters are put. */
-const SP = 1500;
-const WAITER = 1600;
-const FRAME_END = 1700;
-const OWNER_FLAGS = { mutex: 1, rw_semaphore: 3, semaphore: 0 } as const;
-
-const USUAL: { readonly [K in LockKind]: string } = {
-  mutex: '__mutex_lock',
-  rw_semaphore: 'rwsem_down_read_slowpath',
-  semaphore: '__down_common',
-};
-
-/** Processes that wait for locks. */
-class Waits {
-  readonly tasks = new TasksBuilder();
-  readonly funcs = new Map<string, readonly string[]>();
-
-  constructor(layout: 'today' | 'until 4.9' = 'today') {
-    const { image } = this.tasks;
-    const today = layout === 'today';
-    const list = 'struct list_head';
-    const task = 'struct task_struct *';
-    image.struct(
-      'mutex',
-      today
-        ? { owner: 'atomic_long_t', wait_lock: 'raw_spinlock_t', osq: 'atomic_t', wait_list: list }
-        : { count: 'atomic_t', wait_lock: 'spinlock_t', wait_list: list },
-    );
-    image.struct(
-      'rw_semaphore',
-      today
-        ? { count: 'atomic_long_t', owner: 'atomic_long_t', osq: 'atomic_t', wait_lock: 'spinlock_t', wait_list: list }
-        : { count: 'atomic_long_t', wait_list: list, wait_lock: 'spinlock_t' },
-    );
-    image.struct('semaphore', { lock: 'raw_spinlock_t', count: 'unsigned int', wait_list: list });
-    image.enum('rwsem_waiter_type', ['RWSEM_WAITING_FOR_WRITE', 'RWSEM_WAITING_FOR_READ']);
-    image.struct('mutex_waiter', { list, task, ww_ctx: 'void *' });
-    image.struct('rwsem_waiter', { list, task, type: 'enum rwsem_waiter_type', timeout: 'unsigned long' });
-    image.struct('semaphore_waiter', { list, task, up: 'bool' });
-  }
-
-  add(label: string, funcs: readonly string[] = []): this {
-    this.tasks.add(label, { pid: 100 + this.funcs.size, __state: 2 });
-    this.funcs.set(label, funcs);
-    return this;
-  }
-
-  /** The waiter lies on the stack: its words are those of `struct rwsem_waiter`. */
-  waiter(label: string, value: { readonly task?: Value; readonly type?: number } = {}, word = WAITER): string {
-    const at = this.word(label, word);
-    const name = word === WAITER ? `${label} waiter` : `${label} waiter ${word}`;
-    this.tasks.image.place(name, 'struct rwsem_waiter', { task: ref(label), ...value }, { at });
-    return `${name}.list`;
-  }
-
-  word(label: string, word: number): VirtAddr {
-    return add(this.tasks.image.address(`${label} stack`), 8 * word);
-  }
-
-  /** A lock whose waiters are these tasks; held by 'holder'. */
-  lock(
-    kind: LockKind,
-    label: string,
-    waiters: readonly string[],
-    value: { readonly [path: string]: Value } = {},
-  ): void {
-    const held = {
-      mutex: { owner: ref('holder', OWNER_FLAGS.mutex) },
-      rw_semaphore: { count: 0x102, owner: ref('holder', OWNER_FLAGS.rw_semaphore) },
-      semaphore: { count: 0 },
-    }[kind];
-    this.tasks.image.place(label, `struct ${kind}`, { ...held, ...value });
-    this.tasks.image.list(`${label}.wait_list`, waiters);
-  }
-
-  find(label: string, options: { readonly known?: (label: string) => boolean; readonly rings?: RingCache } = {}) {
-    const { image } = this.tasks;
-    const program = programOfImage(image);
-    const tasks = readTasks(program).tasks.filter((task) => options.known?.(task.comm) ?? true);
-    const addresses = new Set(tasks.map((task) => task.address));
-    const task = readTasks(program).tasks.find((each) => each.address === image.address(label));
-    if (task === undefined) throw new Error(`no task ${label}`);
-    const funcs = this.funcs.get(label) ?? [];
-    const frames = funcs.map((func, i): NamedFrame => {
-      const sp = this.word(label, i === 0 ? SP : FRAME_END + 10 * (i - 1));
-      const cfa = this.word(label, FRAME_END + 10 * i);
-      const none = { pc: virt(0n), exact: false, source: 'orc', registersAt: undefined, symbol: undefined } as const;
-      return { ...none, sp, cfa, func };
-    });
-    return findLockWait(program, task, frames, (address) => addresses.has(address), options.rings);
-  }
-
-  at(label: string): VirtAddr {
-    return this.tasks.image.address(label);
-  }
-}
-
-/** 'first' and 'second' wait for a lock that 'holder' has. */
-function two(kind: LockKind, funcs: readonly string[] = [USUAL[kind]], value = {}): Waits {
-  const waits = new Waits().add('holder').add('first', funcs).add('second', funcs);
-  const nodes = [waits.waiter('first'), waits.waiter('second', { type: 1 })];
-  waits.lock(kind, 'lock', nodes, value);
-  waits.tasks.link();
-  return waits;
-}
+import { ref } from '../../test/builders/image.ts';
+import { SP, two, USUAL, WAITER, Waits } from '../../test/builders/waits.ts';
+import { FaultError, ValidationError } from '../base/errors.ts';
+import type { LockWait } from './lock-wait.ts';
+import { newRingCache } from './waiter-ring.ts';
 
 describe('findLockWait', () => {
   it.each(['mutex', 'rw_semaphore', 'semaphore'] as const)('finds the %s that a task waits for', (kind) => {
@@ -362,42 +248,14 @@ describe('damaged lists of waiters', () => {
   });
 });
 
-describe('lockWaiters', () => {
-  it('are in queue order, with what they wait for', () => {
-    const waits = two('rw_semaphore');
-    const program = programOfImage(waits.tasks.image);
-    expect(lockWaiters(program, 'rw_semaphore', waits.at('lock'))).toEqual({
-      waiters: [
-        { address: waits.at('first waiter'), task: waits.at('first'), mode: 'write' },
-        { address: waits.at('second waiter'), task: waits.at('second'), mode: 'read' },
-      ],
-      problem: undefined,
-    });
-    waits.lock('mutex', 'free', []);
-    expect(lockWaiters(programOfImage(waits.tasks.image), 'mutex', waits.at('free')).waiters).toEqual([]);
-  });
-
-  it('end where the list is broken, and say so', () => {
-    for (const [path, value, count, problem] of [
-      ['second waiter.list.prev', 0, 1, 'does not point back'],
-      ['first waiter.list.next', 0, 1, 'does not end'],
-      ['first waiter.list.next', 0xffff900000000000n, 1, 'absent'],
-      ['second waiter.list.next', ref('first waiter'), 2, 'does not point back'],
-      ['first waiter.type', 7, 2, undefined],
-    ] as const) {
-      const waits = two('rw_semaphore');
-      waits.tasks.image.write(path, value);
-      const found = lockWaiters(programOfImage(waits.tasks.image), 'rw_semaphore', waits.at('lock'));
-      expect([path, found.waiters.length]).toEqual([path, count]);
-      expect(found.problem ?? '').toContain(problem ?? '');
-      expect(found.problem === undefined).toBe(problem === undefined);
-    }
-  });
-
-  it('of a layout that is not known cannot be read', () => {
-    const tasks = new TasksBuilder();
-    tasks.image.struct('mutex', { owner: 'atomic_long_t', first_waiter: 'struct mutex_waiter *' });
-    const lock = tasks.image.place('lock', 'struct mutex');
-    expect(() => lockWaiters(programOfImage(tasks.image), 'mutex', lock)).toThrow(LookupError);
+describe('a lock whose owner is gone', () => {
+  it.each([
+    ['mutex', { owner: 0xffff888099999041n }, 'mutex'],
+    ['rw_semaphore', { count: 3, owner: 0xffff888099999040n }, 'rw_semaphore'],
+    // No task begins there.
+    ['mutex', { owner: 0xffff888099999009n }, undefined],
+    ['rw_semaphore', { count: 3, owner: 0xffff888099999008n }, undefined],
+  ] as const)('%s, case %#', (kind, value, found) => {
+    expect(two(kind, [USUAL[kind]], value).find('first')?.kind).toBe(found);
   });
 });

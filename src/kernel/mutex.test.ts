@@ -86,10 +86,55 @@ describe('a mutex until 4.9', () => {
 });
 
 describe('a mutex of PREEMPT_RT', () => {
-  it('is not known', () => {
+  const inside = (type: 'rt_mutex_base' | 'rt_mutex', owner: Value): KernelImage => {
     const image = new KernelImage();
-    image.struct('mutex', { rtmutex: 'struct list_head' });
+    image.struct('task_struct', { pid: 'int', comm: 'char[60]' });
+    image.struct(type, { wait_lock: 'raw_spinlock_t', waiters: 'void *', owner: 'struct task_struct *' });
+    image.struct('mutex', type === 'rt_mutex_base' ? { rtmutex: 'struct rt_mutex_base' } : { lock: 'struct rt_mutex' });
+    image.place('holder', 'struct task_struct');
+    image.place('m', 'struct mutex', { [type === 'rt_mutex_base' ? 'rtmutex.owner' : 'lock.owner']: owner });
+    return image;
+  };
+
+  it.each(['rt_mutex_base', 'rt_mutex'] as const)('is what the %s inside is', (type) => {
+    for (const [owner, locked, hasWaiters] of [
+      [ref('holder', 1), true, true],
+      [ref('holder'), true, false],
+      [0, false, false],
+    ] as const) {
+      const image = inside(type, owner);
+      const program = programOfImage(image);
+      expect(mutexState(program, image.address('m'))).toMatchObject({
+        owner: locked ? image.address('holder') : undefined,
+        locked,
+        hasWaiters,
+      });
+      expect(program.layouts.unproven.length).toBe(type === 'rt_mutex' ? 1 : 0);
+    }
+  });
+
+  it('is not every mutex that has a member of the name', () => {
+    const image = new KernelImage();
+    image.struct('mutex', { lock: 'spinlock_t', wait_list: 'struct list_head' });
     image.place('m', 'struct mutex');
     expect(() => mutexState(programOfImage(image), image.address('m'))).toThrow(LookupError);
+  });
+});
+
+describe('a mutex with more around it', () => {
+  it('is read by its members, whatever CONFIG_DEBUG_MUTEXES adds, and inside a ww_mutex', () => {
+    const image = new KernelImage();
+    image.struct('task_struct', { pid: 'int', comm: 'char[60]' });
+    image.struct('mutex', {
+      debug: 'void *',
+      owner: 'atomic_long_t',
+      wait_list: 'struct list_head',
+      magic: 'void *',
+      dep_map: 'u64[6]',
+    });
+    image.struct('ww_mutex', { base: 'struct mutex', ctx: 'void *' });
+    image.place('holder', 'struct task_struct');
+    image.place('w', 'struct ww_mutex', { 'base.owner': ref('holder', 1) });
+    expect(mutexState(programOfImage(image), image.address('w.base')).owner).toBe(image.address('holder'));
   });
 });

@@ -85,3 +85,39 @@ describe('an rw_semaphore of PREEMPT_RT', () => {
     expect(() => stateOf({ rwbase: 'struct list_head' }, {})).toThrow(LookupError);
   });
 });
+
+describe('an rw_semaphore of PREEMPT_RT', () => {
+  function realtime(readers: number, owner: Value, before = false): RwsemState & { readonly holder: bigint } {
+    const image = new KernelImage();
+    const type = before ? 'rt_mutex' : 'rt_mutex_base';
+    image.struct('task_struct', { pid: 'int', comm: 'char[60]' });
+    image.struct(type, { wait_lock: 'raw_spinlock_t', waiters: 'void *', owner: 'struct task_struct *' });
+    const words: Members = { readers: 'atomic_t', rtmutex: `struct ${type}` };
+    image.struct('rwbase_rt', before ? {} : words);
+    image.struct('rw_semaphore', before ? words : { rwbase: 'struct rwbase_rt' });
+    image.place('holder', 'struct task_struct');
+    const inside = before ? '' : 'rwbase.';
+    image.place('lock', 'struct rw_semaphore', { [`${inside}readers`]: readers, [`${inside}rtmutex.owner`]: owner });
+    const program = programOfImage(image);
+    const state = rwsemState(program, image.address('lock'));
+    expect(program.layouts.unproven.length).toBe(before ? 1 : 0);
+    return { ...state, holder: image.address('holder') };
+  }
+
+  it.each([
+    ['free', 0x80000000, 0, ['nobody', 0, false, false, false]],
+    ['held by a reader', 0x80000001, 0, ['readers', 1, false, false, false]],
+    ['held by a reader that a writer waits for', 1, ref('holder'), ['readers', 1, true, false, true]],
+    ['the same, and more behind it', 3, ref('holder', 1), ['readers', 3, true, false, true]],
+    ['held by a writer', 0x40000000, ref('holder'), ['writer', undefined, false, true, false]],
+    ['held by a writer, with waiters', 0x40000000, ref('holder', 1), ['writer', undefined, true, true, false]],
+    ['between its readers and the writer', 0, ref('holder', 1), ['nobody', 0, true, false, true]],
+    ['damaged', 0x6b6b6b6b, ref('holder'), ['unknown', undefined, false, false, false]],
+  ] as const)('%s', (_name, readers, owner, expected) => {
+    for (const before of [false, true]) {
+      const state = realtime(readers, owner, before);
+      const own = [state.owner === state.holder, state.nextWriter === state.holder];
+      expect([state.heldBy, state.readers, state.hasWaiters, ...own]).toEqual(expected);
+    }
+  });
+});

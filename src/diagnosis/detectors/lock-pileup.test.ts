@@ -338,6 +338,19 @@ describe('lock-pileup: what becomes of the holder', () => {
     expect(actionsOf(finding).join()).not.toMatch(/Kill/);
   });
 
+  it('tells of an owner whose task_struct is gone as well', () => {
+    const incident = new Incident();
+    const lock = incident.lock('mutex', 'a_lock');
+    tops(incident, 3, lock);
+    const gone = (image: KernelImage): void => image.write('a_lock.owner', 0xffff888099999041n);
+    const finding = only(incident, gone);
+    expect(finding).toMatchObject({ cause: 'lock-owner-exited', role: 'cause', confidence: 'probable' });
+    expect(textOf(finding.title)).toMatch(/whose owner has exited without letting go/);
+    expect(storyOf(finding, 'why')).toMatch(
+      /^The lock names as its owner struct task_struct 0xffff888099999040, which is no task/,
+    );
+  });
+
   it('does not say so of a last reader, who may have let go', () => {
     const incident = new Incident();
     incident.held(incident.directory, incident.task('ls', { pid: 10, state: 'Z' }), 'read');

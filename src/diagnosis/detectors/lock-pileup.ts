@@ -114,6 +114,8 @@ function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
   }
   const tasks = tasksText(pileUp, true);
   const wait = pileUp.total === 1 ? 'waits' : 'wait';
+  if (holder === undefined && standstill.kind === 'owner-exited')
+    return prose`${tasks} ${wait} for ${lock.text}, whose owner has exited without letting go.`;
   if (holder === undefined)
     return pileUp.lock.ownerUnread !== undefined
       ? prose`${tasks} ${wait} for ${lock.text}; its holder could not be read.`

@@ -155,6 +155,8 @@ function residentLine({ victims }: PileUp, { info }: MemoryState, resident: numb
 /** Why the lock names nobody. */
 function unnamedText({ lock: { kind, rwsem, mutex, ownerGone, ownerUnread } }: PileUp): Prose {
   if (kind === 'semaphore') return ['A semaphore does not say who holds it.'];
+  if (ownerGone !== undefined && rwsem?.heldBy !== 'readers')
+    return prose`The lock names as its owner ${ctype('struct task_struct')} ${address(ownerGone)}, which is no task of this machine any more: it has exited.`;
   const gone =
     ownerGone !== undefined
       ? '; the task that it names is gone'

@@ -197,6 +197,15 @@ describe('standstill by structure and by age', () => {
     expect(standstillOf(mutexHeldBy({ state: 'Z' }))).toEqual({ kind: 'owner-exited', confidence: 'probable' });
   });
 
+  it('is the same for an owner that is no task any more, but not where it may be one that could not be read', () => {
+    const incident = new Incident();
+    incident.task('waiter', { pid: 20, offCpu: 3, waits: [incident.lock('mutex', 'a_lock')] });
+    const gone = (image: KernelImage): void => image.write('a_lock.owner', 0xffff888099999041n);
+    expect(standstillOf(incident, gone)).toEqual({ kind: 'owner-exited', confidence: 'probable' });
+    const unread = (image: KernelImage): void => image.write('task20.tasks.next', 0);
+    expect(standstillOf(incident, unread)).toEqual({ kind: 'open' });
+  });
+
   it('is open for a last reader that exited: it may have let go long before', () => {
     const incident = new Incident();
     incident.held(incident.directory, incident.task('ls', { pid: 10, state: 'Z' }), 'read');

@@ -62,6 +62,10 @@ function judge(context: FactContext, pileUp: PileUp): Standstill {
   // The last reader may have let go long before it exited.
   if (holder?.stall.kind === 'exited' && holder.certainty === 'exact')
     return { kind: 'owner-exited', confidence: 'probable' };
+  // Not even its task_struct is there any more. A semaphore and a reader may be given back by others, or have been.
+  const { lock } = pileUp;
+  const owned = lock.mutex?.locked === true || lock.rwsem?.heldBy === 'writer' || lock.kind === 'rt_mutex';
+  if (lock.ownerGone !== undefined && owned) return { kind: 'owner-exited', confidence: 'probable' };
   const oldest = oldestBlocked(pileUp);
   const isOld = oldest !== undefined && oldest >= STUCK_BY_AGE;
   if (holder?.stall.kind === 'userfault') {
