@@ -74,6 +74,7 @@ function readCorpus(path: string | undefined): readonly Case[] {
 
 function replay({ target, case: given, hang }: Extract<ChildTask, { task: 'replay' }>): void {
   const executor = new Executor(findTarget(target));
+  executor.base(given.base);
   const ended = endsWithin(hang, () => {
     const { kind, signature, failure, ms } = executor.run(given);
     const text = failure === undefined ? `${signature} (${ms.toFixed(1)} ms)` : `${failure.message}\n${failure.stack}`;

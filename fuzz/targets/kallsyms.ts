@@ -11,11 +11,11 @@ import { PieceMemory } from '../../test/builders/memory.ts';
 import type { Base, Field, Parts, Summary } from '../input.ts';
 import { Random } from '../random.ts';
 import type { Target } from '../target.ts';
-import { checkSame } from '../violation.ts';
+import { check, checkSame } from '../violation.ts';
 import { sampleKallsyms } from './sample-tables.ts';
 import { exerciseSymbols } from './symbols.ts';
 
-const START = virt(0xffffffff82000000n);
+const RODATA = virt(0xffffffff82000000n);
 const TEXT = 0xffffffff81000000n;
 const WORDS = ['init_', 'sys_', '__x64_', 'alloc', 'lock', 'trace_', 'ops', 'x', 'mutex', '_ops', 'de', '9', '.isra.0'];
 
@@ -39,6 +39,7 @@ interface Built {
   readonly parts: ReadonlyMap<string, Uint8Array>;
   readonly fields: readonly Field[];
   readonly start: bigint;
+  readonly tables: ReadonlyMap<string, bigint>;
   readonly symbols: readonly KallsymsSymbol[] | undefined;
 }
 
@@ -47,15 +48,22 @@ function build(name: string): Built {
   const random = new Random(name);
   if (kind === 'sample') {
     const { start, bytes, vmcoreinfo, tables } = sampleKallsyms();
-    return { parts: partsOf(bytes, vmcoreinfo, 0), fields: fieldsOf(bytes, start, tables), start, symbols: undefined };
+    return {
+      parts: partsOf(bytes, vmcoreinfo, 0),
+      fields: fieldsOf(bytes, start, tables),
+      start,
+      tables,
+      symbols: undefined,
+    };
   }
   const era: KallsymsEra = ERAS[kind as keyof typeof ERAS];
   const symbols = symbolsOf(random, era);
-  const { bytes, vmcoreinfo, tables } = buildKallsyms(START, symbols, era);
+  const at = add(RODATA, random.below(512) * 8);
+  const { bytes, vmcoreinfo, tables } = buildKallsyms(at, symbols, era);
   const text = `OSRELEASE=6.1.0-fuzz\nSYMBOL(_stext)=${TEXT.toString(16)}\n${vmcoreinfo}`;
   // The looks of a table say too little with fewer than two markers.
   const mode = symbols.length > 256 ? random.below(3) : 0;
-  return { parts: partsOf(bytes, text, mode), fields: fieldsOf(bytes, START, tables), start: START, symbols };
+  return { parts: partsOf(bytes, text, mode), fields: fieldsOf(bytes, at, tables), start: at, tables, symbols };
 }
 
 /** `knobs`: how to find the table (0 by name, 1 by looks, 2 by looks and without `_stext`), and a page that is missing. */
@@ -90,7 +98,7 @@ function fieldsOf(bytes: Uint8Array, start: bigint, tables: ReadonlyMap<string, 
 }
 
 function baseOf(name: string): Base {
-  const { parts, fields, start, symbols } = build(name);
+  const { parts, fields, start, tables, symbols } = build(name);
   const run = (changed: Parts, pristine: boolean): Summary => {
     const bytes = changed.get('tables');
     const [mode = 0, hole = 255] = changed.get('knobs');
@@ -100,10 +108,56 @@ function baseOf(name: string): Base {
     const stext = mode === 1 ? [{ name: '_stext', address: virt(TEXT) }] : [];
     const info = mode === 0 ? parseVmcoreinfo(changed.get('vmcoreinfo')) : undefined;
     const table = openKallsyms(memory, info, ranges, stext);
+    const sameInfo = changed.get('vmcoreinfo') === parts.get('vmcoreinfo');
+    if (mode === 0 && sameInfo) checkNames(table, bytes, start, tables);
     if (pristine && symbols !== undefined) checkAll(table, symbols);
     return [name.split('#', 1)[0] ?? '', ...Object.values(table.layout).map(String), ...exerciseSymbols(table)];
   };
   return { parts, fields, texts: ['vmcoreinfo'], run };
+}
+
+/** Tokens that follow each other, and names put together from them, as a slow reading of the same place has them. */
+function checkNames(
+  table: ReturnType<typeof openKallsyms>,
+  bytes: Uint8Array,
+  start: bigint,
+  tables: ReadonlyMap<string, bigint>,
+): void {
+  const from = (what: string): number => Number((tables.get(what) ?? start) - start);
+  const tokens = modelTokens(Buffer.from(bytes), from('token_table'), from('token_index'));
+  if (tokens === undefined) return;
+  check(tokens.sound, () => 'tokens that do not follow each other are used');
+  const { longLengths } = table.layout;
+  let at = from('names');
+  for (let i = 0; i < Math.min(table.count, 64); i++) {
+    let length = bytes[at++] ?? 0;
+    if (longLengths && length >= 0x80) length = (length & 0x7f) | ((bytes[at++] ?? 0) << 7);
+    const text = [...bytes.subarray(at, at + length)].map((token) => tokens.texts[token] ?? '').join('');
+    at += length;
+    if (text.length < 2 || text.length > 500) continue;
+    checkSame(`${text} is found`, table.lookup(text.slice(1))?.name, text.slice(1));
+  }
+}
+
+interface ModelTokens {
+  readonly texts: readonly string[];
+  readonly sound: boolean;
+}
+
+/** Undefined where the digits are elsewhere: the table may then have been found elsewhere too. */
+function modelTokens(bytes: Buffer, table: number, index: number): ModelTokens | undefined {
+  if (index + 512 > bytes.length) return undefined;
+  const texts: string[] = [];
+  let sound = true;
+  let end = 0;
+  for (let token = 0; token < 256; token++) {
+    const begin = bytes.readUInt16LE(index + token * 2);
+    sound &&= begin === 0 ? token === 0 : begin >= end && bytes[table + begin - 1] === 0;
+    const nul = bytes.indexOf(0, table + begin);
+    texts.push(bytes.toString('latin1', table + begin, nul < 0 ? bytes.length : nul));
+    end = begin + 1;
+  }
+  return texts.slice(0x30, 0x3a).join('') === '0123456789' ? { texts, sound } : undefined;
 }
 
 function checkAll(table: ReturnType<typeof openKallsyms>, symbols: readonly KallsymsSymbol[]): void {

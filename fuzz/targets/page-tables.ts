@@ -96,20 +96,20 @@ function translates(arch: X86_64, memory: VirtualMemory, address: VirtAddr): boo
   return true;
 }
 
-/** Words at the end of a page, and across it, one way and the other. */
+/** The last words within a page, and some across its end. */
 function compareReads(memory: VirtualMemory, page: bigint): void {
-  for (const offset of [0n, 4087n, 4088n, 4089n, 4091n, 4092n, 4093n, 4094n, 4095n]) {
-    const at = virt(page + offset);
-    const reads: readonly (readonly [number, () => number | bigint])[] = [
-      [1, () => memory.readU8(at)],
-      [2, () => memory.readU16(at)],
-      [4, () => memory.readU32(at)],
-      [8, () => memory.readU64(at)],
-    ];
-    for (const [size, read] of reads) {
+  const reads: readonly (readonly [number, readonly bigint[], (at: VirtAddr) => number | bigint])[] = [
+    [1, [0n, 4095n], (at) => memory.readU8(at)],
+    [2, [4094n, 4095n], (at) => memory.readU16(at)],
+    [4, [4092n, 4093n, 4095n], (at) => memory.readU32(at)],
+    [8, [4088n, 4089n, 4091n, 4093n, 4095n], (at) => memory.readU64(at)],
+  ];
+  for (const [size, offsets, read] of reads) {
+    for (const offset of offsets) {
+      const at = virt(page + offset);
       const bytes = readable(() => Buffer.from(memory.readBytes(at, size)));
       const wanted = bytes === undefined ? undefined : valueAt(bytes, 0, size);
-      const found = readable(read);
+      const found = readable(() => read(at));
       checkSame(`${size} bytes at ${at.toString(16)}`, found === undefined ? undefined : BigInt(found), wanted);
     }
   }

@@ -45,8 +45,16 @@ export interface Machine {
 
 const plainMemory: MakeMemory = (physical, arch) => new VirtualMemory(physical, (address) => arch.translate(address));
 
-/** The sample, or a core of test/cores by its name. */
+const machines = new Map<string, Machine>();
+
+/** The sample, or a core of test/cores by its name; opened once in a process. */
 export function realMachine(name: string): Machine {
+  const machine = machines.get(name) ?? openReal(name);
+  machines.set(name, machine);
+  return machine;
+}
+
+function openReal(name: string): Machine {
   const dump = cached(name === 'sample' ? openDump(SAMPLE) : new CoreStore(CORES).open(name));
   const opening = new Set<number>();
   const program = programOf(dump, { onPage: (frame) => opening.add(frame) });
