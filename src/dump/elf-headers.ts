@@ -7,6 +7,7 @@ import { ByteView } from '../base/bytes.ts';
 import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { Machine } from './dump-file.ts';
+import { crashOf } from './foreign.ts';
 
 const EHDR_SIZE = 64;
 const PHDR_SIZE = 56;
@@ -77,10 +78,14 @@ export function readElfHeader(source: ByteSource, name: string): ElfHeader {
   const machine = short.u16(18);
   if (type !== ET_CORE) throw new UsageError(`${name}: ${notACore(type)}, not a dump`);
   const called = machineNames.get(machine) ?? `ELF machine ${machine}`;
-  if (!is64) throw new UsageError(`${name}: 32-bit dump (${called}); only 64-bit kernels are supported`);
-  if (bigEndian) throw new UsageError(`${name}: big-endian dump (${called}); only little-endian ones are supported`);
+  if (!is64)
+    throw new UsageError(`${name}: 32-bit dump (${called}); only 64-bit kernels are supported${crashOf(called)}`);
+  if (bigEndian)
+    throw new UsageError(
+      `${name}: big-endian dump (${called}); only little-endian ones are supported${crashOf(called)}`,
+    );
   if (machineOf(machine) === undefined) {
-    throw new UsageError(`${name}: dump of a machine that is not supported (${called})`);
+    throw new UsageError(`${name}: dump of a machine that is not supported (${called})${crashOf(called)}`);
   }
 
   const view = new ByteView(source.peek(0, Math.min(EHDR_SIZE, source.size)), 'ELF header');
@@ -89,6 +94,8 @@ export function readElfHeader(source: ByteSource, name: string): ElfHeader {
   const programHeaders = view.size64(32);
   let programHeaderCount = view.u16(56);
   if (programHeaderCount === PN_XNUM) programHeaderCount = extendedCount(source, view.size64(40));
+  if (programHeaderCount > MAX_SEGMENTS && programHeaderCount * PHDR_SIZE <= source.size)
+    throw new FormatError('ELF', `${programHeaderCount} program headers; more than ${MAX_SEGMENTS} are not read`);
   if (programHeaderCount > MAX_SEGMENTS || programHeaders + programHeaderCount * PHDR_SIZE > source.size) {
     throw new FormatError('ELF', `${programHeaderCount} program headers do not fit into ${source.size} bytes`);
   }

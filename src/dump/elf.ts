@@ -16,9 +16,11 @@ import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { DamagedPages } from './damaged-pages.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
+import { erasedProblems } from './erased.ts';
 import { type ElfSegments, machineOf, readElfHeader, readSegments } from './elf-headers.ts';
 import { MAX_NOTES, MAX_NOTES_BYTES, pageSizeOf, parseNotes, vmcoreinfoNote } from './notes.ts';
 import { RangeTable } from './range-table.ts';
+import { refuseXenGuest, refuseXenHost } from './xen.ts';
 
 const ELF_INCOMPLETE = 0x1;
 const START_KERNEL_MAP = 0xffffffff80000000n;
@@ -41,7 +43,10 @@ export function openElf(source: ByteSource, name: string): DumpFile {
   const segments = readSegments(source, header);
   const problems = [...(source.container?.problems ?? []), ...segments.problems];
   const notes = readNotes(source, segments, problems);
+  problems.push(...erasedProblems(notes));
   refuseProcessCore(name, notes, segments);
+  refuseXenHost(name, notes);
+  if (segments.count === 0) refuseXenGuest(name, source);
   if (segments.count === 0) throw new FormatError('ELF', 'no memory in it (no PT_LOAD segment)');
   return new ElfDump(source, machine, segments, notes, problems, (header.flags & ELF_INCOMPLETE) !== 0);
 }

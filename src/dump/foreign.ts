@@ -100,3 +100,8 @@ export function foreignFormat(head: string, name: string): string | undefined {
 function shell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) && !word.startsWith('-') ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** What opens a dump of another machine, to be put behind a message. */
+export function crashOf(machine: string): string {
+  return /^[a-z]\w+$/i.test(machine) ? ` (crash built for ${machine} opens it)` : '';
+}

@@ -9,6 +9,7 @@ import { ByteView } from '../base/bytes.ts';
 import { FormatError, UsageError } from '../base/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { Machine } from './dump-file.ts';
+import { crashOf } from './foreign.ts';
 import { isPageSize } from './notes.ts';
 
 export const KDUMP_SIGNATURE = 'KDUMP   ';
@@ -53,8 +54,10 @@ export const UTSNAME_FIELD = 65;
 
 export const DESCRIPTOR_SIZE = 24;
 export const STATUS_INCOMPLETE = 0x8;
-/** The bits of the header's status that are not a compression: incomplete, and unused page structures excluded. */
-export const STATUS_FLAGS = STATUS_INCOMPLETE | 0x10;
+/** makedumpfile -e: `struct page` of pages that were left out is left out too (DUMP_DH_EXCLUDED_VMEMMAP). */
+export const STATUS_EXCLUDED_VMEMMAP = 0x10;
+/** The bits of the header's status that are not a compression. */
+export const STATUS_FLAGS = STATUS_INCOMPLETE | STATUS_EXCLUDED_VMEMMAP;
 /** Page frames of 64 TiB in 4 KiB pages, what x86-64 with 4 levels can have; bounds the index that is built. */
 const MAX_FRAMES = 2 ** 34;
 /** Bytes of the sub header by header version, up to its last field; version 6 has all. */
@@ -204,15 +207,22 @@ function machineOf(header: ByteView, name: string): Machine {
   if (version < 0 || version > 0xffff) {
     const swapped = new ByteView(header.bytes, 'kdump header', false).s32(HEADER.version);
     if (swapped > 0 && swapped < 0x100) {
-      throw new UsageError(`${name}: big-endian dump; only little-endian ones are supported`);
+      const called = utsMachine(header) ?? 'machine not named';
+      throw new UsageError(
+        `${name}: big-endian dump (${called}); only little-endian ones are supported${crashOf(called)}`,
+      );
     }
     throw new FormatError('kdump', `header version ${version}`, HEADER.version);
   }
-  const machine = header.cstring(HEADER.utsname + 4 * UTSNAME_FIELD, UTSNAME_FIELD);
+  const machine = utsMachine(header);
   if (machine === 'x86_64' || machine === 'aarch64') return machine;
-  // Printable names are a machine; anything else is damage.
-  if (/^[\w.-]{2,20}$/.test(machine)) {
-    throw new UsageError(`${name}: dump of a machine that is not supported (${machine})`);
-  }
+  if (machine !== undefined)
+    throw new UsageError(`${name}: dump of a machine that is not supported (${machine})${crashOf(machine)}`);
   throw new FormatError('kdump', 'no machine name in the header', HEADER.utsname + 4 * UTSNAME_FIELD);
+}
+
+/** Printable names are a machine; anything else is damage. */
+function utsMachine(header: ByteView): string | undefined {
+  const machine = header.cstring(HEADER.utsname + 4 * UTSNAME_FIELD, UTSNAME_FIELD);
+  return /^[\w.-]{2,20}$/.test(machine) ? machine : undefined;
 }

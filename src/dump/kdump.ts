@@ -17,6 +17,7 @@ import type { ByteSource, Container } from './byte-source.ts';
 import { type Codec, CodecError } from './codec.ts';
 import { codecName, makeCodec } from './codecs/index.ts';
 import { DamagedPages } from './damaged-pages.ts';
+import { erasedProblems, eraseNote, MAX_ERASEINFO } from './erased.ts';
 import type { DumpFile, ElfNote, Machine, PageCounts, PageStatus } from './dump-file.ts';
 import {
   type ByteRange,
@@ -24,10 +25,12 @@ import {
   type FrameWindow,
   type KdumpHeader,
   readKdumpHeader,
+  STATUS_EXCLUDED_VMEMMAP,
   STATUS_FLAGS,
   STATUS_INCOMPLETE,
 } from './kdump-header.ts';
 import { MAX_NOTES_BYTES, parseNotes, vmcoreinfoNote } from './notes.ts';
+import { refuseXenHost } from './xen.ts';
 
 /** The kernel limits VMCOREINFO to a page. */
 const MAX_VMCOREINFO = 64 * 1024;
@@ -41,7 +44,9 @@ const TAIL_DESCRIPTORS = 4096;
  * @throws UsageError for machines that are not supported; FormatError when headers or bitmaps are damaged or missing
  */
 export function openKdump(source: ByteSource, name: string): KdumpFile {
-  return new KdumpFile(source, readKdumpHeader(source, name));
+  const file = new KdumpFile(source, readKdumpHeader(source, name));
+  refuseXenHost(name, file.notes);
+  return file;
 }
 
 /** Pages whose descriptors point nowhere: behind the end of the file, or nowhere in any file. */
@@ -108,7 +113,11 @@ export class KdumpFile implements DumpFile {
     this.#first = this.#present.before(start);
     this.#count = this.#present.before(end) - this.#first;
 
-    this.notes = this.#readNotes(header.notes, problems);
+    const notes = this.#readNotes(header.notes, problems);
+    const erased =
+      header.eraseinfo === undefined ? undefined : this.#readRange(header.eraseinfo, MAX_ERASEINFO, problems);
+    this.notes = erased === undefined ? notes : [...notes, eraseNote(erased)];
+    problems.push(...erasedProblems(this.notes));
     this.vmcoreinfo = this.#readVmcoreinfo(header.vmcoreinfo, problems) ?? vmcoreinfoNote(this.notes);
     const incomplete = (header.status & STATUS_INCOMPLETE) !== 0;
     if (incomplete) problems.push('the dump is incomplete: it was cut off while it was written (no space left)');
@@ -122,7 +131,9 @@ export class KdumpFile implements DumpFile {
     this.#problems = problems;
     const level = header.dumpLevel === undefined ? '' : `, dump level ${header.dumpLevel}`;
     const container = source.container === undefined ? '' : `, ${source.container.name}`;
-    this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${incomplete ? ', incomplete' : ''}${container}`;
+    const vmemmap = (header.status & STATUS_EXCLUDED_VMEMMAP) === 0 ? '' : ', without unused page structures';
+    const flags = `${vmemmap}${incomplete ? ', incomplete' : ''}`;
+    this.description = `kdump-compressed v${header.version}, ${codecName(codec)}${level}${flags}${container}`;
   }
 
   get problems(): readonly string[] {
