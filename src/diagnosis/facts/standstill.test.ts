@@ -200,9 +200,13 @@ describe('standstill by structure and by age', () => {
   it('is the same for an owner that is no task any more, but not where it may be one that could not be read', () => {
     const incident = new Incident();
     incident.task('waiter', { pid: 20, offCpu: 3, waits: [incident.lock('mutex', 'a_lock')] });
+    for (const pid of [30, 40]) incident.task('other', { pid });
     const gone = (image: KernelImage): void => image.write('a_lock.owner', 0xffff888099999041n);
     expect(standstillOf(incident, gone)).toEqual({ kind: 'owner-exited', confidence: 'probable' });
-    const unread = (image: KernelImage): void => image.write('task20.tasks.next', 0);
+    const unread = (image: KernelImage): void => {
+      image.write('task20.tasks.next', 0);
+      image.write('task40.tasks.prev', 0);
+    };
     expect(standstillOf(incident, unread)).toEqual({ kind: 'open' });
   });
 
