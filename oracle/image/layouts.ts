@@ -3,7 +3,7 @@
  * size, and of each member, anonymous structs and unions opened, its name, its place in bits and a bit field's width.
  */
 import type { Btf } from '../../src/debuginfo/btf.ts';
-import { KIND } from '../../src/debuginfo/btf-records.ts';
+import { KIND } from '../../src/debuginfo/btf-kinds.ts';
 import type { CType, EnumType, StructType } from '../../src/debuginfo/type.ts';
 import { Answers } from '../answers.ts';
 

@@ -6,7 +6,8 @@
  * references without end are refused; a pointer may still lead back, so printers have to limit their depth.
  */
 import { FormatError } from '../base/errors.ts';
-import { BtfRecords, FORMAT, KIND } from './btf-records.ts';
+import { KIND } from './btf-kinds.ts';
+import { type BtfDamage, BtfRecords, FORMAT } from './btf-records.ts';
 import {
   BtfArray,
   BtfEnum,
@@ -20,8 +21,17 @@ import {
   BtfTypedef,
   VOID,
 } from './btf-types.ts';
+import type { ByteRange } from './memory-scan.ts';
 import { NameHash } from './name-hash.ts';
-import type { CType, FunctionType, Member, NamedKind, QualifiedType, TypeSource } from './type.ts';
+import {
+  type CType,
+  type FunctionType,
+  LOST_NAME,
+  type Member,
+  type NamedKind,
+  type QualifiedType,
+  type TypeSource,
+} from './type.ts';
 
 /** Longest chain of pointers, arrays, typedefs and qualifiers, and deepest nesting by value; C code has about ten. */
 const MAX_CHAIN = 64;
@@ -31,11 +41,13 @@ export interface BtfOptions {
   readonly base?: Btf | undefined;
   /** For people: 'BTF of nf_tables'. */
   readonly name?: string | undefined;
+  /** Parts of the bytes that could not be read; with it, even an empty one, what is left of damaged BTF is read. */
+  readonly lost?: readonly ByteRange[] | undefined;
 }
 
 /** @throws FormatError when the sections or records do not fit the bytes */
 export function parseBtf(bytes: Uint8Array, options: BtfOptions = {}): Btf {
-  return new Btf(bytes, options.base, options.name ?? 'BTF');
+  return new Btf(bytes, options);
 }
 
 const NAMED_KINDS: { readonly [K in NamedKind]: readonly number[] } = {
@@ -59,10 +71,21 @@ export class Btf implements TypeSource {
   #variables: NameHash | undefined;
   #enumerators: EnumeratorIndex | undefined;
 
-  constructor(bytes: Uint8Array, base: Btf | undefined, name: string) {
-    this.name = name;
+  constructor(bytes: Uint8Array, { base, name, lost }: BtfOptions) {
+    this.name = name ?? 'BTF';
     this.#base = base;
-    this.records = new BtfRecords(bytes, base?.records);
+    this.records = new BtfRecords(bytes, base?.records, lost);
+  }
+
+  /** What could not be read of it; undefined when it is whole. */
+  get damage(): BtfDamage | undefined {
+    return this.records.damage;
+  }
+
+  mayHaveLost(name: string): boolean {
+    if (this.damage === undefined) return false;
+    const { bytes } = this.records.strings;
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(`\0${name}\0`, 0, 'latin1');
   }
 
   /** Ids of the types of this source, without its base: first, and one behind the last. */
@@ -194,7 +217,7 @@ export class Btf implements TypeSource {
     let at = id;
     for (let i = 0; i < MAX_CHAIN; i++) {
       // The base cannot refer to what lies above it, and checks its own.
-      if (at < this.records.firstId) return;
+      if (at < this.records.firstId || this.records.isLost(at)) return;
       switch (this.records.kind(at)) {
         case KIND.PTR:
         case KIND.TYPEDEF:
@@ -217,7 +240,7 @@ export class Btf implements TypeSource {
 
   /** @throws FormatError when a struct or union contains itself, not through a pointer. */
   #checkNesting(id: number, outer: readonly number[]): void {
-    if (id < this.records.firstId || this.#sound.has(id)) return;
+    if (id < this.records.firstId || this.#sound.has(id) || this.records.isLost(id)) return;
     if (outer.length > MAX_CHAIN || outer.includes(id)) throw new FormatError(FORMAT, `type ${id} contains itself`);
     switch (this.records.kind(id)) {
       case KIND.TYPEDEF:
@@ -261,9 +284,14 @@ export class Btf implements TypeSource {
     const hasBits = records.kindFlag(id);
     const members: Member[] = [];
     for (let i = 0; i < records.vlen(id); i++) {
-      const name = records.string(records.extra(id, i * 3));
       const type = records.extra(id, i * 3 + 1);
       let offset = records.extra(id, i * 3 + 2);
+      // Part of the record was lost: there is a member, and no more is known of it.
+      if (records.damage !== undefined && !this.#isMember(id, i)) {
+        members.push(new BtfMember(LOST_NAME, 0, undefined, () => VOID));
+        continue;
+      }
+      const name = records.string(records.extra(id, i * 3));
       let bitSize: number | undefined;
       if (hasBits) {
         bitSize = offset >>> 24 === 0 ? undefined : offset >>> 24;
@@ -279,11 +307,25 @@ export class Btf implements TypeSource {
     return members;
   }
 
+  /** False when what stands in the place of a member cannot be one. */
+  #isMember(id: number, i: number): boolean {
+    const { records } = this;
+    const type = records.extra(id, i * 3 + 1);
+    const offset = records.extra(id, i * 3 + 2) & (records.kindFlag(id) ? 0xffffff : -1);
+    return (
+      type > 0 &&
+      type < records.endId &&
+      records.hasString(records.extra(id, i * 3)) &&
+      offset >= 0 &&
+      offset <= records.sizeOrType(id) * 8
+    );
+  }
+
   /** An int that takes fewer bits than its size. */
   #narrowInt(id: number): { readonly bits: number; readonly offset: number } | undefined {
     if (id === 0) return undefined;
     if (id < this.records.firstId && this.#base !== undefined) return this.#base.#narrowInt(id);
-    if (this.records.kind(id) !== KIND.INT) return undefined;
+    if (this.records.isLost(id) || this.records.kind(id) !== KIND.INT) return undefined;
     const word = this.records.extra(id, 0);
     const bits = word & 0xff;
     return bits === this.records.sizeOrType(id) * 8 ? undefined : { bits, offset: (word >>> 16) & 0xff };

@@ -70,6 +70,8 @@ export class KallsymsNames {
   readonly #offsets: Uint32Array;
   readonly #longLengths: boolean;
   readonly #tokens: Tokens;
+  /** 1 for names that could not be read; undefined when all could. */
+  readonly #lost: Uint8Array | undefined;
   readonly #texts: (string | undefined)[] = [];
   /** Of each token: hash of its string, multiplier to the power of its length, and the hash without the first byte. */
   readonly #hash = new Int32Array(256);
@@ -81,7 +83,8 @@ export class KallsymsNames {
   #heads: Int32Array | undefined;
   #next = new Int32Array(0);
 
-  constructor(names: Uint8Array, offsets: Uint32Array, longLengths: boolean, tokens: Tokens) {
+  constructor(names: Uint8Array, offsets: Uint32Array, longLengths: boolean, tokens: Tokens, lost?: Uint8Array) {
+    this.#lost = lost;
     this.#names = names;
     this.#offsets = offsets;
     this.#longLengths = longLengths;
@@ -107,8 +110,13 @@ export class KallsymsNames {
     return this.#offsets.length - 1;
   }
 
+  isLost(symbol: number): boolean {
+    return this.#lost?.[symbol] === 1;
+  }
+
   /** Type letter and name together; a damaged name is cut off at a length beyond all reason. */
   #expand(symbol: number): string {
+    if (this.isLost(symbol)) return '';
     let at = this.#offsets[symbol] ?? 0;
     const end = this.#offsets[symbol + 1] ?? 0;
     at += this.#longLengths && (this.#names[at] ?? 0) >= 0x80 ? 2 : 1;
@@ -126,6 +134,7 @@ export class KallsymsNames {
 
   /** nm's letter; '?' for an empty name. */
   type(symbol: number): string {
+    if (this.isLost(symbol)) return '?';
     let at = this.#offsets[symbol] ?? 0;
     const end = this.#offsets[symbol + 1] ?? 0;
     at += this.#longLengths && (this.#names[at] ?? 0) >= 0x80 ? 2 : 1;
@@ -158,6 +167,7 @@ export class KallsymsNames {
     const empty = this.#empty;
     const longLengths = this.#longLengths;
     for (let symbol = count - 1; symbol >= 0; symbol--) {
+      if (this.isLost(symbol)) continue;
       let at = offsets[symbol] ?? 0;
       const end = offsets[symbol + 1] ?? 0;
       at += longLengths && (names[at] ?? 0) >= 0x80 ? 2 : 1;

@@ -9,10 +9,12 @@
  */
 import { add, alignDown, distance, sub, type VirtAddr, virt } from '../base/address.ts';
 import { ByteView } from '../base/bytes.ts';
-import { attempt, FormatError } from '../base/errors.ts';
+import { attempt, FormatError, isDataError } from '../base/errors.ts';
 import type { MemoryReader } from '../base/memory.ts';
 import { addressOf, signedOf } from './address-index.ts';
 import { KallsymsNames, MARKER_STEP, Tokens, walkNames } from './kallsyms-names.ts';
+import { salvageAddresses, salvageNames } from './kallsyms-salvage.ts';
+import { readAround } from './memory-scan.ts';
 
 const FORMAT = 'kallsyms';
 /** A distribution kernel has 100,000 to 250,000; one with everything built in has less than a million. */
@@ -44,6 +46,9 @@ export interface LoadedNames {
   readonly layout: NameLayout;
 }
 
+/** With less of a table nothing that is asked for would be found. */
+const LEAST = 0.2;
+
 /**
  * @throws FormatError when the tables contradict each other
  * @throws FaultError when they cannot be read
@@ -56,8 +61,28 @@ export function loadNames(memory: MemoryReader, location: KallsymsLocation): Loa
   const size = distance(tokenTable, start);
   // Names and their markers lie before the token table in every era.
   if (size < count * 2 || size > MAX_NAMES_BYTES) throw new FormatError(FORMAT, `${size} bytes for ${count} names`);
-  const tokens = new Tokens(memory.readBytes(tokenTable, tableSize), readIndex(memory.readBytes(tokenIndex, 512)));
-  const bytes = memory.readBytes(start, size);
+  const tokens = readTokens(memory, tokenTable, tableSize, tokenIndex);
+  const { bytes, lost } = readAround(memory, start, size, LEAST);
+  if (lost.length === 0) {
+    const whole = wholeNames(bytes, location, tokens);
+    if (whole !== undefined) return whole;
+  }
+  const left = salvageNames(bytes, count, lost);
+  // Why it is damaged says more than that too little is left.
+  if (left === undefined && lost.length > 0) memory.readBytes(start, size);
+  if (left === undefined) throw new FormatError(FORMAT, 'names do not agree with their markers');
+  const { offsets, longLengths, markerSize } = left;
+  return {
+    names: new KallsymsNames(bytes, offsets, longLengths, tokens, left.lost),
+    layout: { longLengths, markerSize },
+  };
+}
+
+function wholeNames(
+  bytes: Uint8Array,
+  { count, names: start }: KallsymsLocation,
+  tokens: Tokens,
+): LoadedNames | undefined {
   for (const longLengths of [true, false]) {
     const offsets = walkNames(bytes, count, longLengths);
     const markers = offsets === undefined ? undefined : findMarkers(bytes, start, offsets);
@@ -67,7 +92,24 @@ export function loadNames(memory: MemoryReader, location: KallsymsLocation): Loa
       layout: { longLengths, markerSize: markers },
     };
   }
-  throw new FormatError(FORMAT, 'names do not agree with their markers');
+  return undefined;
+}
+
+/** Where each token begins the index says; where that is damaged, the ends of the strings do. */
+function readTokens(memory: MemoryReader, at: VirtAddr, size: number, indexAt: VirtAddr): Tokens {
+  const table = memory.readBytes(at, size);
+  try {
+    return new Tokens(table, readIndex(memory.readBytes(indexAt, 512)));
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    const starts = [0];
+    for (let nul = table.indexOf(0); nul >= 0 && starts.length < 256; nul = table.indexOf(0, nul + 1))
+      starts.push(nul + 1);
+    const tokens = attempt(() => new Tokens(table, Uint16Array.from(starts)));
+    // What these stand for tells whether it is a table of tokens at all.
+    if (tokens?.text(0x30) === '0' && tokens.text(0x39) === '9') return tokens;
+    throw error;
+  }
 }
 
 function readIndex(bytes: Uint8Array): Uint16Array {
@@ -149,8 +191,8 @@ export function loadAddresses(
   names: KallsymsNames,
   tables: Iterable<AddressTable>,
   known: readonly KnownSymbol[],
-): { readonly table: AddressTable; readonly values: Float64Array } {
-  let best: { readonly table: AddressTable; readonly values: Float64Array } | undefined;
+): LoadedAddresses {
+  let best: LoadedAddresses | undefined;
   let fewest = Infinity;
   for (const table of tables) {
     const bytes = attempt(() => memory.readBytes(table.at, addressTableSize(table.kind, names.count)));
@@ -163,8 +205,45 @@ export function loadAddresses(
     }
     if (faults === 0) break;
   }
+  if (best !== undefined && fewest === 0 && countFaults(best.values) === 0) return best;
+  const left = leftAddresses(memory, names, tables, known);
+  if (left !== undefined) return left;
   if (best !== undefined && fewest <= names.count * 0.01) return best;
   throw new FormatError(FORMAT, 'the address table cannot be read, or no reading of it makes sense');
+}
+
+export interface LoadedAddresses {
+  readonly table: AddressTable;
+  readonly values: Float64Array;
+  /** 1 for symbols whose address is lost; undefined when none is. */
+  readonly lost?: Uint8Array;
+}
+
+/** Reads what is left of the table that makes most sense. */
+function leftAddresses(
+  memory: MemoryReader,
+  names: KallsymsNames,
+  tables: Iterable<AddressTable>,
+  known: readonly KnownSymbol[],
+): LoadedAddresses | undefined {
+  let best: LoadedAddresses | undefined;
+  let fewest = names.count * (1 - LEAST);
+  for (const table of tables) {
+    const read = attempt(() => readAround(memory, table.at, addressTableSize(table.kind, names.count), LEAST));
+    const values = read === undefined ? undefined : decodeAddresses(read.bytes, table, names.count);
+    if (read === undefined || values === undefined) continue;
+    const lost = salvageAddresses(values, table, read.lost);
+    const sound = known.every(({ name, address }) => {
+      const [symbol] = names.find(name);
+      return symbol === undefined || lost[symbol] === 1 || addressOf(values[symbol] ?? 0) === address;
+    });
+    const addresses = values.reduce((sum, value) => sum + (value < 0 ? 1 : 0), 0);
+    const missing = lost.reduce((sum, one) => sum + one, 0);
+    if (!sound || addresses * 2 < values.length || missing >= fewest) continue;
+    fewest = missing;
+    best = { table, values, lost };
+  }
+  return best;
 }
 
 /** 0 or Infinity: known symbols have their addresses or not; undefined when none of them is in the table. */
@@ -204,7 +283,7 @@ export function offsetTables(
   base: VirtAddr,
   count: number,
 ): readonly AddressTable[] {
-  const sample = memory.readBytes(at, Math.min(count, 0x2000) * 4);
+  const sample = readAround(memory, at, Math.min(count, 0x2000) * 4, LEAST).bytes;
   const view = new DataView(sample.buffer, sample.byteOffset, sample.byteLength);
   const words = sample.length >> 2;
   let negative = 0;

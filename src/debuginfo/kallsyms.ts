@@ -6,10 +6,10 @@
  * Several symbols may share an address: `at` names the first in table order, as the kernel itself does; the table is
  * sorted at build time so that strong, less underscored and not linker-made names come first.
  */
-import type { VirtAddr } from '../base/address.ts';
+import { distance, type VirtAddr } from '../base/address.ts';
 import { attempt, FormatError, isDataError } from '../base/errors.ts';
 import type { MemoryReader, VirtRange } from '../base/memory.ts';
-import { AddressIndex, addressOf } from './address-index.ts';
+import { AddressIndex, addressOf, signedOf } from './address-index.ts';
 import type { KallsymsNames } from './kallsyms-names.ts';
 import { type FoundKallsyms, scanForKallsyms } from './kallsyms-scan.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type KnownSymbol,
   loadAddresses,
   loadNames,
+  type LoadedAddresses,
   type NameLayout,
   offsetTables,
   readAddress,
@@ -40,17 +41,28 @@ export class Kallsyms implements SymbolTable {
   readonly layout: NameLayout & { readonly addresses: AddressTable['kind'] };
   readonly #names: KallsymsNames;
   readonly #values: Float64Array;
+  /** 1 for symbols whose address is lost; those whose name is lost, the names tell. */
+  readonly #lostAddresses: Uint8Array | undefined;
+  /** Symbols that have no name or no address any more. */
+  readonly lost: number;
   /** Whoever unwinds stacks asks for the same few symbols again and again: by number, and by name. */
   readonly #entries = new Map<number, SymbolEntry>();
   readonly #lookups = new Map<string, SymbolEntry | undefined>();
   #index: AddressIndex | undefined;
 
-  /** @param values - signed address of each symbol */
-  constructor(names: KallsymsNames, values: Float64Array, layout: Kallsyms['layout'], place: KallsymsPlace) {
-    this.place = place;
+  constructor(names: KallsymsNames, addresses: LoadedAddresses, layout: NameLayout, location: KallsymsLocation) {
+    this.place = { location, table: addresses.table };
     this.#names = names;
-    this.#values = values;
-    this.layout = layout;
+    this.#values = addresses.values;
+    this.#lostAddresses = addresses.lost;
+    this.layout = { ...layout, addresses: addresses.table.kind };
+    let count = 0;
+    for (let symbol = 0; symbol < names.count; symbol++) if (this.#isLost(symbol)) count++;
+    this.lost = count;
+  }
+
+  #isLost(symbol: number): boolean {
+    return this.#lostAddresses?.[symbol] === 1 || this.#names.isLost(symbol);
   }
 
   get count(): number {
@@ -85,24 +97,29 @@ export class Kallsyms implements SymbolTable {
   lookup(name: string): SymbolEntry | undefined {
     const known = this.#lookups.get(name);
     if (known !== undefined || this.#lookups.has(name)) return known;
-    const [symbol] = this.#names.find(name);
+    const symbol = this.#find(name);
     const entry = symbol === undefined ? undefined : this.#remembered(symbol);
     if (this.#lookups.size >= MAX_REMEMBERED) this.#lookups.clear();
     this.#lookups.set(name, entry);
     return entry;
   }
 
+  #find(name: string): number | undefined {
+    for (const symbol of this.#names.find(name)) if (!this.#isLost(symbol)) return symbol;
+    return undefined;
+  }
+
   lookupAll(name: string): readonly SymbolEntry[] {
-    return [...this.#names.find(name)].map((symbol) => this.#entry(symbol));
+    return [...this.#names.find(name)].filter((symbol) => !this.#isLost(symbol)).map((symbol) => this.#entry(symbol));
   }
 
   at(address: VirtAddr): SymbolEntry | undefined {
     const symbol = this.#addresses().find(address);
-    return symbol === undefined ? undefined : this.#remembered(symbol);
+    return symbol === undefined || this.#isLost(symbol) ? undefined : this.#remembered(symbol);
   }
 
   *entries(): Generator<SymbolEntry> {
-    for (const symbol of this.#addresses().inOrder()) yield this.#entry(symbol);
+    for (const symbol of this.#addresses().inOrder()) if (!this.#isLost(symbol)) yield this.#entry(symbol);
   }
 }
 
@@ -127,8 +144,8 @@ export function openKallsyms(
   for (const found of candidates(memory, vmcoreinfo, ranges, place)) {
     try {
       const { names, layout } = loadNames(memory, found.location);
-      const { table, values } = loadAddresses(memory, names, found.tables(), checks);
-      return new Kallsyms(names, values, { ...layout, addresses: table.kind }, { location: found.location, table });
+      const addresses = loadAddresses(memory, names, [...found.tables()], checks);
+      return new Kallsyms(names, addresses, layout, found.location);
     } catch (error) {
       // VMCOREINFO damaged, a copy in the page cache, another kernel's table: the next one may be it.
       if (!isDataError(error)) throw error;
@@ -160,10 +177,17 @@ function locateByName(memory: MemoryReader, vmcoreinfo: Vmcoreinfo): FoundKallsy
   const baseAt = vmcoreinfo.symbol('kallsyms_relative_base');
   const addresses = vmcoreinfo.symbol('kallsyms_addresses');
   if (names === undefined || countAt === undefined || tokenTable === undefined || tokenIndex === undefined) return;
-  const count = readU32(memory, countAt);
+  const stored = attempt(() => readU32(memory, countAt));
+  // The base follows the offsets, but for padding: that tells the count as well.
+  const room = offsets === undefined || baseAt === undefined ? undefined : Math.floor(distance(baseAt, offsets) / 4);
+  const agrees = stored !== undefined && (room === undefined || stored === room || stored === room - 1);
+  const count = agrees ? stored : (room ?? readU32(memory, countAt));
   const location: KallsymsLocation = { count, names, tokenTable, tokenIndex };
   if (offsets !== undefined && baseAt !== undefined) {
-    const base = readAddress(memory, baseAt);
+    // The lowest address of all, which is that of the text.
+    const read = attempt(() => readAddress(memory, baseAt));
+    const base =
+      read !== undefined && signedOf(read) < 0 ? read : (vmcoreinfo.symbol('_stext') ?? readAddress(memory, baseAt));
     return { location, tables: () => offsetTables(memory, offsets, base, count) };
   }
   if (offsets !== undefined) return { location, tables: () => [{ kind: 'place-relative', at: offsets }] };

@@ -109,3 +109,36 @@ export function readBefore(memory: MemoryReader, end: VirtAddr, length: number):
   }
   return Buffer.concat(parts);
 }
+
+/** Bytes from the first to the one behind the last. */
+export type ByteRange = readonly [number, number];
+
+/**
+ * As much of a table as can be read, zeros in the place of pages that cannot.
+ * @param least - share that must be there: nothing is allocated for a size that the dump has made up
+ * @throws FaultError when less of it is
+ */
+export function readAround(
+  memory: MemoryReader,
+  start: VirtAddr,
+  size: number,
+  least: number,
+): { readonly bytes: Uint8Array; readonly lost: readonly ByteRange[] } {
+  const parts: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+  const lost: ByteRange[] = [];
+  let missing = 0;
+  for (let at = 0; at < size; ) {
+    const from = add(start, at);
+    const length = pageSizeAt(start, at, size);
+    const bytes = tryRead(memory, from, length);
+    if (bytes === undefined) {
+      missing += length;
+      if (missing > size * (1 - least)) memory.readBytes(from, length);
+      lost.push([at, at + length]);
+    } else parts.push({ at, bytes });
+    at += length;
+  }
+  const out = new Uint8Array(size);
+  for (const { at, bytes } of parts) out.set(bytes, at);
+  return { bytes: out, lost };
+}

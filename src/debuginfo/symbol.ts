@@ -16,6 +16,8 @@ export interface SymbolEntry {
 
 export interface SymbolTable {
   readonly count: number;
+  /** How many have lost their name or address in damaged pages; that one of these is not found proves nothing. */
+  readonly lost?: number;
   /** First symbol of that exact name. */
   lookup(name: string): SymbolEntry | undefined;
   /** All symbols of that exact name (static symbols repeat). */

@@ -3,6 +3,9 @@
  * references and members are resolved on first use; identity is per source, so `===` tells whether two are the same.
  */
 
+/** Stands in names that could not be read, or not wholly; no C name has it. */
+export const LOST_NAME = '?';
+
 export interface VoidType {
   readonly kind: 'void';
 }
@@ -94,4 +97,9 @@ export interface TypeSource {
   variable(name: string): CType | undefined;
   /** Type of a function (`function` kind), where the source has it. */
   func(name: string): FunctionType | undefined;
+  /**
+   * True when part of the source is lost and a name of that spelling may have been in it: then that it is not found
+   * proves nothing. Missing where sources are always whole.
+   */
+  mayHaveLost?(name: string): boolean;
 }

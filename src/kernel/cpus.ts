@@ -14,7 +14,7 @@ const MAX_CPUS = 8192;
  */
 export function cpus(program: Program, which: 'online' | 'possible' | 'present'): readonly number[] {
   const kernel = program.symbols.kernel;
-  const mask = kernel.lookup(`__cpu_${which}_mask`) ?? kernel.lookup(`cpu_${which}_bits`);
+  const mask = kernel.lookup(`__cpu_${which}_mask`) ?? program.trySymbol(`cpu_${which}_bits`);
   // Without CONFIG_SMP there is no mask, and one CPU; without kallsyms nothing says so.
   if (mask === undefined) {
     program.symbol('init_task');

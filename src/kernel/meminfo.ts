@@ -276,7 +276,7 @@ class Reader {
     const size = program.sizeOf('struct address_space');
     // One for each 64 MiB of a swap file since 4.11 (commit 4b3ef9daa4fc); one for each file since 3.9 (commit
     // 33806f06da65), never seen on a real dump here.
-    const counts = program.symbols.kernel.lookup('nr_swapper_spaces')?.address;
+    const counts = program.trySymbol('nr_swapper_spaces')?.address;
     if (counts === undefined)
       program.layouts.chose('swap cache', 'one address_space for each swap file (until 4.10)', []);
     let sum = 0;

@@ -29,7 +29,7 @@ const SMALLEST_MASK = 0xffffffff00000000n;
  * @throws LookupError when this kernel's memmap is not known to lie anywhere, FaultError
  */
 export function vmemmapBase(program: Program): VirtAddr {
-  const symbol = program.symbols.kernel.lookup('vmemmap_base');
+  const symbol = program.trySymbol('vmemmap_base');
   if (symbol !== undefined) return program.memory.readPointer(symbol.address);
   if (program.arch.name === 'x86_64') return X86_64_VMEMMAP;
   throw new LookupError('symbol', 'vmemmap_base');

@@ -50,12 +50,13 @@ export interface Zone {
  * @throws FaultError, LookupError, ValidationError
  */
 export function memoryNodes(program: Program): readonly MemoryNode[] {
-  const kernel = program.symbols.kernel;
-  const table = kernel.lookup('node_data');
-  const only = kernel.lookup('contig_page_data');
-  if (table === undefined) return only === undefined ? [] : [{ id: 0, address: only.address }];
+  const table = program.symbols.kernel.lookup('node_data');
+  if (table === undefined) {
+    const only = program.trySymbol('contig_page_data');
+    return only === undefined ? [] : [{ id: 0, address: only.address }];
+  }
   // `nr_node_ids` bounds the table, whose length nothing in the dump tells; a table of one entry has no such variable.
-  const limit = kernel.lookup('nr_node_ids');
+  const limit = program.trySymbol('nr_node_ids');
   const count = limit === undefined ? 1 : program.memory.readU32(limit.address);
   if (count < 1 || count > MAX_NODES) throw new ValidationError('nr_node_ids', table.address, `is ${count}`);
   const isOnline = onlineNodes(program);
@@ -72,7 +73,7 @@ export function memoryNodes(program: Program): readonly MemoryNode[] {
 
 /** Bit `id` of `nodemask_t node_states[N_ONLINE]`; without it every node counts as online. */
 function onlineNodes(program: Program): (id: number) => boolean {
-  const states = program.symbols.kernel.lookup('node_states');
+  const states = program.trySymbol('node_states');
   const online = program.enumerator('N_ONLINE');
   const mask = program.types.tryFind('nodemask_t');
   if (states === undefined || online === undefined || mask === undefined) return () => true;

@@ -5,9 +5,10 @@
  */
 import { attempt, FormatError, isDataError } from '../base/errors.ts';
 import type { VirtRange } from '../base/memory.ts';
-import { parseBtf, type Btf } from '../debuginfo/btf.ts';
+import type { Btf } from '../debuginfo/btf.ts';
 import { findBtf } from '../debuginfo/find-btf.ts';
 import { Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
+import { openBtf } from '../debuginfo/open-btf.ts';
 import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolTable } from '../debuginfo/symbol.ts';
 import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
@@ -16,7 +17,7 @@ import type { Arch } from './arch/arch.ts';
 import type { Places } from './descriptor.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
-const MAX_BTF = 1 << 28;
+const NAMED = { name: 'BTF of vmlinux' };
 const MAX_ORC_ENTRIES = 1 << 24;
 
 export interface KernelTables {
@@ -48,6 +49,7 @@ export function openTables(
   const btf = types?.btf;
   const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
   const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
+  problems.push(...damageOf(kallsyms, btf));
   const places = {
     kallsyms: kallsyms instanceof Kallsyms ? kallsyms.place : undefined,
     btf: types?.at,
@@ -73,6 +75,19 @@ function openSymbols(
   }
 }
 
+/** What of them is damaged although they can be used. */
+function damageOf(kallsyms: SymbolTable, btf: Btf | undefined): string[] {
+  const { lost = 0, count } = kallsyms;
+  const share = (part: number): string => `${Math.ceil(part * 1000) / 10} %`;
+  const { lostTypes = 0, lostNames = 0 } = btf?.damage ?? {};
+  return [
+    ...(lost > 0 ? [`${lost} of the kernel's ${count} symbols are lost in damaged pages`] : []),
+    ...(lostTypes + lostNames > 0
+      ? [`BTF is damaged: ${share(lostTypes)} of the types and ${share(lostNames)} of the names are lost`]
+      : []),
+  ];
+}
+
 function orProblem<T>(problems: string[], what: string, read: () => T | undefined): T | undefined {
   try {
     const value = read();
@@ -92,10 +107,13 @@ function openTypes(
   arch: Arch,
   known: VirtRange | undefined,
 ): { readonly at: VirtRange; readonly btf: Btf } | undefined {
-  const there = known === undefined ? undefined : attempt(() => readBtf(memory, known));
+  const there =
+    known === undefined
+      ? undefined
+      : attempt(() => openBtf(memory, known.start, Number(known.end - known.start), NAMED));
   if (known !== undefined && there !== undefined) return { at: known, btf: there };
   const at = locateBtf(memory, kallsyms, arch);
-  return at === undefined ? undefined : { at, btf: readBtf(memory, at) };
+  return at === undefined ? undefined : { at, btf: openBtf(memory, at.start, Number(at.end - at.start), NAMED) };
 }
 
 /** By its symbols (since 5.5); else by its looks, in the constants of the kernel image. */
@@ -103,12 +121,6 @@ function locateBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): Vi
   const start = kallsyms.lookup('__start_BTF')?.address;
   const end = kallsyms.lookup('__stop_BTF')?.address;
   return start === undefined || end === undefined ? findBtf(memory, arch.imageRanges()) : { start, end };
-}
-
-function readBtf(memory: VirtualMemory, at: VirtRange): Btf {
-  const size = Number(at.end - at.start);
-  if (!(size > 0 && size <= MAX_BTF)) throw new FormatError('BTF', `claims ${size} bytes`);
-  return parseBtf(memory.readBytes(at.start, size), { name: 'BTF of vmlinux' });
 }
 
 function readOrc(memory: VirtualMemory, kallsyms: SymbolTable, version: OrcVersion): OrcTable | undefined {

@@ -5,7 +5,7 @@
  */
 import { add, virt, type VirtAddr } from '../base/address.ts';
 import type { Budget, Checkpoint } from '../base/budget.ts';
-import { LookupError } from '../base/errors.ts';
+import { FormatError, LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
@@ -126,16 +126,36 @@ export class Program {
     return this.memory.physical.checkpoint;
   }
 
-  /** A symbol of the kernel. @throws LookupError */
+  /** A symbol of the kernel. @throws LookupError, FormatError when it may be lost */
   symbol(name: string): SymbolEntry {
     const symbol = this.symbols.kernel.lookup(name);
-    if (symbol === undefined) throw new LookupError('symbol', name);
+    if (symbol === undefined) throw this.#notFound(name);
     return symbol;
   }
 
-  /** True when the kernel has a symbol of that name. */
+  /**
+   * True when the kernel has a symbol of that name.
+   * @throws FormatError when it is not there, but may be among symbols that are lost
+   */
   hasSymbol(name: string): boolean {
-    return this.symbols.kernel.lookup(name) !== undefined;
+    if (this.symbols.kernel.lookup(name) !== undefined) return true;
+    const error = this.#notFound(name);
+    if (error instanceof FormatError) throw error;
+    return false;
+  }
+
+  /**
+   * A symbol of the kernel; undefined when it has none of that name.
+   * @throws FormatError when it is not there, but may be among symbols that are lost
+   */
+  trySymbol(name: string): SymbolEntry | undefined {
+    return this.hasSymbol(name) ? this.symbol(name) : undefined;
+  }
+
+  #notFound(name: string): FormatError | LookupError {
+    const { lost = 0 } = this.symbols.kernel;
+    if (lost === 0) return new LookupError('symbol', name);
+    return new FormatError('kallsyms', `'${name}' may be among the ${lost} symbols that are lost`);
   }
 
   /** The object of `type` at `address`. @throws LookupError when there is no such type */
@@ -160,7 +180,7 @@ export class Program {
    */
   perCpuAddress(base: VirtAddr, cpu: number): VirtAddr {
     // Without SMP there is one copy and no offset table.
-    const offsets = this.symbols.kernel.lookup('__per_cpu_offset');
+    const offsets = this.trySymbol('__per_cpu_offset');
     if (offsets === undefined) return base;
     return virt(base + this.memory.readU64(add(offsets.address, 8 * cpu)));
   }

@@ -2,8 +2,15 @@
  * All types of the open dump behind one lookup: names as C writes them, sizes, members by path. Sources (BTF now) are
  * asked in order; modules' types only on request. Members are resolved once and remembered.
  */
-import { LookupError } from '../base/errors.ts';
-import type { CType, Member, NamedKind, StructType, TypeSource } from '../debuginfo/type.ts';
+import { FormatError, isDataError, LookupError } from '../base/errors.ts';
+import {
+  type CType,
+  LOST_NAME,
+  type Member,
+  type NamedKind,
+  type StructType,
+  type TypeSource,
+} from '../debuginfo/type.ts';
 
 /** A member found by its path, from the start of the outer type. */
 export interface MemberPlace {
@@ -113,7 +120,10 @@ export class Types {
     this.#byName.clear();
   }
 
-  /** 'struct rq', 'atomic_t', 'unsigned long', 'struct list_head *'. */
+  /**
+   * 'struct rq', 'atomic_t', 'unsigned long', 'struct list_head *'.
+   * @throws FormatError when it is not there, but may be among types that are lost
+   */
   tryFind(name: string): CType | undefined {
     if (this.#byName.has(name)) return this.#byName.get(name);
     const type = this.#find(name);
@@ -136,10 +146,20 @@ export class Types {
     }
     if (text === 'void') return { kind: 'void' };
     const tagged = /^(struct|union|enum) (\w+)$/.exec(text);
-    if (tagged?.[1] !== undefined && tagged[2] !== undefined) return this.#first(tagged[1] as NamedKind, tagged[2]);
+    if (tagged?.[1] !== undefined && tagged[2] !== undefined)
+      return this.#first(tagged[1] as NamedKind, tagged[2]) ?? this.#notLost(tagged[2]);
     // BTF has the compiler's spelling of the basic types; 'long' and 'unsigned long' are its 'long int' and so on.
     const basic = BASIC_NAMES[text] ?? text;
-    return this.#first('typedef', text) ?? this.#first('int', basic) ?? this.#first('int', text);
+    const found = this.#first('typedef', text) ?? this.#first('int', basic) ?? this.#first('int', text);
+    return found ?? this.#notLost(basic);
+  }
+
+  /** Not there, and this proves that there is none. */
+  #notLost(name: string): undefined {
+    for (const source of this.#sources) {
+      if (source.mayHaveLost?.(name) === true)
+        throw new FormatError(source.name, `'${name}' may be among the parts that are lost`);
+    }
   }
 
   /** The first complete type of that name, else a forward declaration: what vmlinux only declares, a module defines. */
@@ -153,12 +173,13 @@ export class Types {
     return declared;
   }
 
+  /** @throws FormatError when it is not there, but may be among types that are lost */
   enumerator(name: string): bigint | undefined {
     for (const source of this.#sources) {
       const value = source.enumerator(name);
       if (value !== undefined) return value;
     }
-    return undefined;
+    return this.#notLost(name);
   }
 
   /** Type of a global variable, where a source knows it. */
@@ -170,7 +191,10 @@ export class Types {
     return undefined;
   }
 
-  /** A member by path: 'pid', 'se.exec_start', 'count[2].counter'; anonymous structs and unions are looked through. */
+  /**
+   * A member by path: 'pid', 'se.exec_start', 'count[2].counter'; anonymous structs and unions are looked through.
+   * @throws FormatError when it is not there, but may be among members that are lost
+   */
   tryMember(type: CType, path: string): MemberPlace | undefined {
     const outer = strip(type);
     if (outer.kind !== 'struct' && outer.kind !== 'union') return undefined;
@@ -223,14 +247,24 @@ function findMember(
 ): { readonly member: Member; readonly bitOffset: number } | undefined {
   if (seen.has(type)) return undefined;
   seen.add(type);
+  let unknown: Error | undefined;
   for (const member of type.members ?? []) {
     if (member.name === name) return { member, bitOffset: member.bitOffset };
+    if (member.name?.includes(LOST_NAME) === true)
+      unknown ??= new FormatError('types', `${typeName(type)}.${name} may be among the members that are lost`);
     if (member.name !== undefined) continue;
-    const inner = strip(member.type);
-    if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
-    const found = findMember(inner, name, seen);
-    if (found !== undefined) return { member: found.member, bitOffset: member.bitOffset + found.bitOffset };
+    try {
+      const inner = strip(member.type);
+      if (inner.kind !== 'struct' && inner.kind !== 'union') continue;
+      const found = findMember(inner, name, seen);
+      if (found !== undefined) return { member: found.member, bitOffset: member.bitOffset + found.bitOffset };
+    } catch (error) {
+      // What lies in this one is not known, but another member may be the one that is wanted.
+      if (!isDataError(error)) throw error;
+      unknown ??= error;
+    }
   }
+  if (unknown !== undefined) throw unknown;
   return undefined;
 }
 
