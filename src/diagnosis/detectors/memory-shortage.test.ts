@@ -7,10 +7,21 @@ import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Program } from '../../program/program.ts';
 import { memoryFact } from '../facts/memory.ts';
+import type { OomCandidates } from '../facts/oom-candidates.ts';
 import memoryShortage from './memory-shortage.ts';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
+
+const NOBODY: OomCandidates = {
+  totalPages: undefined,
+  killable: [],
+  exempt: [],
+  victims: [],
+  next: undefined,
+  waitsFor: undefined,
+  partial: true,
+};
 
 /** A kernel that knows MemTotal, MemFree and the reserve, on one zone with a min watermark, and nothing else. */
 function machine(state: { readonly total: number; readonly free: number; readonly file?: number }): KernelImage {
@@ -64,7 +75,7 @@ function withCounters(
 function findings(image: KernelImage): readonly Finding[] {
   const program = programOfImage(image);
   const memory = contextOf(program).use(memoryFact);
-  return memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 } }, program);
+  return memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 }, oom: NOBODY }, program);
 }
 
 describe('memory-shortage', () => {
@@ -95,7 +106,10 @@ describe('memory-shortage', () => {
     const memory = contextOf(program).use(memoryFact);
     const largest = { pid: 7, comm: 'java', address: virt(0xffff888000000000n) } as Task;
     const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest }];
-    const [finding] = memoryShortage.detector.run({ memory, rss: { groups, total: 9 * GIB, of: () => 0 } }, program);
+    const [finding] = memoryShortage.detector.run(
+      { memory, rss: { groups, total: 9 * GIB, of: () => 0 }, oom: NOBODY },
+      program,
+    );
     expect(finding?.evidence.map(({ show }) => show)).toEqual(['kmem -i', 'kmem -z', 'ps -G 7']);
     expect(finding?.details).toMatchObject({ groups: [{ processes: 2, rss: { value: 9 * GIB } }] });
   });
@@ -111,6 +125,8 @@ describe('memory-shortage', () => {
     const program = programOfImage(image);
     const memory = contextOf(program).use(memoryFact);
     expect(memory.verdict).toBe('unknown');
-    expect(memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 } }, program)).toEqual([]);
+    expect(
+      memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 }, oom: NOBODY }, program),
+    ).toEqual([]);
   });
 });

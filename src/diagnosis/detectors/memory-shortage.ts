@@ -1,12 +1,14 @@
 /**
  * Memory is short: by the kernel's own estimate of what can still be had, or below the watermarks at which only
  * emergencies get a page. Says who holds most of it by resident size, which counts shared memory once for each process
- * that maps it, and says so. What held it up and whether the machine could have helped itself is not judged here.
+ * that maps it, and says so; and whether the OOM killer could have helped.
  */
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { memoryData, memoryFact, memoryNumbers, type MemoryState, memoryText } from '../facts/memory.ts';
+import { type OomCandidates, oomCandidatesFact } from '../facts/oom-candidates.ts';
+import { oomData, oomOutlook } from '../facts/oom-outlook.ts';
 import { type RssGroup, rssFact, type RssTable } from '../facts/rss.ts';
 
 const MAX_GROUPS = 5;
@@ -15,12 +17,13 @@ export default defineDetector({
   id: 'memory-shortage',
   title: 'Shortage of memory',
   summary: 'A machine without free memory stands still in reclaim; who holds it is the first question.',
-  needs: { memory: memoryFact, rss: rssFact },
+  needs: { memory: memoryFact, rss: rssFact, oom: oomCandidatesFact },
   appliesTo: needsTypes,
-  run: ({ memory, rss }) => (memory.verdict === 'short' ? [findingOf(memory, rss)] : []),
+  run: ({ memory, rss, oom }, { pageSize }) =>
+    memory.verdict === 'short' ? [findingOf(memory, rss, oom, pageSize)] : [],
 });
 
-function findingOf(memory: MemoryState, rss: RssTable): Finding {
+function findingOf(memory: MemoryState, rss: RssTable, oom: OomCandidates, pageSize: number): Finding {
   const groups = rss.groups.slice(0, MAX_GROUPS);
   return {
     detector: 'memory-shortage',
@@ -32,6 +35,7 @@ function findingOf(memory: MemoryState, rss: RssTable): Finding {
     story: [
       { topic: 'memory', text: memoryText(memory) },
       ...groups.map((group) => ({ topic: 'holder' as const, text: groupText(group) })),
+      ...oomOutlook(oom, pageSize).map((text) => ({ topic: 'clears' as const, text })),
     ],
     evidence: [...counterEvidence(memory), ...groups.map(groupEvidence)],
     remedies: [],
@@ -43,6 +47,7 @@ function findingOf(memory: MemoryState, rss: RssTable): Finding {
         rss: byteCount(group.bytes),
       })),
       residentSum: byteCount(rss.total),
+      oomKiller: oomData(oom, pageSize),
     },
   };
 }

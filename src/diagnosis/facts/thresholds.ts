@@ -45,3 +45,15 @@ export const SLAB_SHARE = 0.2;
 
 /** Deleted files on tmpfs are told as a cause from this share of MemTotal on: a leftover log or two is no outage. */
 export const DELETED_SHARE = 0.2;
+
+/**
+ * A process that the OOM killer may not choose, or only after others, is told from this share of memory on: below it,
+ * ending it would not end a shortage.
+ */
+export const OOM_PROTECTED_SHARE = 0.1;
+
+/**
+ * One process that holds this share of memory and cannot be chosen, while memory is short, is called the reason why the
+ * killer does not help.
+ */
+export const OOM_PROTECTED_CAUSE = 0.25;
