@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { add, virt, type VirtAddr } from '../base/address.ts';
 import { FaultError, FormatError } from '../base/errors.ts';
+import type { MemoryReader } from '../base/memory.ts';
 import { BtfBuilder } from '../../test/builders/btf.ts';
 import { PieceMemory } from '../../test/builders/memory.ts';
 import { parseBtf } from './btf.ts';
@@ -157,16 +158,36 @@ describe('OrcTable', () => {
     );
   });
 
-  test('unsorted tables end, missing pages are faults, absurd counts are refused', () => {
+  test('unsorted tables are damaged, missing pages are faults, absurd counts are refused', () => {
     const shuffled = build(places.map((_, i) => (i * 7919) % 50_000));
     const wild = new OrcTable(shuffled.memory, { ip: IP, entries: ENTRIES, count, version: 3 });
-    for (let at = 0; at < 50_000; at += 777) wild.lookup(add(TEXT, at));
-    const far = new OrcTable(memory, { ip: IP, entries: ENTRIES, count: 1_000_000, version: 3 });
-    expect(() => far.lookup(TEXT)).toThrow(FaultError);
+    for (let at = 0; at < 50_000; at += 777) expect(() => wild.lookup(add(TEXT, at))).toThrow(FormatError);
+    for (const more of [1_000_000, 100_000_000]) {
+      const far = new OrcTable(memory, { ip: IP, entries: ENTRIES, count: more, version: 3 });
+      expect(() => far.lookup(add(TEXT, 1_000_000))).toThrow(FaultError);
+    }
     for (const bad of [-1, Number.NaN, 1.5, 2 ** 40]) {
       expect(() => new OrcTable(memory, { ip: IP, entries: ENTRIES, count: bad, version: 3 })).toThrow(FormatError);
     }
     expect(new OrcTable(memory, { ip: IP, entries: ENTRIES, count: 0, version: 3 }).lookup(TEXT)).toBeUndefined();
+  });
+
+  test('a lost block costs the places that it covers, and no others', () => {
+    // Entries 2048 to 3071.
+    const hole = { from: add(IP, 8192), to: add(IP, 12288) };
+    const damaged: MemoryReader = {
+      readBytes(address, length) {
+        if (address < hole.to && add(address, length) > hole.from) throw new FaultError('virtual', address, 'lost');
+        return memory.readBytes(address, length);
+      },
+    };
+    const table = new OrcTable(damaged, { ip: IP, entries: ENTRIES, count, version: 3 });
+    const whole = new OrcTable(memory, { ip: IP, entries: ENTRIES, count, version: 3 });
+    places.forEach((place, i) => {
+      const look = (): unknown => table.lookup(add(TEXT, place));
+      if (i >= 2047 && i < 3072) expect(look).toThrow(FaultError);
+      else expect(look()).toEqual(whole.lookup(add(TEXT, place)));
+    });
   });
 });
 

@@ -6,7 +6,7 @@
  * Not handled here: stepping through frames (program/arch), arm64 (has none).
  */
 import { add, distance, type VirtAddr } from '../base/address.ts';
-import { FormatError } from '../base/errors.ts';
+import { FaultError, FormatError, KwhyError } from '../base/errors.ts';
 import type { MemoryReader } from '../base/memory.ts';
 import type { SymbolTable } from './symbol.ts';
 import type { TypeSource } from './type.ts';
@@ -126,6 +126,8 @@ export interface OrcPlace {
 const ENTRY_SIZE = 6;
 /** s32 words per block of `orc_unwind_ip`: 4 KiB. */
 const BLOCK_WORDS = 1024;
+/** Lost blocks in a row that are looked beyond: more are no damage but a size that the dump has made up. */
+const MAX_LOST = 256;
 /** Places whose entry is remembered; forgotten all at once when there are more. */
 const MAX_REMEMBERED = 1 << 14;
 
@@ -134,7 +136,8 @@ export class OrcTable {
   readonly count: number;
   readonly place: OrcPlace;
   readonly #memory: MemoryReader;
-  readonly #blocks = new Map<number, Int32Array>();
+  /** An error in the place of a block that cannot be read, or whose places do not rise. */
+  readonly #blocks = new Map<number, Int32Array | KwhyError>();
   readonly #entries = new Map<number, OrcEntry>();
   /** Entry by distance from `orc_unwind_ip`: the stacks of a machine share most of their return addresses. */
   readonly #lookups = new Map<number, OrcEntry | undefined>();
@@ -149,26 +152,44 @@ export class OrcTable {
     this.count = place.count;
   }
 
-  /** Place of entry `i`, relative to the start of `orc_unwind_ip`. */
-  #pc(i: number): number {
-    const number = Math.floor(i / BLOCK_WORDS);
+  #block(number: number): Int32Array | KwhyError {
     let block = this.#blocks.get(number);
     if (block === undefined) {
-      const first = number * BLOCK_WORDS;
-      const words = Math.min(BLOCK_WORDS, this.count - first);
-      const bytes = this.#memory.readBytes(add(this.place.ip, first * 4), words * 4);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      block = new Int32Array(words);
-      for (let word = 0; word < words; word++) block[word] = view.getInt32(word * 4, true);
+      block = this.#readBlock(number);
       this.#blocks.set(number, block);
     }
-    return i * 4 + (block[i % BLOCK_WORDS] ?? 0);
+    return block;
+  }
+
+  #readBlock(number: number): Int32Array | KwhyError {
+    const first = number * BLOCK_WORDS;
+    const words = Math.min(BLOCK_WORDS, this.count - first);
+    try {
+      const bytes = this.#memory.readBytes(add(this.place.ip, first * 4), words * 4);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const block = new Int32Array(words);
+      for (let word = 0; word < words; word++) {
+        block[word] = view.getInt32(word * 4, true);
+        if (word > 0 && (block[word] ?? 0) + 4 < (block[word - 1] ?? 0))
+          return new FormatError('ORC', 'the table of places is damaged', first * 4);
+      }
+      return block;
+    } catch (error) {
+      if (error instanceof FaultError) return error;
+      throw error;
+    }
+  }
+
+  /** Place of entry `i`, relative to the start of `orc_unwind_ip`; undefined when its block is lost. */
+  #pc(i: number): number | undefined {
+    const block = this.#block(Math.floor(i / BLOCK_WORDS));
+    return block instanceof KwhyError ? undefined : i * 4 + (block[i % BLOCK_WORDS] ?? 0);
   }
 
   /**
    * The rule for `pc`: the last entry at or below it. For a return address ask for one byte less. Undefined below the
    * first entry, and where 2^31 bytes or more lie between: the caller knows which table a pc belongs to.
-   * @throws FaultError when the part of the table that is needed cannot be read
+   * @throws FaultError, FormatError when the part of the table that is needed cannot be read or is damaged
    */
   lookup(pc: VirtAddr): OrcEntry | undefined {
     const wanted = distance(pc, this.place.ip);
@@ -187,10 +208,36 @@ export class OrcTable {
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#pc(middle) <= wanted) low = middle + 1;
-      else high = middle;
+      // Entries on both sides of a lost block tell whether it is needed.
+      const nearest = middle - MAX_LOST * BLOCK_WORDS;
+      let left = middle;
+      while (left >= low && this.#pc(left) === undefined) {
+        if (left < nearest) return this.#lost(middle);
+        left = Math.floor(left / BLOCK_WORDS) * BLOCK_WORDS - 1;
+      }
+      const below = left < low ? undefined : this.#pc(left);
+      if (below !== undefined && below > wanted) {
+        high = left;
+        continue;
+      }
+      let right = middle;
+      while (right < high && this.#pc(right) === undefined) {
+        if (right > middle + MAX_LOST * BLOCK_WORDS) return this.#lost(middle);
+        right = (Math.floor(right / BLOCK_WORDS) + 1) * BLOCK_WORDS;
+      }
+      const above = right >= high ? undefined : this.#pc(right);
+      if (above !== undefined && above <= wanted) low = right + 1;
+      else if (left === right) high = middle;
+      else return this.#lost(middle);
     }
     return low === 0 ? undefined : this.entry(low - 1);
+  }
+
+  /** @throws KwhyError why the block of an entry is lost */
+  #lost(i: number): never {
+    const block = this.#block(Math.floor(i / BLOCK_WORDS));
+    if (block instanceof KwhyError) throw block;
+    throw new RangeError(`block of entry ${i} is not lost`);
   }
 
   /** @throws FaultError when it cannot be read */
