@@ -6,7 +6,7 @@
  * must agree.
  */
 import { clearBits, contains, isAligned, isKernel, virt, type VirtAddr } from '../base/address.ts';
-import { attempt, isDataError, type KwhyError } from '../base/errors.ts';
+import { attempt, FaultError, isDataError, type KwhyError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { type Blocker, blockerOf } from './blocker.ts';
 import { MAX_LIST } from './list.ts';
@@ -68,7 +68,8 @@ export function findLockWait(
   if (!task.state.sleeping || task.running) return undefined;
   const search: Search = { program, task, frames, isTask, rings };
   const blocker = attempt(() => blockerOf(program, task.address));
-  const named = blocker !== undefined && isPlausible(search, blocker.kind, blocker.lock) ? blocker : undefined;
+  const words = blocker === undefined ? 'wrong' : wordsOf(search, blocker.kind, blocker.lock);
+  const named = words === 'wrong' ? undefined : blocker;
   const realtime = attempt(() => realtimeWait(program, task, frames));
   if (realtime !== undefined) return realtime;
   if (named === undefined) return waitOnStack(search, undefined);
@@ -151,27 +152,36 @@ function namedWait({ program, task, rings }: Search, { kind, lock, mode }: Block
   return { kind, lock, waiter, func: undefined, shownBy: 'task' };
 }
 
-/** The lock's own words must make sense for its kind. */
-function isPlausible({ program, isTask }: Search, kind: ListedKind['kind'], lock: VirtAddr): boolean {
-  const isOwner = (owner: VirtAddr): boolean => isTask(owner) || wasTask(program, kind, lock, owner);
+function isPlausible(search: Search, kind: ListedKind['kind'], lock: VirtAddr): boolean {
+  return wordsOf(search, kind, lock) === 'fitting';
+}
+
+/** Whether the lock's own words make sense for its kind; a dump may lack the page that it lies on. */
+function wordsOf(search: Search, kind: ListedKind['kind'], lock: VirtAddr): 'fitting' | 'wrong' | 'missing' {
   try {
-    if (kind === 'mutex') {
-      const state = mutexState(program, lock);
-      const fitting = state.owner === undefined ? isOwnerless(program, state) : isOwner(state.owner);
-      return state.hasWaiters !== false && fitting;
-    }
-    if (kind === 'rw_semaphore') {
-      const state = rwsemState(program, lock);
-      const fitting =
-        state.owner === undefined ? state.rawOwner === undefined || state.rawOwner < 8n : isOwner(state.owner);
-      const counts = (state.readers ?? 0) <= MAX_LIST;
-      return counts && state.hasWaiters !== false && (fitting || state.ownerIs === 'hint');
-    }
-    return semaphoreState(program, lock).count === 0;
+    return haveSense(search, kind, lock) ? 'fitting' : 'wrong';
   } catch (error) {
-    if (isDataError(error)) return false;
-    throw error;
+    if (!isDataError(error)) throw error;
+    const there = error instanceof FaultError && error.reason !== 'unmapped' && error.reason !== 'absent';
+    return there ? 'missing' : 'wrong';
   }
+}
+
+function haveSense({ program, isTask }: Search, kind: ListedKind['kind'], lock: VirtAddr): boolean {
+  const isOwner = (owner: VirtAddr): boolean => isTask(owner) || wasTask(program, kind, lock, owner);
+  if (kind === 'mutex') {
+    const state = mutexState(program, lock);
+    const fitting = state.owner === undefined ? isOwnerless(program, state) : isOwner(state.owner);
+    return state.hasWaiters !== false && fitting;
+  }
+  if (kind === 'rw_semaphore') {
+    const state = rwsemState(program, lock);
+    const fitting =
+      state.owner === undefined ? state.rawOwner === undefined || state.rawOwner < 8n : isOwner(state.owner);
+    const counts = (state.readers ?? 0) <= MAX_LIST;
+    return counts && state.hasWaiters !== false && (fitting || state.ownerIs === 'hint');
+  }
+  return semaphoreState(program, lock).count === 0;
 }
 
 /**

@@ -86,6 +86,17 @@ describe('locks since 7.1', () => {
     });
   });
 
+  it('are what the task names, when their own page is not in the dump', () => {
+    const waits = new Waits('since 7.1').add('first', ['mutex_lock']);
+    waits.tasks.image.place('lost', 'struct mutex', {}, { page: 'excluded' });
+    waits.tasks.image.write('first.blocker', ref('lost'));
+    waits.tasks.link();
+    expect(waits.find('first')).toMatchObject({ kind: 'mutex', lock: waits.at('lost'), shownBy: 'task' });
+    // Where the machine has no memory there is no lock.
+    waits.tasks.image.write('first.blocker', 0xffff900000000000n);
+    expect(waits.find('first')).toBeUndefined();
+  });
+
   it('are not believed of a task that names what is no lock with waiters', () => {
     for (const value of [{ owner: ref('holder') }, { owner: 0x6b6b6b6b6b6b6b6bn }] as const) {
       const waits = pair('mutex');

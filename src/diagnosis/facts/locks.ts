@@ -55,6 +55,8 @@ export interface ContendedLock {
   readonly rwsem: RwsemState | undefined;
   /** Only for mutexes. */
   readonly mutex: MutexState | undefined;
+  /** Why its own words cannot be read, though tasks name it: a dump may lack its page. */
+  readonly unread: string | undefined;
   /** What of its queue could not be read or does not fit. */
   readonly problems: readonly string[];
 }
@@ -156,11 +158,25 @@ function readLock(context: FactContext, group: readonly (readonly [Task, LockWai
     onStacks: group.filter(([, { shownBy }]) => shownBy === 'stack').length,
     named: group.filter(([, { shownBy }]) => shownBy !== 'stack').length,
     problems,
-    ...ownerOf(context, kind, address),
+    ...ownerOrNot(context, kind, address),
   };
 }
 
 type Ownership = Pick<ContendedLock, 'owner' | 'ownerIs' | 'ownerGone' | 'ownerUnread' | 'rwsem' | 'mutex'>;
+
+function ownerOrNot(
+  context: FactContext,
+  kind: LockKind,
+  address: VirtAddr,
+): Ownership & Pick<ContendedLock, 'unread'> {
+  try {
+    return { ...ownerOf(context, kind, address), unread: undefined };
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    const nobody = { owner: undefined, ownerIs: undefined, ownerGone: undefined, ownerUnread: undefined };
+    return { ...nobody, rwsem: undefined, mutex: undefined, unread: error.message };
+  }
+}
 
 function ownerOf(context: FactContext, kind: LockKind, address: VirtAddr): Ownership {
   const { byAddress, complete } = context.use(tasksFact);

@@ -72,7 +72,17 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
 }
 
 function queueEvidence(lock: ContendedLock): Evidence {
-  const { kind, address: at, waiters, strangers, whole, onStacks, named, problems } = lock;
+  const { kind, address: at, waiters, strangers, whole, onStacks, named, unread, problems } = lock;
+  if (unread !== undefined) {
+    return {
+      claim: prose`${plural(waiters.length, 'task names', 'tasks name')} it as what they wait for; the lock itself could not be read.`,
+      address: at,
+      ctype: `struct ${kind}`,
+      confidence: 'probable',
+      because: [unread],
+      show: `struct ${kind} ${hex(at)}`,
+    };
+  }
   const because = [...problems];
   const total = waiters.length + strangers;
   if (onStacks + named < total) because.push('the others stand on the list of the lock alone');
@@ -109,7 +119,7 @@ function showStruct(ctype: string): string {
   return ctype.startsWith('struct ') ? ctype : 'kmem';
 }
 
-function holderEvidence({ kind }: ContendedLock, { task, certainty, named, proof, turns }: Holder): Evidence[] {
+function holderEvidence({ kind, unread }: ContendedLock, { task, certainty, named, proof, turns }: Holder): Evidence[] {
   const out: Evidence[] = named ? [namedEvidence(kind, task, certainty)] : [];
   if (turns !== undefined) {
     const life = turns.alive === undefined ? '' : prose`, of the ${duration(turns.alive)} since it started`;
@@ -122,7 +132,11 @@ function holderEvidence({ kind }: ContendedLock, { task, certainty, named, proof
     });
   }
   if (proof === undefined) return out;
-  const whose = named ? 'Its' : prose`The lock names no reader, but ${taskValue(task)} is one: its`;
+  const whose = named
+    ? 'Its'
+    : unread === undefined
+      ? prose`The lock names no reader, but ${taskValue(task)} is one: its`
+      : prose`Whom the lock names is not known, but ${taskValue(task)} is a reader: its`;
   const what = proof.points === 'lock' ? 'the address of the lock' : 'the address of the object around the lock';
   const under = proof.taker === undefined ? '' : prose`, called by ${symbol(proof.taker)}, which works under this lock`;
   out.push({

@@ -153,7 +153,8 @@ function residentLine({ victims }: PileUp, { info }: MemoryState, resident: numb
 }
 
 /** Why the lock names nobody. */
-function unnamedText({ lock: { kind, rwsem, mutex, ownerGone, ownerUnread } }: PileUp): Prose {
+function unnamedText({ lock: { kind, rwsem, mutex, ownerGone, ownerUnread, unread } }: PileUp): Prose {
+  if (unread !== undefined) return ['The lock itself cannot be read from this dump, so whom it names is not known.'];
   if (kind === 'semaphore') return ['A semaphore does not say who holds it.'];
   if (ownerGone !== undefined && rwsem?.heldBy !== 'readers')
     return prose`The lock names as its owner ${ctype('struct task_struct')} ${address(ownerGone)}, which is no task of this machine any more: it has exited.`;
@@ -183,16 +184,20 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
   if (holder === undefined)
     return lock.kind === 'semaphore'
       ? ['not known: a semaphore has no owner.']
-      : lock.ownerUnread === undefined
-        ? ['nobody that the lock names.']
-        : ['a task that could not be read.'];
+      : lock.unread !== undefined
+        ? ['not known: the lock cannot be read.']
+        : lock.ownerUnread === undefined
+          ? ['nobody that the lock names.']
+          : ['a task that could not be read.'];
   const off = holderOffCpu === undefined ? '' : prose`, off the CPU ${duration(holderOffCpu)}`;
   const state = `state ${holder.task.state.letter}`;
   const how = {
     exact: 'the owner, exactly',
     confirmed: holder.named
       ? 'last reader by the lock, confirmed by its own stack'
-      : 'a reader by its own stack; the lock names none',
+      : lock.unread === undefined
+        ? 'a reader by its own stack; the lock names none'
+        : 'a reader by its own stack; the lock cannot be read',
     hint:
       lock.kind === 'semaphore'
         ? 'the last that took it: a hint, as any task may give it back'

@@ -8,7 +8,7 @@ import type { Task } from '../../kernel/sched.ts';
 import { frameAt, stackArea, stackWords, type NamedFrame } from '../../kernel/stack.ts';
 import type { FactContext } from '../../model/diagnosis.ts';
 import type { Program } from '../../program/program.ts';
-import { lockNamesFact, type LockName } from './lock-names.ts';
+import { lockNamesFact } from './lock-names.ts';
 import type { ContendedLock } from './locks.ts';
 import { stacksFact } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
@@ -76,7 +76,8 @@ function takersOf(program: Program, member: string | undefined): readonly string
 /** What the search needs to know of a lock, once for all tasks. */
 interface Wanted {
   readonly lock: ContendedLock;
-  readonly name: LockName;
+  /** The object that holds the lock, where it is known what that is. */
+  readonly around: VirtAddr | undefined;
   readonly takers: readonly string[];
   readonly waiters: ReadonlySet<Task>;
 }
@@ -84,7 +85,11 @@ interface Wanted {
 function wantedOf(context: FactContext, lock: ContendedLock): Wanted {
   const name = context.use(lockNamesFact).of(lock.address, lock.kind);
   const waiters = new Set(lock.waiters.map(({ task }) => task));
-  return { lock, name, takers: takersOf(context.program, name.member), waiters };
+  // What it is the lock of may not be in the dump: then its own address counts, under whatever takes such locks.
+  const members = name.what === 'slab' || name.what === 'unknown' ? Object.keys(TAKERS) : [name.member];
+  const takers = members.flatMap((member) => takersOf(context.program, member));
+  const around = name.member === undefined ? undefined : name.container?.address;
+  return { lock, around, takers, waiters };
 }
 
 /** What shows that a task works under a lock of which it is said to be a reader. */
@@ -100,7 +105,8 @@ export function readerByStack(
   context: FactContext,
   lock: ContendedLock,
 ): { readonly task: Task; readonly proof: ReaderProof } | undefined {
-  const readers = lock.rwsem?.heldBy === 'readers' ? (lock.rwsem.readers ?? 0) : 0;
+  const unread = lock.kind === 'rw_semaphore' && lock.unread !== undefined;
+  const readers = lock.rwsem?.heldBy === 'readers' ? (lock.rwsem.readers ?? 0) : unread ? 1 : 0;
   const wanted = wantedOf(context, lock);
   if (readers === 0 || wanted.takers.length === 0) return undefined;
   const found: { task: Task; proof: ReaderProof }[] = [];
@@ -116,7 +122,7 @@ export function readerByStack(
  * A reader that waits for the lock has it on its stack as well, so a waiter proves nothing; neither does a word in a
  * frame further out than the function that takes the lock.
  */
-function proofIn(context: FactContext, { lock, name, takers, waiters }: Wanted, task: Task): ReaderProof | undefined {
+function proofIn(context: FactContext, { lock, around, takers, waiters }: Wanted, task: Task): ReaderProof | undefined {
   if (task.running || waiters.has(task)) return undefined;
   const { program } = context;
   const { frames } = context.use(stacksFact).of(task);
@@ -124,7 +130,7 @@ function proofIn(context: FactContext, { lock, name, takers, waiters }: Wanted, 
   const taker = frames[takerIndex];
   // Without one, only a task that the lock names is worth a look.
   if (taker === undefined && lock.owner !== task) return undefined;
-  const found = wordsUnder(program, task, frames, [lock.address, name.container?.address])
+  const found = wordsUnder(program, task, frames, [lock.address, around])
     .filter(({ frame }) => taker === undefined || frames.indexOf(frame) <= takerIndex)
     .map(
       ({ at, word, frame }): ReaderProof => ({

@@ -38,6 +38,16 @@ describe('stacks', () => {
     });
   });
 
+  it('says that pages of tasks are never left out by right', () => {
+    const incident = new Incident();
+    incident.task('a', { pid: 10, brokenStack: 'cannot read virtual memory at 0xffff888000001000: excluded' });
+    const context = contextOf(incident.program());
+    context.use(stacksFact);
+    const missing = context.coverage.at(-1)?.missing ?? [];
+    expect(missing.length).toBe(2);
+    expect(missing[1]).toMatch(/too old for this kernel$/);
+  });
+
   it('misses no stack of a task that exited and has none, but one of a task that lives', () => {
     const incident = new Incident();
     incident.task('zombie', { pid: 10, state: 'Z' });

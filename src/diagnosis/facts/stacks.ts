@@ -28,15 +28,19 @@ export const stacksFact = defineFact<StackTable>({
       else if (hasNone(program, task)) freed++;
       else problems.push(stack.problem);
     }
-    cover({
-      what: 'kernel stacks, unwound to their end',
-      read,
-      total: tasks.length - freed,
-      missing: groupReasons(problems),
-    });
+    const missing = [...groupReasons(problems), ...(problems.some(isExcluded) ? [WRONGLY_EXCLUDED] : [])];
+    cover({ what: 'kernel stacks, unwound to their end', read, total: tasks.length - freed, missing });
     return { of: (task) => stacks.get(task) ?? taskStack(program, task, states) };
   },
 });
+
+/** No dump level leaves tasks and their stacks out; makedumpfile 1.7.8 does on 7.2, whose `struct page` it does not know. */
+const WRONGLY_EXCLUDED =
+  'pages in use were left out as if they were free or of user space: what made the dump (makedumpfile) is too old for this kernel';
+
+function isExcluded(problem: string): boolean {
+  return problem.endsWith(': excluded');
+}
 
 /** A zombie's stack is given back before its parent asks for it: nothing is missing. */
 function hasNone(program: Program, { address, state }: Task): boolean {
