@@ -48,7 +48,7 @@ export function columns(rows: readonly (readonly string[])[]): string {
 }
 
 /** Of the sources that ran: short, with '+' when they differ from it; undefined outside of a checkout. */
-function commit(): string | undefined {
+export function commit(): string | undefined {
   const git = (...args: readonly string[]): string | undefined => {
     const { status, stdout } = spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' });
     return status === 0 ? stdout.trim() : undefined;

@@ -1,5 +1,5 @@
 /**
- * Does the fuzzer find bugs? `node fuzz/planted.ts [--seconds N] [--seed S] [--only N] [--later]` plants twenty bounds bugs
+ * Does the fuzzer find bugs? `node fuzz/planted.ts [--seconds N] [--seed S] [--only N] [--later] [--json FILE]` plants twenty bounds bugs
  * (planted-bugs.ts; with --later those of planted-later.ts) into a copy of the sources, one at a time, gives the fuzzer so
  * many seconds for each (60), and prints what it found. The copy without a bug must give no finding. Exits with 1 when
  * fewer than 18 are found.
@@ -9,7 +9,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { columns } from './figures.ts';
+import { columns, commit } from './figures.ts';
+import type { PlantedResult } from './planted-result.ts';
 import { PLANTED, type PlantedBug } from './planted-bugs.ts';
 import { PLANTED_LATER } from './planted-later.ts';
 
@@ -69,6 +70,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     only: { type: 'string' },
     later: { type: 'boolean' },
+    json: { type: 'string' },
   },
 });
 const seconds = Number(values.seconds ?? 60);
@@ -78,14 +80,20 @@ const started = Date.now();
 try {
   copySources(folder);
   const rows: string[][] = [['#  bug', 'target', 'found', 'executions', 'seconds', 'as']];
-  let found = 0;
+  const results: PlantedResult[] = [];
   const all = values.later === true ? PLANTED_LATER : PLANTED;
   const bugs = all.filter((_, i) => values.only === undefined || Number(values.only) === i + 1);
   for (const bug of bugs) {
     const takeBack = plant(folder, bug);
     const run = fuzz(folder, bug.target, seconds, seed);
     takeBack();
-    if (run.key !== undefined) found++;
+    results.push({
+      what: bug.what,
+      target: bug.target,
+      found: run.key,
+      executions: run.executions,
+      seconds: run.seconds,
+    });
     rows.push([
       `${String(all.indexOf(bug) + 1).padStart(2)} ${bug.what}`,
       bug.target,
@@ -96,6 +104,9 @@ try {
     ]);
     console.log(rows.at(-1)?.join(' | '));
   }
+  const found = results.filter((result) => result.found !== undefined).length;
+  const report = { commit: commit(), seed, node: process.version, planted: results };
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
   let quiet = true;
   for (const target of new Set(bugs.map((bug) => bug.target))) {
     const run = fuzz(folder, target, Math.min(seconds, 20), seed);

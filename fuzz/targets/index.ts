@@ -8,6 +8,7 @@ import { flattened, split } from './containers.ts';
 import { kallsyms } from './kallsyms.ts';
 import { kdump } from './kdump.ts';
 import { kernel } from './kernel.ts';
+import { memoryImages } from './memory-images.ts';
 import { modules } from './modules.ts';
 import { notes } from './notes.ts';
 import { orc } from './orc.ts';
@@ -21,6 +22,7 @@ export const targets: readonly Target[] = [
   kdump,
   flattened,
   split,
+  memoryImages,
   bitmap,
   notes,
   codecs,
