@@ -57,3 +57,15 @@ export const OOM_PROTECTED_SHARE = 0.1;
  * killer does not help.
  */
 export const OOM_PROTECTED_CAUSE = 0.25;
+
+/**
+ * An allocation of this order and above needs so many pages in one piece that reclaim alone does not make them:
+ * PAGE_ALLOC_COSTLY_ORDER of include/linux/mmzone.h, from which on the kernel itself gives up early.
+ */
+export const COSTLY_ORDER = 3;
+
+/**
+ * A memory cgroup counts as full from this share of its limit on: charges come in batches of 64 pages for each CPU, and
+ * reclaim stops a little below.
+ */
+export const MEMCG_FULL = 0.97;

@@ -1,0 +1,190 @@
+/**
+ * Allocations that failed, by the log: those that could not wait for reclaim (in an interrupt, as when a network card
+ * receives) while others could have waited, so that the kernel's reserve is too small; and large ones that found no free
+ * block of their size although enough pages were free, so that memory is in pieces. Where memory as a whole is short,
+ * that is the reason, and nothing is said of either.
+ */
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { byteCount, command, duration, name, plural, prose, type Prose, ratio, symbol } from '../../model/value.ts';
+import type { AllocationFailure } from '../../kernel/allocation-failure.ts';
+import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
+import { COSTLY_ORDER, MIN_FREE } from '../facts/thresholds.ts';
+
+export default defineDetector({
+  id: 'allocation-failure',
+  title: 'Allocations that failed',
+  summary: 'A reserve that is too small, or memory in pieces, fails allocations while memory is there.',
+  needs: { log: oomLogFact, memory: memoryFact },
+  appliesTo: needsTypes,
+  run: ({ log, memory }, { pageSize }) =>
+    memory.verdict === 'enough' ? [...atomicFindings(log, memory), ...fragmented(log, memory, pageSize)] : [],
+});
+
+/** Small ones that could not wait. */
+function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Finding[] {
+  const atomic = failures.filter(({ atomic: cannotWait, order, stalledMs }) => {
+    return cannotWait === true && order < COSTLY_ORDER && stalledMs === undefined;
+  });
+  const [first] = atomic;
+  const last = atomic.at(-1);
+  const total = memory.info.memTotal.value;
+  const reserve = memory.info.minFree.value;
+  if (first === undefined || last === undefined || total === undefined) return [];
+  // With a large reserve the burst was larger still, or the reserve is in another zone: not known.
+  const tooSmall = reserve !== undefined && reserve < total * MIN_FREE;
+  const wanted = Math.round((total * MIN_FREE) / 1024);
+  const where = stackWords(first);
+  return [
+    {
+      detector: 'allocation-failure',
+      cause: 'min-free-too-low',
+      role: tooSmall ? 'cause' : 'context',
+      title: prose`${plural(atomic.length, 'allocation')} that could not wait failed${where}, while memory is not short: the kernel's reserve was used up.`,
+      confidence: 'probable',
+      because: ['the failures are in the log; that a larger reserve would have met them is inferred'],
+      weight: atomic.length,
+      story: [
+        {
+          topic: 'what',
+          text: prose`${plural(atomic.length, 'allocation')} of order ${ordersOf(atomic)} failed in ${namesOf(atomic)}${where}.`,
+        },
+        {
+          topic: 'why',
+          text: prose`Who may not sleep gets pages from the reserve alone (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve)} or ${ratio(reserve / total)} of memory`}).`,
+        },
+        ...sinceOf(first, last),
+        { topic: 'memory', text: memoryText(memory) },
+      ],
+      evidence: [evidenceOf(first, 'The first of them, in the log')],
+      remedies: tooSmall
+        ? [
+            {
+              action: prose`Raise the reserve from ${byteCount(reserve)} to ${ratio(MIN_FREE)} of memory: ${command(`sysctl vm.min_free_kbytes=${wanted}`)}.`,
+              caution: ['so much less is there for processes'],
+            },
+          ]
+        : [],
+      details: {
+        failures: atomic.length,
+        function: where.length === 0 ? undefined : symbol(receiverOf(first) ?? ''),
+        minFree: reserve === undefined ? undefined : byteCount(reserve),
+        wantedMinFree: tooSmall ? byteCount(wanted * 1024) : undefined,
+        memory: memoryData(memory),
+      },
+    },
+  ];
+}
+
+/** Large ones for which enough pages were free, but not in one piece. */
+function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number): readonly Finding[] {
+  const large = failures.filter((failure) => failure.order >= COSTLY_ORDER && inPieces(failure, pageSize));
+  const [first] = large;
+  const last = large.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const size = 2 ** first.order * pageSize;
+  const free = freeBytes(first);
+  return [
+    {
+      detector: 'allocation-failure',
+      cause: 'memory-fragmented',
+      role: 'cause',
+      title: prose`${plural(large.length, 'allocation')} of ${byteCount(size)} in one piece failed, while ${byteCount(free)} were free: memory is in pieces.`,
+      confidence: 'certain',
+      weight: large.length,
+      story: [
+        {
+          topic: 'what',
+          text: prose`${plural(large.length, 'allocation')} of order ${ordersOf(large)} failed in ${namesOf(large)}${stackWords(first)}.`,
+        },
+        {
+          topic: 'why',
+          text: prose`No zone had a free block of ${byteCount(size)}; smaller ones added up to ${byteCount(free)}.`,
+        },
+        ...sinceOf(first, last),
+        { topic: 'memory', text: memoryText(memory) },
+      ],
+      evidence: [evidenceOf(first, 'The first of them, with the free blocks of each zone below it in the log')],
+      remedies: [
+        {
+          action: prose`Let whoever asks for ${byteCount(size)} in one piece be content with single pages (kvmalloc, scatter lists), or allocate early.`,
+        },
+        {
+          action: prose`Until then ${command('sysctl vm.compact_memory=1')} makes larger pieces.`,
+          caution: ['it stops processes for a moment, and lasts only a while'],
+        },
+      ],
+      details: {
+        failures: large.length,
+        order: first.order,
+        bytes: byteCount(size),
+        free: byteCount(free),
+        comm: name(first.comm),
+        memory: memoryData(memory),
+      },
+    },
+  ];
+}
+
+/** True when the log shows free memory enough for it and above the min watermark, and no block so large. */
+function inPieces({ order, memory }: AllocationFailure, pageSize: number): boolean {
+  if (memory === undefined || memory.zones.length === 0) return false;
+  const needed = (2 ** order * pageSize) / 1024;
+  const known = memory.zones.every(({ freeBlocks }) => freeBlocks.length > order);
+  const spare = memory.zones.some(({ kilobytes }) => {
+    return (kilobytes.get('free') ?? 0) - (kilobytes.get('min') ?? Number.POSITIVE_INFINITY) >= needed;
+  });
+  return (
+    known && spare && memory.zones.every(({ freeBlocks }) => freeBlocks.slice(order).every((blocks) => blocks === 0))
+  );
+}
+
+function freeBytes({ memory }: AllocationFailure): number {
+  return (memory?.zones ?? []).reduce((sum, { kilobytes }) => sum + (kilobytes.get('free') ?? 0) * 1024, 0);
+}
+
+/** Functions of the allocator itself, which are on each of these stacks. */
+const ALLOCATOR =
+  /^(dump_stack|warn_alloc|__alloc_pages|alloc_pages|alloc_slab|new_slab|___slab|__slab|allocate_slab|cache_alloc|kmem_|__kmem|kmalloc|__kmalloc|kmem_getpages|__do_kmalloc|page_frag|__page_frag|get_page|__get_free|show_mem|cache_grow|fallback_alloc|____cache|_kmem|alloc_frag)/;
+
+/** Who asked: the first function that is not the allocator's own. */
+function receiverOf({ stack }: AllocationFailure): string | undefined {
+  return stack.find((func) => !ALLOCATOR.test(func));
+}
+
+function stackWords(failure: AllocationFailure): Prose {
+  const func = receiverOf(failure);
+  return func === undefined ? [] : prose` in ${symbol(func)}`;
+}
+
+function ordersOf(failures: readonly AllocationFailure[]): string {
+  return [...new Set(failures.map(({ order }) => order))].sort((a, b) => a - b).join(', ');
+}
+
+function namesOf(failures: readonly AllocationFailure[]): Prose {
+  const names = [...new Set(failures.map(({ comm }) => comm))];
+  const shown = names.slice(0, 3).flatMap((comm, i): Prose => (i === 0 ? [name(comm)] : [', ', name(comm)]));
+  return names.length > 3 ? [...shown, ` and ${names.length - 3} others`] : shown;
+}
+
+function sinceOf(first: AllocationFailure, last: AllocationFailure): Finding['story'] {
+  if (first.timeNs === undefined || last.timeNs === undefined) return [];
+  return [
+    {
+      topic: 'since',
+      text: prose`From ${duration(first.timeNs)} to ${duration(last.timeNs)} after boot, as far as the log reaches back.`,
+    },
+  ];
+}
+
+function evidenceOf(failure: AllocationFailure, what: string): Finding['evidence'][number] {
+  const flags = failure.gfpFlags ?? `0x${failure.gfpMask.toString(16)}`;
+  return {
+    claim: prose`${what}: ${name(failure.comm)}, order ${String(failure.order)}, ${name(flags)}.`,
+    address: undefined,
+    ctype: undefined,
+    confidence: 'certain',
+    show: "log | grep -A40 'page allocation failure'",
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * The OOM killer chose a process, and that does not end: it sleeps where a signal does not reach it. Until its memory is
+ * taken from it or given up the killer chooses nobody else. One that is on its way out, or runs, is no finding.
+ */
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { byteCount, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
+import { type StackTable, stacksFact, waitsIn } from '../facts/stacks.ts';
+
+interface Stuck {
+  readonly process: OomProcess;
+  /** Those of its threads that sleep uninterruptibly. */
+  readonly sleepers: readonly Task[];
+  /** What the first of them sleeps in; undefined when its stack cannot be read. */
+  readonly func: string | undefined;
+}
+
+export default defineDetector({
+  id: 'oom-stuck-victim',
+  title: 'Victim of the OOM killer that does not end',
+  summary: 'While an earlier victim sleeps uninterruptibly its memory may not come back, and nobody else is chosen.',
+  needs: { candidates: oomCandidatesFact, stacks: stacksFact, memory: memoryFact },
+  appliesTo: needsTypes,
+  run: ({ candidates, stacks, memory }, { pageSize }) =>
+    stuckOf(candidates, stacks).map((stuck) => findingOf(stuck, memory, pageSize)),
+});
+
+function stuckOf({ victims }: OomCandidates, stacks: StackTable): readonly Stuck[] {
+  return victims.flatMap((process): readonly Stuck[] => {
+    const sleepers = process.threads.filter(({ state, running }) => state.letter === 'D' && !running);
+    const [first] = sleepers;
+    if (first === undefined) return [];
+    return [{ process, sleepers, func: waitsIn(stacks.of(first).frames) }];
+  });
+}
+
+function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding {
+  const { process, sleepers, func } = stuck;
+  const size = (process.standing.pages ?? 0) * pageSize;
+  const taken = process.standing.exemption === 'skip';
+  const short = memory.verdict === 'short';
+  const where: Prose = func === undefined ? [] : prose` in ${symbol(func)}`;
+  return {
+    detector: 'oom-stuck-victim',
+    cause: 'oom-victim-stuck',
+    role: 'cause',
+    title: prose`The OOM killer chose ${taskValue(process.task)}, which cannot end: it sleeps uninterruptibly${where}.`,
+    confidence: short ? 'certain' : 'probable',
+    ...(short ? {} : { because: ['memory is not short any more, so what it still holds may not matter'] }),
+    weight: sleepers.length,
+    story: [
+      {
+        topic: 'what',
+        text: prose`${taskValue(process.task)} was chosen (signal->oom_mm is set), and ${plural(sleepers.length, 'thread')} of it ${sleepers.length === 1 ? 'sleeps' : 'sleep'} uninterruptibly${where}.`,
+      },
+      { topic: 'why', text: ['SIGKILL is only seen when what it waits for comes.'] },
+      {
+        topic: 'holder',
+        text: taken
+          ? prose`Its memory was taken from it, or given up (MMF_OOM_SKIP): the killer may choose others. It still counts ${byteCount(size)}.`
+          : prose`It still holds ${byteCount(size)}, and the killer chooses nobody else before that is taken or given up.`,
+      },
+      { topic: 'memory', text: memoryText(memory) },
+    ],
+    evidence: [
+      {
+        claim: prose`signal->oom_mm of ${taskValue(process.task)} is set.`,
+        address: process.task.address,
+        ctype: 'struct task_struct',
+        confidence: 'certain',
+        show: `task -R signal ${process.task.pid}`,
+      },
+      ...sleepers.slice(0, 3).map((thread) => ({
+        claim: prose`${taskValue(thread)} is in state ${thread.state.letter}${where}.`,
+        address: thread.address,
+        ctype: 'struct task_struct',
+        confidence: 'certain' as const,
+        show: `bt ${thread.pid}`,
+      })),
+    ],
+    remedies: [
+      {
+        action: prose`Find out what ${name(process.task.comm)} waits for: that, and no further kill, lets it end.`,
+      },
+    ],
+    details: {
+      culprit: taskValue(process.task),
+      sleeping: sleepers.map((thread) => taskValue(thread)),
+      waitsIn: func === undefined ? undefined : symbol(func),
+      bytes: byteCount(size),
+      memoryTaken: taken,
+      memory: memoryData(memory),
+    },
+  };
+}
