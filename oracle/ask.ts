@@ -8,7 +8,7 @@ import type { Program } from '../src/program/program.ts';
 import { type Answers, answersOf } from './answers.ts';
 import { fileHash, remembered } from './cache.ts';
 import { compare, type Explanation, type Subject, type Tally } from './compare.ts';
-import { crashAnswers, runCrash } from './crash/answers.ts';
+import { crashAnswers, crashInput, runCrash } from './crash/answers.ts';
 import { sayForCrash } from './crash/ours.ts';
 import { withReadable } from './drgn/twin.ts';
 import type { DumpToAsk } from './dumps.ts';
@@ -117,7 +117,7 @@ export class Asker {
     });
     versus('crash', () => {
       sayForCrash(answers);
-      const parts = [hash, image, this.#version('crash'), fileHash(join(oracleRoot, 'crash/answers.ts'))];
+      const parts = [hash, image, this.#version('crash'), crashInput()];
       return crashAnswers(remembered('crash', parts, () => runCrash(this.#peers, dump.path, vmlinux)));
     });
     const tool = (name: string, input: string | undefined, ...command: readonly [string, ...string[]]): string => {
@@ -157,7 +157,7 @@ export class Asker {
     ours.say('BTF', 'tells signs', btf.records.saysEnumSigns);
     versus('pahole', () => {
       const theirs = paholeAnswers(
-        tool('dwarves', undefined, 'pahole', '-F', 'dwarf', '--show_private_classes', inside),
+        tool('dwarves', undefined, 'pahole', '-F', 'dwarf', '--show_private_classes', '--lang_exclude=rust', inside),
       );
       sayLayouts('layouts', layouts, /^struct /, theirs, ours);
       return theirs;

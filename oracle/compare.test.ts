@@ -13,6 +13,7 @@ function answers(entries: Readonly<Record<string, string | undefined>>): Answers
 }
 
 const known: Explanation = {
+  verdict: 'both',
   name: 'names cut off',
   oracle: 'peer',
   group: 'tasks',

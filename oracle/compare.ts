@@ -26,6 +26,12 @@ export interface Difference {
   readonly theirs: Answer | undefined;
 }
 
+/**
+ * Who is right where they differ: `oracle` is wrong, or says less than there is; `both` say the same in two ways, or answer
+ * slightly different questions; `later` the machine went on after the oracle had looked.
+ */
+export type Verdict = 'oracle' | 'both' | 'later';
+
 /** A known difference: where it occurs, as narrowly as can be told, and why ours is right (or neither is wrong). */
 export interface Explanation {
   /** A short name, for tables. */
@@ -34,6 +40,7 @@ export interface Explanation {
   readonly group: string;
   /** Why. */
   readonly argument: string;
+  readonly verdict: Verdict;
   /** @param about - both sides' answers to all questions, for what decides on more than the one value */
   explains(difference: Difference, about: Context): boolean;
 }

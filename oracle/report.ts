@@ -4,7 +4,7 @@
 import { table } from '../bench/statistics.ts';
 import type { Asked } from './ask.ts';
 import { show } from './answers.ts';
-import type { Explanation, Tally } from './compare.ts';
+import type { Explanation, Tally, Verdict } from './compare.ts';
 
 interface Sum {
   asked: number;
@@ -54,8 +54,14 @@ export function summaryTable(asked: readonly Asked[]): string {
   return table(['oracle', 'about', 'questions', 'agreeing', 'explained', 'unexplained'], [...rows, ...total]);
 }
 
-/** How often each explanation was used. */
-function explainedTable(asked: readonly Asked[], explanations: readonly Explanation[]): string {
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  oracle: 'Where an oracle is wrong, or says less than there is',
+  both: 'Where both are right',
+  later: 'Where the machine went on after it was recorded',
+};
+
+/** How often each explanation of a verdict was used. */
+function explainedTable(asked: readonly Asked[], explanations: readonly Explanation[], verdict: Verdict): string {
   const used = new Map<string, number>();
   for (const { tallies } of asked)
     for (const { oracle, group, explained } of tallies)
@@ -63,14 +69,29 @@ function explainedTable(asked: readonly Asked[], explanations: readonly Explanat
         const key = `${oracle}\0${group}\0${name}`;
         used.set(key, (used.get(key) ?? 0) + n);
       }
-  const rows = [...used].map(([key, n]) => {
+  const rows = [...used].flatMap(([key, n]) => {
     const [oracle = '', group = '', name = ''] = key.split('\0');
     const why = explanations.find(
       (each) => each.oracle === oracle && each.name === name && (each.group === group || each.group === '*'),
     );
-    return [oracle, group, name, count(n), why?.argument ?? ''];
+    return why?.verdict === verdict ? [[oracle, group, name, count(n), why.argument]] : [];
   });
   return table(['oracle', 'about', 'difference', 'times', 'argument'], rows);
+}
+
+const VERDICT_ORDER: readonly Verdict[] = ['oracle', 'both', 'later'];
+
+/** Explanations that no difference needed: of kernels or formats that were not among the dumps, or of no use any more. */
+function unusedLine(asked: readonly Asked[], explanations: readonly Explanation[]): string {
+  const used = new Set(
+    asked.flatMap(({ tallies }) =>
+      tallies.flatMap(({ oracle, explained }) => [...explained.keys()].map((name) => `${oracle}: ${name}`)),
+    ),
+  );
+  const unused = new Set(
+    explanations.map(({ oracle, name }) => `${oracle}: ${name}`).filter((each) => !used.has(each)),
+  );
+  return unused.size === 0 ? '' : `not needed: ${[...unused].join('; ')}`;
 }
 
 function differences(asked: readonly Asked[], most: number): string[] {
@@ -106,8 +127,7 @@ export function markdown(
   return [
     facts.join('\n'),
     summaryTable(asked),
-    '### Explained differences',
-    explainedTable(asked, explanations),
+    ...VERDICT_ORDER.flatMap((verdict) => [`### ${VERDICTS[verdict]}`, explainedTable(asked, explanations, verdict)]),
     '### Unexplained differences',
     open.length === 0 ? 'None.' : open.join('\n'),
   ].join('\n\n');
@@ -117,7 +137,8 @@ export function markdown(
 export function text(asked: readonly Asked[], explanations: readonly Explanation[]): string {
   return [
     summaryTable(asked),
-    explainedTable(asked, explanations),
+    ...VERDICT_ORDER.map((verdict) => `${VERDICTS[verdict]}:\n${explainedTable(asked, explanations, verdict)}`),
+    unusedLine(asked, explanations),
     missingLines(asked).join('\n'),
     differences(asked, 20).join('\n'),
   ]

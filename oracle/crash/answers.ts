@@ -11,11 +11,15 @@ type Command = (typeof COMMANDS)[number] | (typeof LONG)[number];
 
 const MARK = '@@@ kwhy ';
 
+/** What crash is asked. */
+export function crashInput(): string {
+  const script = [...COMMANDS, ...LONG].flatMap((command) => [`!echo "${MARK}${command}"`, command]);
+  return ['set scroll off', ...script, 'quit', ''].join('\n');
+}
+
 /** Runs crash on a dump and returns the whole session. @throws PeerError */
 export function runCrash(peers: Peers, dump: string, vmlinux: string): string {
-  const script = [...COMMANDS, ...LONG].flatMap((command) => [`!echo "${MARK}${command}"`, command]);
-  const input = ['set scroll off', ...script, 'quit', ''].join('\n');
-  return peers.run(['crash', '-s', peers.inside(vmlinux), peers.dump(dump)], dump, input);
+  return peers.run(['crash', '-s', peers.inside(vmlinux), peers.dump(dump)], dump, crashInput());
 }
 
 /** The output of each command of a session. */
@@ -160,8 +164,12 @@ function sayLists(
     answers.say('mounts', `${at}.device`, device);
     answers.say('mounts', `${at}.directory`, directory);
   }
-  for (const [, cache = '', name] of rows(slabs, /^([0-9a-f]{16}) .* (\S+)$/))
+  const slab = /^([0-9a-f]{16}) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)k +(\S+)$/;
+  for (const [, cache = '', size, , , count, kilobytes, name] of rows(slabs, slab)) {
     answers.say('slab caches', hexa(cache), name);
+    answers.say('slab usage', `${hexa(cache)}.objectSize`, size);
+    answers.say('slab usage', `${hexa(cache)}.pages`, (Number(count) * Number(kilobytes)) / 4);
+  }
 }
 
 function saySystem(answers: Answers, text: string | undefined): void {

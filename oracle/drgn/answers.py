@@ -20,7 +20,7 @@ from drgn.helpers.linux.percpu import per_cpu_ptr
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.printk import get_printk_records
 from drgn.helpers.linux.sched import cpu_rq, idle_task, loadavg, task_cpu, task_state_to_char
-from drgn.helpers.linux.slab import for_each_slab_cache
+from drgn.helpers.linux.slab import for_each_slab_cache, slab_cache_usage
 from drgn.helpers.linux.timekeeping import ktime_get_coarse_boottime_ns, ktime_get_coarse_ns
 from drgn.helpers.linux.timekeeping import ktime_get_coarse_real_ns
 from drgn.helpers.linux.vmstat import global_vm_event_state
@@ -170,6 +170,16 @@ def find_lock(task, trace):
         return
 
 
+def waiters_of(lock, name):
+    """Since 7.1 a lock has a pointer to the first of a ring of waiters, until then the head of a list."""
+    first = member(lock, "first_waiter")
+    if first is None:
+        yield from list_for_each_entry(name, lock.wait_list.address_of_(), "list")
+    elif first:
+        yield first
+        yield from list_for_each_entry(name, first.list.address_of_(), "list")
+
+
 def lock_answers(address, kind):
     at = hexa(address)
     lock = Object(prog, f"struct {kind}", address=address)
@@ -179,7 +189,7 @@ def lock_answers(address, kind):
         say("locks", f"{at}.count", lambda: hexa(lock.count.counter))
     waiters = []
     try:
-        for waiter in list_for_each_entry(f"struct {'rwsem' if kind != 'mutex' else kind}_waiter", lock.wait_list.address_of_(), "list"):
+        for waiter in waiters_of(lock, f"struct {'rwsem' if kind != 'mutex' else kind}_waiter"):
             mode = ""
             if kind == "rw_semaphore":
                 mode = {0: " write", 1: " read"}[waiter.type.value_()]
@@ -335,7 +345,10 @@ def list_answers():
         say("modules", f"{name}.address", lambda: hexa(module))
         say("modules", f"{name}.ranges", lambda: merged(module_address_regions(module)))
     for cache in for_each_slab_cache(prog):
-        say("slab caches", hexa(cache), lambda: cache.name.string_())
+        at = hexa(cache)
+        say("slab caches", at, lambda: cache.name.string_())
+        say("slab usage", f"{at}.objectSize", lambda: cache.object_size)
+        say("slab usage", f"{at}.pages", lambda: slab_cache_usage(cache).num_slabs << (cache.oo.x.value_() >> 16))
 
 
 def main():

@@ -1,9 +1,10 @@
 /**
  * Known differences from crash.
  */
-import type { Answer } from '../answers.ts';
+import type { Answer, Answers } from '../answers.ts';
 import type { Context, Explanation } from '../compare.ts';
-import { areAliases, isInside } from './symbols.ts';
+import { isSince } from './releases.ts';
+import { addressesOf, areAliases, isInside } from './symbols.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
 const words = (answer: Answer | undefined): string[] => text(answer).split(' ');
@@ -16,6 +17,16 @@ function apart(ours: readonly string[], theirs: readonly string[]): { ours: stri
   };
 }
 
+/** Whether the words of one list are all in the other, in their order. */
+function isWithin(inner: readonly string[], outer: readonly string[]): boolean {
+  let at = 0;
+  for (const word of inner) {
+    at = outer.indexOf(word, at) + 1;
+    if (at === 0) return false;
+  }
+  return inner.length > 0;
+}
+
 /** TASK_WAKING of include/linux/sched.h, since 4.14. */
 const TASK_WAKING = 0x200;
 
@@ -24,6 +35,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'a running task from further in',
     oracle: 'crash',
     group: 'stacks',
+    verdict: 'both',
     argument:
       "crash starts a running task's stack at the innermost frame it finds on it, in machine_kexec, in the NMI that stopped the CPU or in the handling of the fault; we start at the registers that the kernel saved for the dump, a few frames further out, as drgn does.",
     explains: ({ key, ours, theirs }, all) => {
@@ -38,6 +50,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'the interrupted function as a line of its own',
     oracle: 'crash',
     group: 'stacks',
+    verdict: 'both',
     argument:
       'The function that an exception interrupted is told by crash as "exception RIP" above its registers, and not as a frame; drgn and we count it as one.',
     explains: ({ ours, theirs }, all) => {
@@ -54,9 +67,23 @@ export const CRASH: readonly Explanation[] = [
     },
   },
   {
+    name: 'whatever looks like an address',
+    oracle: 'crash',
+    group: 'stacks',
+    verdict: 'oracle',
+    argument:
+      'crash 9 does not know the unwind tables of 7.1 and later, and takes every word on the stack for a frame that looks like a return address: ours are all among them, in their order (but for the functions that a running task is in). drgn, which reads these tables, has the same frames as we.',
+    explains: ({ key, ours, theirs }, { subject, ours: all }) => {
+      if (!isSince(subject.release, 7, 1)) return false;
+      const running = all.get('stack registers', key) === 'crash-note';
+      return isWithin(words(ours).slice(running ? 3 : 0), words(theirs));
+    },
+  },
+  {
     name: 'only on a stack that differs',
     oracle: 'crash',
     group: 'functions',
+    verdict: 'both',
     argument: 'The name is of an address on one of the stacks that differ, whose differences are explained one by one.',
     explains: ({ key, ours, theirs }, all) => {
       if (ours !== undefined && theirs !== undefined) return false;
@@ -72,6 +99,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'two names of one address',
     oracle: 'crash',
     group: 'functions',
+    verdict: 'both',
     argument: 'Both names are symbols at the same address; the kernel prints the first in kallsyms order, as we do.',
     explains: ({ ours, theirs }, { ours: all }) => areAliases(all, text(ours), text(theirs)),
   },
@@ -79,6 +107,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'a label inside a function',
     oracle: 'crash',
     group: 'functions',
+    verdict: 'both',
     argument: 'One names a label between the start of the function and the address, the other the function.',
     explains: ({ ours, theirs }, { ours: all }) =>
       isInside(all, text(ours), text(theirs)) || isInside(all, text(theirs), text(ours)),
@@ -87,6 +116,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'uptime with a wrong HZ',
     oracle: 'crash',
     group: 'sys',
+    verdict: 'oracle',
     argument:
       'crash 9 takes HZ from mq-deadline or from the embedded configuration, finds neither on 6.12 and later and assumes 1000; 300 s before the wrap of jiffies then make an uptime of minutes. CLOCK_BOOTTIME of the timekeeper, which we use, agrees with the guest itself.',
     explains: ({ key, theirs }, { ours }) => {
@@ -102,6 +132,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'uptime from jiffies',
     oracle: 'crash',
     group: 'sys',
+    verdict: 'oracle',
     argument:
       'crash counts jiffies, which stand still while ticks are lost; the difference is below a second, and shows as one where a full second lies between.',
     explains: ({ key, ours, theirs }) =>
@@ -111,34 +142,46 @@ export const CRASH: readonly Explanation[] = [
     name: 'date of the last update',
     oracle: 'crash',
     group: 'sys',
+    verdict: 'both',
     argument: 'crash takes xtime as it was when it was updated last; ours may be a second later.',
     explains: ({ key, ours, theirs }) =>
       key === 'date' && Math.abs(Date.parse(text(ours)) - Date.parse(text(theirs))) <= 1000,
   },
   {
+    name: 'a clock that crash does not find',
+    oracle: 'crash',
+    group: 'sys',
+    verdict: 'oracle',
+    argument:
+      'Since 6.17 the timekeeper is an element of timekeeper_data, and tk_core is gone: crash 9 finds no clock and shows 1970. CLOCK_REALTIME, which we use, agrees with drgn.',
+    explains: ({ key, theirs }, { ours }) =>
+      key === 'date' && theirs === 'Thu Jan  1 00:00:00 UTC 1970' && addressesOf(ours, 'tk_core').length === 0,
+  },
+  {
     name: 'parts of COMMITTED',
     oracle: 'crash',
     group: 'kmem -i',
+    verdict: 'oracle',
     argument:
       'crash reads vm_committed_as.count alone and not what each CPU has counted; /proc/meminfo (vm_memory_committed()) and we add these.',
-    explains: ({ key }, { ours }) =>
+    explains: ({ key, theirs }, { ours }) =>
       // The sum is compared with drgn, which adds the parts as well.
-      key === 'COMMITTED' && ours.get('meminfo', 'committedAs') !== 'unreadable',
+      key === 'COMMITTED' && Number(ours.get('meminfo', 'committedAs.count')) / 4096 === Number(theirs),
   },
   {
     name: 'pages that CPUs have not added',
     oracle: 'crash',
     group: 'kmem -i',
-    argument: 'crash reads the global counters without the differences that each CPU keeps (at most 125 an item).',
-    explains: ({ ours, theirs }, { ours: all }) => {
-      const cpus = text(all.get('system', 'cpus.online')).split(' ').length;
-      return Math.abs(Number(ours) - Number(theirs)) <= 125 * cpus * 4;
-    },
+    verdict: 'oracle',
+    argument:
+      'crash reads the global counters without the differences that each CPU keeps: its number is the one that these alone give.',
+    explains: ({ key, theirs }, { ours }) => globalAlone(key, ours) === Number(theirs),
   },
   {
     name: 'zones without pages',
     oracle: 'crash',
     group: 'zones',
+    verdict: 'both',
     argument: 'crash prints the zones of a node behind the last one that has memory; we read pglist_data.nr_zones.',
     explains: ({ key, ours }, { theirs }) =>
       ours === undefined && theirs.get('zones', key.replace(/^(\d+\.\w+)\..*$/, '$1.spanned')) === '0',
@@ -147,6 +190,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'anonymous inodes',
     oracle: 'crash',
     group: 'open files',
+    verdict: 'both',
     argument: 'd_path() puts anon_inode: before the name of anonymous inodes; crash prints the name alone.',
     explains: ({ key, ours, theirs }) => key.endsWith('.path') && text(ours) === `anon_inode:${text(theirs)}`,
   },
@@ -154,6 +198,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'pipes and sockets',
     oracle: 'crash',
     group: 'open files',
+    verdict: 'oracle',
     argument: 'pipefs and sockfs make names such as pipe:[1146] when asked (d_dname); crash prints none.',
     explains: ({ key, ours, theirs }) =>
       key.endsWith('.path') && theirs === '' && /^(pipe|socket):\[\d+\]$/.test(text(ours)),
@@ -162,6 +207,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'pages that tasks have not added',
     oracle: 'crash',
     group: 'ps',
+    verdict: 'oracle',
     argument:
       'Until 6.1 each task keeps up to 64 events of each kind to itself (task_struct.rss_stat). crash does not add these of every task of the address space; drgn and smaps_rollup of /proc do, and agree with us.',
     explains: ({ key, ours, theirs }, all) =>
@@ -173,6 +219,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'a task that never ran',
     oracle: 'crash',
     group: 'stacks',
+    verdict: 'oracle',
     argument: 'A new task has one frame, ret_from_fork; crash shows none.',
     explains: ({ key, ours, theirs }, all) =>
       theirs === '' && words(ours).length === 1 && all.ours.get('tasks', `${key}.runs`) === '0',
@@ -181,6 +228,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'a running task in user mode',
     oracle: 'crash',
     group: 'stacks',
+    verdict: 'oracle',
     argument:
       'The registers that were saved say that the CPU was in user mode, where no kernel stack is in use; crash shows what is left on it, or the NMI that stopped the CPU.',
     explains: ({ key, ours }, all) =>
@@ -192,6 +240,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'in the middle of a switch',
     oracle: 'crash',
     group: 'ps',
+    verdict: 'both',
     argument:
       "__schedule() sets rq->curr to the next task before the CPU leaves the stack of the last one. crash calls the last one running (current_task), we and drgn the next (rq->curr); the last one's stack is read from the CPU's registers, the next one's from where it left the CPU.",
     explains: ({ key, ours }, all) =>
@@ -203,6 +252,7 @@ export const CRASH: readonly Explanation[] = [
     name: 'woken and not yet queued',
     oracle: 'crash',
     group: 'ps',
+    verdict: 'both',
     argument:
       'TASK_WAKING is none of the states that the kernel reports: task_state_index() gives R for it, crash has a name of its own.',
     explains: ({ key, ours, theirs }, all) =>
@@ -215,21 +265,45 @@ export const CRASH: readonly Explanation[] = [
     name: 'load averages cut off',
     oracle: 'crash',
     group: 'sys',
+    verdict: 'both',
     argument: 'crash cuts the hundredths off, we round.',
     explains: ({ key, ours, theirs }) =>
       key === 'loadAverages' &&
-      words(ours).every((load, i) => Math.abs(Number(load) - Number(words(theirs)[i])) < 0.0101),
+      words(ours).every((load, i) => ['0.00', '0.01'].includes((Number(load) - Number(words(theirs)[i])).toFixed(2))),
   },
   {
     name: 'the parent of an idle task',
     oracle: 'crash',
     group: 'ps',
+    verdict: 'oracle',
     argument:
       'The idle tasks of other CPUs than the first are children of the task that brought the CPU up (real_parent says so, in drgn too); crash prints 0 for all of them.',
     explains: ({ key, theirs }, { ours }) =>
       key.endsWith('.ppid') && theirs === '0' && ours.get('tasks', key.replace('.ppid', '.idle')) === 'yes',
   },
 ];
+
+/** What the global counters alone say, in pages; without what each CPU has counted and not added. */
+function globalAlone(key: string, ours: Answers): number | undefined {
+  const folded = (...names: readonly string[]): number =>
+    Number(names.map((name) => ours.get('counters', `${name}.folded`)).find((value) => value !== undefined));
+  const of = (name: string): number => Number(ours.get('kmem -i', name));
+  switch (key) {
+    case 'FREE':
+      return folded('NR_FREE_PAGES');
+    case 'USED':
+      return of('TOTAL MEM') - folded('NR_FREE_PAGES');
+    case 'CACHED':
+      return folded('NR_FILE_PAGES') - of('BUFFERS');
+    case 'SLAB':
+      return (
+        folded('NR_SLAB_RECLAIMABLE_B', 'NR_SLAB_RECLAIMABLE') +
+        folded('NR_SLAB_UNRECLAIMABLE_B', 'NR_SLAB_UNRECLAIMABLE')
+      );
+    default:
+      return undefined;
+  }
+}
 
 /** How many tasks use the address space of the task that a key begins with. */
 function sharers(key: string, { ours }: Context): number {

@@ -1,17 +1,32 @@
 /**
  * Known differences from drgn.
  */
-import type { Answer } from '../answers.ts';
+import type { Answer, Answers } from '../answers.ts';
 import { isUnreadable, type Explanation } from '../compare.ts';
 import { addressesOf, areAliases, isInside } from './symbols.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
+
+/** Whether an address lies in a module. */
+function isInModule(ours: Answers, address: bigint): boolean {
+  return [...ours.group('modules')].some(
+    ([key, ranges]) =>
+      key.endsWith('.ranges') &&
+      text(ranges)
+        .split(' ')
+        .some((range) => {
+          const [start = '0x0', end = '0x0'] = range.split('-');
+          return address >= BigInt(start) && address < BigInt(end);
+        }),
+  );
+}
 
 export const DRGN: readonly Explanation[] = [
   {
     name: 'two names of one address',
     oracle: 'drgn',
     group: 'functions',
+    verdict: 'both',
     argument:
       'Both names are symbols at the same address (every symbol is compared with nm); the kernel prints the first in kallsyms order, as we do, and drgn another.',
     explains: ({ ours, theirs }, { ours: all }) => areAliases(all, text(ours), text(theirs)),
@@ -20,6 +35,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'a label inside a function',
     oracle: 'drgn',
     group: 'functions',
+    verdict: 'both',
     argument:
       'Assembler code such as entry_SYSCALL_64 has labels (entry_SYSCALL_64_after_hwframe) that lie between its start and the address. drgn names the symbol whose size covers the address; the kernel and crash name the label, the last symbol before it.',
     explains: ({ ours, theirs }, { ours: all }) => isInside(all, text(ours), text(theirs)),
@@ -28,6 +44,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'the first instruction of a function',
     oracle: 'drgn',
     group: 'functions',
+    verdict: 'oracle',
     argument:
       'A new task will begin at the first instruction of ret_from_fork; drgn takes the address for a return address, and looks for the function before it.',
     explains: ({ key, ours, theirs }, { ours: all }) =>
@@ -39,6 +56,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'anonymous inodes',
     oracle: 'drgn',
     group: 'files',
+    verdict: 'oracle',
     argument: 'd_path() asks the dentry, which names anonymous inodes anon_inode:[...]; drgn does not ask it.',
     explains: ({ key, ours, theirs }) =>
       key.endsWith('.path') && text(theirs) === '[anon_inodefs]' && text(ours).startsWith('anon_inode:'),
@@ -47,6 +65,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'pipes and sockets',
     oracle: 'drgn',
     group: 'files',
+    verdict: 'oracle',
     argument:
       'pipefs and sockfs make names such as pipe:[1146] when asked (d_dname); drgn shows the file system instead.',
     explains: ({ key, ours, theirs }) =>
@@ -59,33 +78,44 @@ export const DRGN: readonly Explanation[] = [
       name: 'symbols of modules',
       oracle: 'drgn',
       group,
+      verdict: 'both',
       argument:
         "drgn has no symbols of a module whose debug file it was not given; ours come from the module's own table, and the name is none of the kernel's.",
-      explains: ({ ours, theirs }, { ours: all }) =>
-        (theirs === 'unknown' || theirs === 'unnamed') &&
+      explains: ({ key, ours, theirs }, { ours: all }) =>
         text(ours) !== '' &&
-        addressesOf(all, text(ours)).length === 0,
+        addressesOf(all, text(ours)).length === 0 &&
+        (group === 'functions'
+          ? theirs === 'unknown' && isInModule(all, BigInt(key))
+          : theirs === 'unnamed' && key.endsWith('.operations')),
     }),
   ),
   {
     name: 'an address space of several processes',
     oracle: 'drgn',
     group: 'rss',
+    verdict: 'oracle',
     argument:
       'Until 6.1 each task keeps some of the counts to itself. drgn adds those of one thread group; processes that share an address space (vfork, CLONE_VM) are several groups. smaps_rollup of /proc agrees with our sum.',
-    explains: ({ key }, { ours }) => {
+    explains: ({ key, ours: own, theirs }, { ours }) => {
       const groups = new Set<string>();
+      let tasks = 0;
       for (const [field, value] of ours.group('tasks')) {
-        if (field.endsWith('.mm') && value === key.split('.')[0])
-          groups.add(text(ours.get('tasks', field.replace(/mm$/, 'tgid'))));
+        if (!field.endsWith('.mm') || value !== key.split('.')[0]) continue;
+        groups.add(text(ours.get('tasks', field.replace(/mm$/, 'tgid'))));
+        tasks++;
       }
-      return groups.size > 1 && /\.(file|anon|shmem|swap|total)$/.test(key);
+      // Each keeps at most TASK_RSS_EVENTS_THRESH of each kind, of which the total has three.
+      const most = tasks * 64 * (key.endsWith('.total') ? 3 : 1);
+      return (
+        groups.size > 1 && /\.(file|anon|shmem|swap|total)$/.test(key) && Math.abs(Number(own) - Number(theirs)) <= most
+      );
     },
   },
   {
     name: 'stacks that were freed',
     oracle: 'drgn',
     group: 'stacks',
+    verdict: 'both',
     argument: 'An exited task has no stack any more: drgn raises an error, we have no frames.',
     explains: ({ key, ours, theirs }, all) =>
       ours === '' && isUnreadable(theirs) && text(all.ours.get('tasks', `${key}.exitState`)) !== '0',
@@ -94,6 +124,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'woken already',
     oracle: 'drgn',
     group: 'lock waits',
+    verdict: 'both',
     argument:
       'The task stands in the function that waits, but was woken and is runnable: it is about to take the lock, and we name only locks that somebody sleeps for.',
     explains: ({ key, ours }, all) => ours === undefined && all.ours.get('tasks', `${key}.state`) === 'R',
@@ -102,6 +133,7 @@ export const DRGN: readonly Explanation[] = [
     name: 'zeroes for what was left out',
     oracle: 'drgn',
     group: '*',
+    verdict: 'oracle',
     argument:
       'makedumpfile -E leaves excluded pages out of the ELF segments, and drgn reads holes as zeroes; we say that they cannot be read.',
     explains: ({ ours, theirs }, { subject }) =>

@@ -28,7 +28,7 @@ const LEFT_OUT: readonly (readonly [name: string, pattern: RegExp, argument: str
   ['its own tables', /^kallsyms_/, 'scripts/kallsyms leaves out the tables that it makes'],
   [
     'numbers of the linker script',
-    /^(init_per_cpu__\w+|kexec_control_code_size|phys_startup_64|text_size)$/,
+    /^(init_per_cpu__\w+|kexec_control_code_size|phys_startup_64|text_size|xen_elfnote_\w+_value)$/,
     'absolute symbols of the linker script outside the image are no places in the kernel',
   ],
   ['prefixes', /^__pfx_/, 'scripts/kallsyms leaves out the padding before functions (6.3 and later)'],
@@ -43,6 +43,7 @@ export const IMAGE: readonly Explanation[] = [
       name: `kallsyms leaves out ${name}`,
       oracle: 'nm',
       group: 'symbols',
+      verdict: 'both',
       argument: `${argument}; the kernel itself does not know them.`,
       explains: ({ key, ours }) => ours === undefined && pattern.test(key.slice(0, key.lastIndexOf('@'))),
     }),
@@ -51,14 +52,18 @@ export const IMAGE: readonly Explanation[] = [
     name: 'kallsyms leaves out constants of the assembler',
     oracle: 'nm',
     group: 'symbols',
-    argument: 'Names set with .set in assembler files are numbers (a, below a page), no addresses.',
-    explains: ({ key, ours, theirs }) =>
-      ours === undefined && theirs === 'a' && BigInt(key.slice(key.lastIndexOf('@') + 1)) < 4096n,
+    verdict: 'both',
+    argument: 'Names set with .set in assembler files are numbers (a, less than a page from zero), no addresses.',
+    explains: ({ key, ours, theirs }) => {
+      const value = BigInt.asIntN(64, BigInt(key.slice(key.lastIndexOf('@') + 1)));
+      return ours === undefined && theirs === 'a' && value > -4096n && value < 4096n;
+    },
   },
   {
     name: 'per-CPU variables as absolute',
     oracle: 'nm',
     group: 'symbols',
+    verdict: 'both',
     argument:
       'scripts/kallsyms --absolute-percpu marks per-CPU variables, whose values are offsets, as absolute (A); nm shows the section that they are linked into. The value is the same.',
     explains: ({ key, ours, theirs }) =>
@@ -68,6 +73,7 @@ export const IMAGE: readonly Explanation[] = [
     name: 'enumerators above 2^31',
     oracle: 'bpftool',
     group: 'BTF records',
+    verdict: 'oracle',
     argument:
       'bpftool prints the 32-bit value of an unsigned enumerator sign-extended to 64 bits in its JSON; cut to 32 bits both are the same.',
     explains: ({ ours, theirs }) =>
@@ -79,6 +85,7 @@ export const IMAGE: readonly Explanation[] = [
     name: 'BTF without signs',
     oracle: 'bpftool',
     group: 'BTF records',
+    verdict: 'both',
     argument:
       'BTF older than 6.0 does not tell whether an enum is signed, and has 32 bits of each value: bpftool calls them all unsigned. We call one signed when a value has the sign bit, since the compiler gives int to such an enum only for a negative one; drgn compares the values themselves with DWARF.',
     explains: ({ ours, theirs }, all) =>
@@ -90,6 +97,7 @@ export const IMAGE: readonly Explanation[] = [
     name: 'enums of BTF without signs',
     oracle: 'drgn',
     group: 'DWARF layouts',
+    verdict: 'both',
     argument:
       'BTF older than 6.0 has no signs of enums and 32 bits of each value: which of 4294967295 and -1 is meant, and what an 8-byte enumerator has above them, it does not tell. The 32 bits are the same.',
     explains: ({ key, ours, theirs }, all) =>
@@ -101,6 +109,7 @@ export const IMAGE: readonly Explanation[] = [
     name: 'types inside functions',
     oracle: 'drgn',
     group: 'DWARF layouts',
+    verdict: 'oracle',
     argument:
       'drgn finds no types that are defined inside a function. pahole finds them, and compares the structs; LOCAL lists the others.',
     explains: ({ key, theirs }, all) =>

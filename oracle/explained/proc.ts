@@ -3,6 +3,7 @@
  */
 import type { Answer } from '../answers.ts';
 import type { Context, Explanation } from '../compare.ts';
+import { isSince } from './releases.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
 
@@ -11,6 +12,14 @@ function ranSince(pid: string, { ours, theirs }: Context): boolean {
   const recorded = theirs.get('processes', `${pid}.runs`);
   const last = typeof recorded === 'string' ? Number(recorded) : recorded?.low;
   return last !== undefined && Number(ours.get('processes', `${pid}.runs`)) > last;
+}
+
+/** Of a thread, whose runs are not recorded: it got a CPU after the second recording had begun. */
+function threadRanSince(pid: string, all: Context): boolean {
+  const uptime = all.theirs.get('machine', 'uptime');
+  const began = typeof uptime === 'object' ? Number(uptime.text.split(', then ')[1]) : NaN;
+  // The scheduler's clock is some hundredths of a second off.
+  return Number(byPid(pid, 'lastArrival', all)) / 1e9 > began - 0.1;
 }
 
 function isRunning(pid: string, all: Context): boolean {
@@ -53,10 +62,12 @@ export const PROC: readonly Explanation[] = [
     name: 'names of kernel threads',
     oracle: 'proc',
     group: 'processes',
+    verdict: 'both',
     argument:
       'Since 5.17 /proc shows the full name of a kernel thread, of which comm holds 15 characters, and of a worker its last work behind its name.',
-    explains: ({ key, ours, theirs }) =>
+    explains: ({ key, ours, theirs }, all) =>
       key.endsWith('.Name') &&
+      byPid(key.slice(0, -'.Name'.length), 'kthread', all) === 'yes' &&
       (/^[-+]/.test(text(theirs).slice(text(ours).length)) || text(ours).length === 15) &&
       text(theirs).startsWith(text(ours)),
   },
@@ -64,16 +75,18 @@ export const PROC: readonly Explanation[] = [
     name: 'it ran since',
     oracle: 'proc',
     group: 'processes',
+    verdict: 'later',
     argument: `The task ran after the recording: ${RAN}.`,
     explains: ({ key }, all) => {
       const [pid = '', name = ''] = key.split('.');
-      return /^(State|runs|runDelay|Rss|VmPTE|VmSize|vsize|Threads|VmSwap)$/.test(name) && ranSince(pid, all);
+      return /^(State|runs|runDelay|Rss|VmPTE|VmSize|vsize|Threads|VmSwap|oomScore)$/.test(name) && ranSince(pid, all);
     },
   },
   {
     name: 'waiting for a CPU',
     oracle: 'proc',
     group: 'processes',
+    verdict: 'later',
     argument: 'The task became runnable after the recording and had no CPU yet (last_queued is set, or it is running).',
     explains: ({ key, ours }, all) => {
       const [pid = '', name] = key.split('.');
@@ -84,13 +97,42 @@ export const PROC: readonly Explanation[] = [
     name: 'it ran since',
     oracle: 'proc',
     group: 'kernel stacks',
+    verdict: 'later',
+    argument: `The task ran after the recording, and waits elsewhere: ${RAN}.`,
+    explains: ({ key }, all) => ranSince(key, all) || threadRanSince(key, all),
+  },
+  {
+    name: 'it ran since',
+    oracle: 'proc',
+    group: 'wchan',
+    verdict: 'later',
     argument: `The task ran after the recording, and waits elsewhere: ${RAN}.`,
     explains: ({ key }, all) => ranSince(key, all),
+  },
+  {
+    name: 'it ran since',
+    oracle: 'proc',
+    group: 'threads',
+    verdict: 'later',
+    argument:
+      'The thread ran after the recording: sched_info.last_arrival, when it got a CPU last, is after the second recording began.',
+    explains: ({ key }, all) => key.endsWith('.State') && threadRanSince(key.split('.')[0] ?? '', all),
+  },
+  {
+    name: 'wchan by frame pointers',
+    oracle: 'proc',
+    group: 'wchan',
+    verdict: 'oracle',
+    argument:
+      "Until 5.15 x86's get_wchan() follows frame pointers, which a kernel with ORC unwind tables has not, and answers 0 (commit bc9bbb81730e of 5.16 mends it). /proc/PID/stack of the same task agrees with us.",
+    explains: ({ key, theirs }, { subject, theirs: all }) =>
+      theirs === '0' && !isSince(subject.release, 5, 16) && all.get('kernel stacks', key) !== undefined,
   },
   {
     name: 'it was running',
     oracle: 'proc',
     group: 'kernel stacks',
+    verdict: 'later',
     argument: 'The task was on a CPU when the dump was taken: the recorder reads its own stack in /proc.',
     explains: ({ key }, all) => isRunning(key, all),
   },
@@ -98,18 +140,21 @@ export const PROC: readonly Explanation[] = [
     name: 'started a moment earlier',
     oracle: 'proc',
     group: 'processes',
+    verdict: 'both',
     argument:
       'start_boottime, which /proc shows, is taken a moment after start_time: up to two ticks later, on an emulated machine.',
     explains: ({ key, ours, theirs }) => key.endsWith('.starttime') && Math.abs(Number(ours) - Number(theirs)) <= 2,
   },
-  ...(['vmstat', 'meminfo kB', 'zoneinfo', 'buddyinfo'] as const).map(
+  ...(['vmstat', 'meminfo kB', 'zoneinfo', 'buddyinfo', 'slabinfo'] as const).map(
     (group): Explanation => ({
       name: 'memory moved on',
       oracle: 'proc',
       group,
+      verdict: 'later',
       argument: MOVED,
       explains: ({ key, ours, theirs }, all) =>
         (group !== 'zoneinfo' || key.endsWith('.free')) &&
+        (group !== 'slabinfo' || key.endsWith('.pages')) &&
         apart(ours, theirs) <= pagesMoved(all) * (group === 'meminfo kB' ? 4 : 1),
     }),
   ),
@@ -117,6 +162,7 @@ export const PROC: readonly Explanation[] = [
     name: 'a boost of the watermarks',
     oracle: 'proc',
     group: 'zoneinfo',
+    verdict: 'both',
     argument: 'watermark_boost, which comes and goes, is in the marks shown; without it both are the same.',
     explains: ({ key, ours, theirs }, all) => {
       const zone = key.replace(/\.\w+$/, '.boost');
@@ -132,6 +178,7 @@ export const PROC: readonly Explanation[] = [
     name: 'an update of the load',
     oracle: 'proc',
     group: 'machine',
+    verdict: 'later',
     argument:
       'Every 5 s the averages take a share of the tasks that run or wait (1/12.5, 1/60, 1/180): an update came after the recordings, and the difference is no more than that of the tasks in these states.',
     explains: ({ key, ours, theirs }, all) => {
@@ -146,6 +193,7 @@ export const PROC: readonly Explanation[] = [
     name: 'zones without pages',
     oracle: 'proc',
     group: 'zoneinfo',
+    verdict: 'both',
     argument: 'zoneinfo shows the zones of a node behind the last one that has memory; we read pglist_data.nr_zones.',
     explains: ({ key, ours }, { theirs }) =>
       ours === undefined && theirs.get('zoneinfo', key.replace(/\.\w+$/, '.present')) === '0',

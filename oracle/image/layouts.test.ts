@@ -9,6 +9,8 @@ describe('a declaration', () => {
     ['u8 pad[3][2]', 'pad', '0'],
     ['unsigned int in_execve:1', 'in_execve', '1'],
     [' __attribute__((__aligned__(8))) u', 'u', '0'],
+    [' links __attribute__((__aligned__(8)))[15] __attribute__((__aligned__(8)))', 'links', '0'],
+    ['struct __filename_head', '', '0'],
     ['', '', '0'],
   ])('%s', (text, name, width) => {
     expect(declaredName(text)).toEqual({ name, width });

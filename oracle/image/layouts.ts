@@ -13,7 +13,9 @@ const MEMBER = /^\s+(.*?);?\s*\/\*\s+(\d+)(?::\s*(\d+))?\s+(\d+)\s+\*\/$/;
 
 /** The name in a declaration: 'int (*open)(struct inode *)', 'u8 pad[3]', '} __attribute__((packed)) u', 'u32 a:3'. */
 export function declaredName(text: string): { readonly name: string; readonly width: string } {
-  const plain = text.replace(/__attribute__\(\(.*?\)\)+/g, '').trim();
+  const plain = text.replace(/\s*__attribute__\(\(.*?\)\)+/g, '').trim();
+  // A type alone: its members are the outer struct's (-fms-extensions).
+  if (/^(?:const |volatile )*(?:struct|union) +\w+$/.test(plain)) return { name: '', width: '0' };
   const pointer = /\(\*+(?:\s*const\b\s*|\s*\*\s*|\s)*(\w+)/.exec(plain)?.[1];
   if (pointer !== undefined) return { name: pointer, width: '0' };
   const width = /:(\d+)$/.exec(plain)?.[1] ?? '0';

@@ -11,6 +11,7 @@ import { meminfo } from '../../src/kernel/meminfo.ts';
 import { mountsOf } from '../../src/kernel/mount.ts';
 import { readLog } from '../../src/kernel/printk.ts';
 import type { TaskList } from '../../src/kernel/sched.ts';
+import { slabUsage } from '../../src/kernel/slab-usage.ts';
 import { slabCaches } from '../../src/kernel/slab.ts';
 import { taint } from '../../src/kernel/taint.ts';
 import { timekeeping } from '../../src/kernel/timekeeping.ts';
@@ -20,6 +21,8 @@ import { freeBlocks, zones } from '../../src/kernel/zone.ts';
 import type { ModuleRange } from '../../src/program/modules.ts';
 import type { Program } from '../../src/program/program.ts';
 import { type Answers, UNREADABLE } from '../answers.ts';
+
+const PAGE = 4096;
 
 export function saySystem(program: Program, { expected }: TaskList, answers: Answers): void {
   const say = (name: string, value: string | number | bigint | undefined): void => answers.say('system', name, value);
@@ -57,6 +60,11 @@ export function sayMemory(program: Program, answers: Answers): void {
   for (const [name, value] of vmEvents(program)) answers.say('events', name, value);
   for (const [name, { value }] of Object.entries<Known<number>>({ ...meminfo(program) }))
     answers.say('meminfo', name, value ?? UNREADABLE);
+  // What crash reads of it: the part that no CPU has for itself.
+  const committed = attempt(() =>
+    program.field('struct percpu_counter', 'count').value(program.symbol('vm_committed_as').address),
+  );
+  answers.say('meminfo', 'committedAs.count', committed === undefined ? UNREADABLE : committed * BigInt(PAGE));
   for (const zone of zones(program)) {
     const at = `${zone.node}.${zone.name}`;
     const say = (name: string, value: string | number | undefined): void =>
@@ -104,8 +112,14 @@ export function sayLists(program: Program, answers: Answers): void {
   for (const { name, address, ranges } of program.modules.modules) {
     answers.say('modules', `${name}.address`, hex(address));
     answers.say('modules', `${name}.ranges`, merged(ranges));
+    const text = ranges.find((range) => range.text);
+    answers.say('module text', name, text === undefined ? undefined : hex(text.start));
   }
   for (const [cache, name] of slabCaches(program)) answers.say('slab caches', hex(cache), name);
+  for (const { cache, objectSize, bytes } of slabUsage(program).caches) {
+    answers.say('slab usage', `${hex(cache)}.objectSize`, objectSize);
+    answers.say('slab usage', `${hex(cache)}.pages`, bytes / program.pageSize);
+  }
 }
 
 /** Ranges without the empty ones, and those that touch as one. */

@@ -66,6 +66,16 @@ class Reader {
     this.answers.say(group, key, range(first, second, slack));
   }
 
+  /** Threads other than the first: process and thread. */
+  threads(): (readonly [string, string])[] {
+    return [...this.#recording.second.keys()].flatMap((path) => {
+      const [, pid, thread] = /^(\d+)\/task\/(\d+)\/stat$/.exec(path) ?? [];
+      return pid === undefined || thread === undefined || !this.#recording.first.has(path)
+        ? []
+        : [[pid, thread] as const];
+    });
+  }
+
   pids(): string[] {
     const of = (files: ReadonlyMap<string, string>): string[] =>
       [...files.keys()].flatMap((path) => /^(\d+)\/status$/.exec(path)?.[1] ?? []);
@@ -73,6 +83,10 @@ class Reader {
     return of(this.#recording.first).filter((pid) => second.has(pid));
   }
 }
+
+/** What `stat` has behind the name, which may hold blanks and parentheses. */
+const afterName = (text: string | undefined): readonly string[] | undefined =>
+  text?.slice(text.lastIndexOf(')') + 2).split(' ');
 
 /** Names in `stat`, by their place: proc(5) counts from 1, and `comm` may hold blanks and parentheses. */
 const STAT = { ppid: 4, processGroup: 5, session: 6, starttime: 22, vsize: 23 } as const;
@@ -84,6 +98,8 @@ const SIZES = ['VmSize', 'VmPTE', 'VmSwap'] as const;
  * own buffer.
  */
 const SLACK = 256;
+/** Of one slab cache. */
+const SLAB_SLACK = 32;
 /** What does not move at all. */
 const FIXED = /^(MemTotal|SwapTotal|CommitLimit|VmallocTotal|Hugetlb|HugePages_\w+|Hugepagesize)$/;
 
@@ -91,6 +107,7 @@ const FIXED = /^(MemTotal|SwapTotal|CommitLimit|VmallocTotal|Hugetlb|HugePages_\
 export function procAnswers(recording: Recording): Answers {
   const read = new Reader(recording);
   for (const pid of read.pids()) sayProcess(read, pid);
+  for (const [pid, thread] of read.threads()) sayThread(read, pid, thread);
   sayMemory(read);
   saySystem(read);
   return read.answers;
@@ -108,7 +125,7 @@ function sayProcess(read: Reader, pid: string): void {
   read.same('processes', key('State'), [was?.charAt(0), is?.charAt(0)]);
   read.number('processes', key('Threads'), field('Threads'), 0);
   for (const name of SIZES) read.number('processes', key(name), field(name), 0);
-  const stat = read.both(`${pid}/stat`).map((text) => text?.slice(text.lastIndexOf(')') + 2).split(' '));
+  const stat = read.both(`${pid}/stat`).map(afterName);
   for (const [name, place] of Object.entries(STAT))
     read.same('processes', key(name), [stat[0]?.[place - 3], stat[1]?.[place - 3]]);
   const rollup = read.both(`${pid}/smaps_rollup`).map(fields);
@@ -118,6 +135,13 @@ function sayProcess(read: Reader, pid: string): void {
   read.answers.say('processes', key('runs'), rising(times[0]?.[2], times[1]?.[2]));
   const groups = read.both(`${pid}/cgroup`).map((text) => /^0::(.*)$/m.exec(text ?? '')?.[1]);
   read.same('processes', key('cgroup'), [groups[0], groups[1]]);
+  const said = (file: string): readonly [string | undefined, string | undefined] => {
+    const [first, second] = read.both(`${pid}/${file}`);
+    return [first?.trim(), second?.trim()];
+  };
+  read.same('processes', key('oomScoreAdj'), said('oom_score_adj'));
+  read.number('processes', key('oomScore'), said('oom_score'), 0);
+  read.same('wchan', pid, said('wchan'));
   const stacks = read.both(`${pid}/stack`).map(stackText);
   // Of a task that runs there is none.
   if (stacks[0] !== '') read.same('kernel stacks', pid, [stacks[0], stacks[1]]);
@@ -130,6 +154,19 @@ function stackText(text: string | undefined): string | undefined {
     .map((line) => line.replace(/^\[<0>\] /, ''))
     .filter((line) => line !== '')
     .join(' ');
+}
+
+/** The same of a thread as of a process, as far as it is its own. */
+function sayThread(read: Reader, pid: string, thread: string): void {
+  const folder = `${pid}/task/${thread}`;
+  const texts = read.both(`${folder}/stat`);
+  const names = texts.map((text) => text?.slice(text.indexOf('(') + 1, text.lastIndexOf(')')));
+  read.same('threads', `${thread}.Name`, [names[0], names[1]]);
+  const stat = texts.map(afterName);
+  for (const [name, place] of Object.entries({ State: 3, ppid: STAT.ppid, starttime: STAT.starttime }))
+    read.same('threads', `${thread}.${name}`, [stat[0]?.[place - 3], stat[1]?.[place - 3]]);
+  const stacks = read.both(`${folder}/stack`).map(stackText);
+  if (stacks[0] !== '') read.same('kernel stacks', thread, [stacks[0], stacks[1]]);
 }
 
 function sayMemory(read: Reader): void {
@@ -149,8 +186,19 @@ function sayMemory(read: Reader): void {
   const buddies = read.both('buddyinfo').map(buddyFields);
   for (const key of buddies[1]?.keys() ?? [])
     read.number('buddyinfo', key, [buddies[0]?.get(key), buddies[1]?.get(key)], SLACK >> Number(key.split('.')[2]));
-  for (const [, name] of (read.both('slabinfo')[1] ?? '').matchAll(/^(\S+) +\d+ +\d+ /gm))
-    read.answers.say('slabinfo', name ?? '', 'a cache');
+  const slabs = read.both('slabinfo').map(slabPages);
+  for (const [name, pages] of slabs[1] ?? []) {
+    read.answers.say('slabinfo', name, 'a cache');
+    read.number('slabinfo', `${name}.pages`, [slabs[0]?.get(name), pages], SLAB_SLACK);
+  }
+}
+
+/** 'dentry' -> pages: slabs, by the pages of each. */
+function slabPages(text: string | undefined): ReadonlyMap<string, string> {
+  const row = /^(\S+) +\d+ +\d+ +\d+ +\d+ +(\d+) : .* : slabdata +\d+ +(\d+) /gm;
+  return new Map(
+    [...(text ?? '').matchAll(row)].map(([, name, each, count]) => [name ?? '', String(Number(each) * Number(count))]),
+  );
 }
 
 /** '0.DMA32.min' -> '509'. */

@@ -1,11 +1,13 @@
 /**
  * Our answers in the terms of /proc, derived from those that we gave already, and the stacks as /proc/PID/stack has them.
  */
+import { attempt } from '../../src/base/errors.ts';
+import { oomStanding } from '../../src/kernel/oom.ts';
 import type { TaskStack } from '../../src/kernel/stack.ts';
 import type { Task } from '../../src/kernel/sched.ts';
 import type { VirtAddr } from '../../src/base/address.ts';
 import type { Program } from '../../src/program/program.ts';
-import type { Answers } from '../answers.ts';
+import { type Answers, UNREADABLE } from '../answers.ts';
 
 const PAGE = 4096;
 /** Pages in a huge page. */
@@ -76,6 +78,8 @@ export function sayForProc(
     return typeof answer === 'string' ? answer : '';
   };
   sayProcesses(tasks, text, answers);
+  sayOomScores(program, tasks, text, answers);
+  sayThreads(tasks, answers);
   sayKernelStacks(program, tasks, stacks, answers);
   for (const [name, own] of Object.entries(MEMINFO)) {
     const bytes = text('meminfo', own);
@@ -88,8 +92,11 @@ export function sayForProc(
     answers.say('vmstat', name.toLowerCase(), shown);
   }
   sayZones(answers, text);
-  for (const name of answers.group('slab caches').values())
-    if (typeof name === 'string') answers.say('slabinfo', name, 'a cache');
+  for (const [cache, name] of answers.group('slab caches')) {
+    if (typeof name !== 'string') continue;
+    answers.say('slabinfo', name, 'a cache');
+    answers.say('slabinfo', `${name}.pages`, text('slab usage', `${cache}.pages`));
+  }
   sayMachine(answers, text);
 }
 
@@ -141,6 +148,40 @@ function sayProcesses(tasks: readonly Task[], text: (group: string, key: string)
   }
 }
 
+function sayOomScores(
+  program: Program,
+  tasks: readonly Task[],
+  text: (group: string, key: string) => string,
+  answers: Answers,
+): void {
+  const mms = new Map<number, VirtAddr>();
+  for (const { tgid, mm } of tasks) if (mm !== undefined) mms.set(tgid, mm);
+  const totalPages = (Number(text('meminfo', 'memTotal')) + Number(text('meminfo', 'swapTotal'))) / PAGE;
+  for (const { address, pid, tgid, kthread, idle } of tasks) {
+    if (idle || pid !== tgid) continue;
+    const standing = attempt(() =>
+      oomStanding(program, { task: address, pid, kthread, mm: mms.get(tgid) }, totalPages),
+    );
+    answers.say('processes', `${pid}.oomScoreAdj`, standing?.scoreAdj ?? UNREADABLE);
+    answers.say('processes', `${pid}.oomScore`, standing?.score);
+  }
+}
+
+function sayThreads(tasks: readonly Task[], answers: Answers): void {
+  const byAddress = new Map(tasks.map((task) => [task.address, task] as const));
+  for (const { pid, tgid, idle, comm, state, realParent, startTime } of tasks) {
+    if (idle || pid === tgid) continue;
+    answers.say('threads', `${pid}.Name`, comm);
+    answers.say('threads', `${pid}.State`, state.letter);
+    answers.say(
+      'threads',
+      `${pid}.ppid`,
+      realParent === undefined ? undefined : (byAddress.get(realParent)?.tgid ?? 0),
+    );
+    answers.say('threads', `${pid}.starttime`, startTime === undefined ? undefined : startTime / 10_000_000n);
+  }
+}
+
 /** As stack_trace_save_tsk() saves it: without the functions of the scheduler's section. */
 function sayKernelStacks(
   program: Program,
@@ -151,7 +192,7 @@ function sayKernelStacks(
   const start = program.symbol('__sched_text_start').address;
   const end = program.symbol('__sched_text_end').address;
   for (const task of tasks) {
-    if (task.idle || task.pid !== task.tgid) continue;
+    if (task.idle) continue;
     const frames = stacks.get(task.address)?.frames ?? [];
     const lines = frames
       .filter(({ pc }) => pc < start || pc >= end)
@@ -161,6 +202,9 @@ function sayKernelStacks(
         return `${symbol.name}+0x${symbol.offset.toString(16)}/0x${symbol.size.toString(16)}${inModule}`;
       });
     answers.say('kernel stacks', String(task.pid), lines.join(' '));
+    // get_wchan(): the first of these of a task that sleeps.
+    const asleep = !task.running && task.state.letter !== 'R' && lines[0] !== undefined;
+    answers.say('wchan', String(task.pid), asleep ? lines[0]?.replace(/\+0x.*$/, '') : '0');
   }
 }
 
@@ -185,10 +229,8 @@ function sayMachine(answers: Answers, text: (group: string, key: string) => stri
   say('minFree', Number(text('meminfo', 'minFree')) / 1024);
   say('uptime', Number(text('system', 'boottime')) / 1e9);
   for (const [i, load] of text('system', 'loadAverages').split(' ').entries()) say(`load ${i}`, load);
-  for (const [key, address] of answers.group('modules')) {
-    if (!key.endsWith('.ranges') || typeof address !== 'string') continue;
-    answers.say('loaded modules', key.slice(0, -'.ranges'.length), address.split('-')[0]);
-  }
+  // Since 6.4 a module's data may lie below its text, whose address is shown.
+  for (const [name, address] of answers.group('module text')) answers.say('loaded modules', name, address);
   for (const key of [...answers.group('mounts').keys()].filter((each) => each.endsWith('.directory'))) {
     const mount = key.slice(0, -'.directory'.length);
     const device = text('mounts', `${mount}.device`);
