@@ -7,6 +7,7 @@ export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says 
 
 usage: kwhy VMCORE [options]
        kwhy PART... [options]    the files of a split dump, in any order; or a folder with one dump
+       kwhy check VMCORE         what the file is, how sound and complete, and what that costs
        kwhy run VMCORE -c CMD    commands of the shell, spelled as in crash (kwhy run --help)
        kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
@@ -39,6 +40,22 @@ usage: kwhy slim VMCORE -o OUT [options]
 
 exit status: 0 complete, 1 something of it was lost in the dump, 2 wrong command line, 3 nothing was written,
 130 Ctrl-C: nothing was written
+`;
+
+export const checkHelpText = `kwhy check tells within two seconds what a file is, how sound and complete it is, what is
+missing, and what that costs a diagnosis. It reads headers, tables, and as many pages from all over
+the file as it has time for.
+
+usage: kwhy check VMCORE [options]
+       kwhy check PART... [options]   the files of a split dump, or a folder with one dump
+
+  --json                  the same as versioned JSON (docs/json-schema.md)
+  --width COLUMNS         wrap text at this width
+  --color WHEN            auto, always or never
+  -h, --help              this text
+
+exit status: 0 sound, 1 a dump, but damaged or incomplete, 2 wrong command line, 3 no dump
+(docs/exit-status.md)
 `;
 
 export const runHelpText = `kwhy run asks a dump with commands, spelled as in crash: ps, log, bt, struct ... -c 'help' lists them.

@@ -66,6 +66,19 @@ export function timeLimitOf(options: Arguments['options']): number | undefined {
   return given.length === 0 ? undefined : Math.min(...given);
 }
 
+/**
+ * `--width` and `--color`.
+ * @throws ArgumentsError
+ */
+export function displayOf(options: Arguments['options']): Pick<ReportOptions, 'width' | 'colour'> {
+  const given = [options.get('width'), options.get('color')];
+  const [columns, when] = given;
+  return {
+    width: typeof columns === 'string' ? width(columns) : undefined,
+    colour: typeof when === 'string' ? colour(when) : 'auto',
+  };
+}
+
 /** @throws ArgumentsError */
 export function parseReportOptions(argv: readonly string[]): ReportOptions | 'help' | 'version' {
   const { options, positionals } = parseArguments(argv, specs);
@@ -79,8 +92,7 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
     json: options.has('json'),
     output: text('output', (value) => value),
     timeLimitSeconds: timeLimitOf(options),
-    width: text('width', width),
-    colour: text('color', colour) ?? 'auto',
+    ...displayOf(options),
     progress: !options.has('no-progress'),
   };
   if (positionals.length === 0 || positionals.includes('')) {

@@ -11,7 +11,11 @@ import { parseReportOptions } from './report-options.ts';
 import { isSystemError } from './system-error.ts';
 
 async function dispatch(argv: readonly string[], io: Io): Promise<ExitStatus> {
-  // A dump that is called 'slim' or 'run' is given as './slim' or './run'.
+  // A dump that is called 'slim', 'check' or 'run' is given as './slim', './check' or './run'.
+  if (argv[0] === 'check') {
+    const { checkCommand } = await import('./check-command.ts');
+    return checkCommand(argv.slice(1), io);
+  }
   if (argv[0] === 'run') {
     const { runCommand } = await import('./run-command.ts');
     return runCommand(argv.slice(1), io);

@@ -1,0 +1,58 @@
+/** `kwhy check VMCORE`: what the file is, how sound and complete it is, and what is missing costs a diagnosis. */
+import { unlimited } from '../base/budget.ts';
+import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import { EXIT, type ExitStatus } from './exit-status.ts';
+import type { Io } from './io.ts';
+import { displayOf } from './report-options.ts';
+import { systemReason } from './system-error.ts';
+import { wantsColour, widthOf } from './terminal.ts';
+
+const specs: OptionSpecs = {
+  json: { takesValue: false },
+  width: { takesValue: true },
+  color: { takesValue: true },
+  help: { takesValue: false, short: 'h' },
+};
+
+export async function checkCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
+  const start = io.now();
+  const { options, positionals } = parseArguments(argv, specs);
+  if (options.has('help')) {
+    const { checkHelpText } = await import('./help.ts');
+    await io.stdout.write(checkHelpText);
+    return EXIT.complete;
+  }
+  const { width, colour } = displayOf(options);
+  if (positionals.length === 0 || positionals.includes('')) {
+    throw new ArgumentsError('which dump? usage: kwhy check VMCORE');
+  }
+  const [{ examine }, { describeDump }] = await Promise.all([
+    import('../check/examine.ts'),
+    import('../check/describe.ts'),
+  ]);
+  let found: ReturnType<typeof examine>;
+  try {
+    found = io.guard(() => examine(positionals, { now: io.now, start, budget: unlimited }), undefined);
+  } catch (error) {
+    throw named(positionals, error);
+  }
+  const check = describeDump(found);
+  if (options.has('json')) {
+    const { checkJson } = await import('../render/check-json.ts');
+    await io.stdout.write(checkJson(check));
+  } else {
+    const { checkText } = await import('../render/check-text.ts');
+    const text = { width: widthOf(width, io.stdout), colour: wantsColour(colour, io.env, io.stdout) };
+    await io.stdout.write(checkText(check, text));
+  }
+  return check.verdict === 'sound' ? EXIT.complete : EXIT.partial;
+}
+
+/** Errors about the file name the file. */
+function named(paths: readonly string[], error: unknown): unknown {
+  const reason = error instanceof KwhyError ? error.message : systemReason(error);
+  if (reason === undefined || error instanceof CancelledError || paths.some((path) => reason.startsWith(path)))
+    return error;
+  return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
+}
