@@ -14,6 +14,7 @@ import { notes } from './notes.ts';
 import { orc } from './orc.ts';
 import { pageTables } from './page-tables.ts';
 import { report } from './report.ts';
+import { traces } from './traces.ts';
 import { vmcoreinfo } from './vmcoreinfo.ts';
 import { writer } from './writer.ts';
 
@@ -33,6 +34,7 @@ export const targets: readonly Target[] = [
   splitBtf,
   orc,
   pageTables,
+  traces,
   writer,
   kernel,
   report,
