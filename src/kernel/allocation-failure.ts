@@ -37,7 +37,10 @@ const WAITING =
 /** __GFP_WAIT until 4.3: 0x10. The numbers of later kernels moved, and are named from 4.6 on. */
 const OLD_WAIT = 0x10;
 
-/** Oldest first. */
+/**
+ * The failures in a log, oldest first.
+ * @param records - the log, `struct printk_info` and text
+ */
 export function allocationFailures(records: readonly LogRecord[]): readonly AllocationFailure[] {
   const lines = kernelLines(records);
   const out: AllocationFailure[] = [];

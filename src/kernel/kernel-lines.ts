@@ -13,14 +13,17 @@ export interface KernelLine {
   readonly caller: LogCaller | undefined;
 }
 
-/** Oldest first; a record of several lines gives each of them. */
+/**
+ * Oldest first; a record of several lines gives each of them.
+ * @param records - the log, `struct printk_info` and text
+ */
 export function kernelLines(records: readonly LogRecord[]): readonly KernelLine[] {
   return records
     .filter(({ facility }) => facility === undefined || facility === 0)
     .flatMap(({ text, timeNs, caller }) => text.split('\n').map((line) => ({ text: line, timeNs, caller })));
 }
 
-/** True when both lines may come from the same task or interrupt: callers that are not known fit any. */
+/** True when both lines may come from the same task or interrupt (`u32 caller_id`): callers that are not known fit any. */
 export function sameCaller(a: KernelLine, b: KernelLine): boolean {
   if (a.caller === undefined || b.caller === undefined) return true;
   return a.caller.kind === b.caller.kind && a.caller.id === b.caller.id;

@@ -30,7 +30,7 @@ const ZONE = /^(?:Node (\d+) )?(\w+) free:\d+kB /;
 /** '2*4kB (UM) 1*8kB (M) ... = 1168kB'; the letters since 3.9. */
 const BLOCKS = /^(?:Node (\d+) )?(\w+): (\d+\*\d+kB .*)= \d+kB/;
 
-/** Undefined when the lines hold no such block. */
+/** What show_mem() printed of `struct zone` and the counters; undefined when the lines hold no such block. */
 export function memInfoBlock(lines: readonly string[]): MemInfoBlock | undefined {
   const begin = lines.findIndex((line) => /^Mem-[Ii]nfo:/.test(line));
   if (begin < 0) return undefined;

@@ -109,7 +109,7 @@ const REAPED = /^oom_reaper: (reaped process |unable to reap pid:)(\d+) \(/;
 
 /**
  * The reports in a log, oldest first.
- * @param records - the log
+ * @param records - the log, `struct printk_info` and text
  * @param pageSize - bytes, for page tables that were printed as counts
  */
 export function oomReports(records: readonly LogRecord[], pageSize: number): readonly OomReport[] {

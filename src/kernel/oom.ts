@@ -54,7 +54,7 @@ export interface OomCandidate {
 }
 
 /**
- * How the OOM killer judges a process.
+ * How the OOM killer judges a process, by its `struct signal_struct` and `struct mm_struct`.
  * @param totalPages - RAM and swap in pages, or the limit of the memory cgroup that is out of memory
  * @throws FaultError, LookupError
  */

@@ -39,6 +39,7 @@ const STATES: readonly (readonly [string, PressureOf, Pressure['kind']])[] = [
 ];
 
 /**
+ * Reads `struct psi_group psi_system`.
  * @returns undefined when the kernel does not account pressure: not built in, or turned off (psi=0)
  * @throws FaultError, LookupError, ValidationError when an average is no share
  */
