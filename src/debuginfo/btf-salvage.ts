@@ -168,8 +168,8 @@ class Reader {
           continue;
         }
       }
-      const from = starts.pop() ?? at;
       // What goes wrong shows at the record behind: the one before it may be what is damaged.
+      const from = this.#isThere(at, at + HEADER) ? (starts.pop() ?? at) : at;
       if (starts.length > 0) runs.push({ starts, end: from, gap });
       if (starts.length > 0) gap = 0;
       starts = [];

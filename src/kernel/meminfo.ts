@@ -230,7 +230,9 @@ class Reader {
     const low = this.#lowWatermarks();
     // Its own function since 4.6 (commit d02bd27bd33d), which then took totalreserve_pages (commit 84ad5802a33a) and not
     // the low watermarks from what is free.
-    const reserve = this.#program.hasSymbol('si_mem_available') ? this.pagesOf('totalreserve_pages') : low;
+    const takesReserve = known('si_mem_available', () => this.#program.hasSymbol('si_mem_available'));
+    if (takesReserve.value === undefined) return unknown('si_mem_available()', takesReserve.problem ?? '');
+    const reserve = takesReserve.value ? this.pagesOf('totalreserve_pages') : low;
     // Since 4.20 (commit b29940c1abd7); counters that this kernel does not have count nothing.
     const misc = this.counter('NR_KERNEL_MISC_RECLAIMABLE').value ?? 0;
     return derive('si_mem_available()', [free, reserve, low, activeFile, inactiveFile, slab], (n) => {

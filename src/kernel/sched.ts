@@ -92,11 +92,15 @@ interface Layout {
 function layoutOf(program: Program): Layout {
   const field = (path: string) => program.field('struct task_struct', path);
   const maybe = (path: string) => program.tryField('struct task_struct', path);
+  // What a task can be told without, when the types of a damaged dump do not tell where it stands.
+  const spare = (path: string) => attempt(() => maybe(path));
   // task_struct.cpu 4.9-5.15 (THREAD_INFO_IN_TASK, commit c65eacbe290b); thread_info.cpu again since 5.16 on x86
   // (commit bcf9033e5449). Proven on 5.10 (cpu) and on 6.1, 6.12 (thread_info.cpu).
-  const cpu = maybe('thread_info.cpu') ?? maybe('cpu');
-  const cpuOnStack = cpu === undefined ? program.tryField('struct thread_info', 'cpu') : undefined;
+  const cpu = spare('thread_info.cpu') ?? spare('cpu');
+  const isLost = cpu === undefined && attempt(() => maybe('thread_info.cpu') ?? maybe('cpu') ?? 'none') === undefined;
+  const cpuOnStack = cpu === undefined && !isLost ? program.tryField('struct thread_info', 'cpu') : undefined;
   if (cpuOnStack !== undefined) program.layouts.chose('CPU of a task', 'thread_info on its stack (until 4.8)', []);
+  const hasNanoseconds = attempt(() => program.types.tryFind('cputime_t') === undefined) ?? false;
   return {
     pid: field('pid'),
     tgid: field('tgid'),
@@ -108,16 +112,16 @@ function layoutOf(program: Program): Layout {
     cpu,
     onStack: cpuOnStack === undefined ? undefined : { stack: field('stack'), cpu: cpuOnStack },
     // u64 nanoseconds since 3.17 (commit ccbf62d8a284); struct timespec before.
-    startTime: maybe('start_time'),
-    startSeconds: maybe('start_time.tv_sec'),
-    startNanoseconds: maybe('start_time.tv_nsec'),
+    startTime: spare('start_time'),
+    startSeconds: spare('start_time.tv_sec'),
+    startNanoseconds: spare('start_time.tv_nsec'),
     // Nanoseconds since 4.11 (commit 5613fda9a503), which removed cputime_t; its units depended on the configuration.
-    utime: program.types.tryFind('cputime_t') === undefined ? maybe('utime') : undefined,
-    stime: program.types.tryFind('cputime_t') === undefined ? maybe('stime') : undefined,
-    runs: maybe('sched_info.pcount'),
-    runDelay: maybe('sched_info.run_delay'),
-    lastArrival: maybe('sched_info.last_arrival'),
-    lastQueued: maybe('sched_info.last_queued'),
+    utime: hasNanoseconds ? spare('utime') : undefined,
+    stime: hasNanoseconds ? spare('stime') : undefined,
+    runs: spare('sched_info.pcount'),
+    runDelay: spare('sched_info.run_delay'),
+    lastArrival: spare('sched_info.last_arrival'),
+    lastQueued: spare('sched_info.last_queued'),
   };
 }
 

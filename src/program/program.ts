@@ -20,7 +20,7 @@ import { LayoutChoices } from './layouts.ts';
 import { type KernelModule, type ModuleList, readModuleBtf, readModules } from './modules.ts';
 import { Obj } from './object.ts';
 import { Symbols } from './symbols.ts';
-import { sizeOf, Types } from './types.ts';
+import { type MemberPlace, sizeOf, Types } from './types.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
 export interface ProgramParts {
@@ -60,6 +60,7 @@ export class Program {
   /** By type, then by path: found without making a key of both. */
   readonly #fields = new Map<string, Map<string, Field | undefined>>();
   readonly #enumerators = new Map<string, bigint | undefined>();
+  readonly #lostMembers = new Map<string, FormatError>();
   readonly #opened: Opened | undefined;
   #modules: ModuleList | undefined;
   #moduleTypesAdded = false;
@@ -110,6 +111,7 @@ export class Program {
     for (const btf of found) this.types.add(btf);
     this.#fields.clear();
     this.#enumerators.clear();
+    this.#lostMembers.clear();
   }
 
   /**
@@ -208,11 +210,26 @@ export class Program {
     if (fields.size === 0) this.#fields.set(type, fields);
     const known = fields.get(path);
     if (known !== undefined || fields.has(path)) return known;
-    const outer = this.types.tryFind(type);
-    const place = outer === undefined ? undefined : this.types.tryMember(outer, path);
+    const place = this.#placeOf(type, path);
     const field = place === undefined ? undefined : new Field(this.memory, `${type}.${path}`, place);
     fields.set(path, field);
     return field;
+  }
+
+  /** @throws FormatError when the types that it takes are lost, and names the member that was wanted */
+  #placeOf(type: string, path: string): MemberPlace | undefined {
+    const name = `${type}.${path}`;
+    const known = this.#lostMembers.get(name);
+    if (known !== undefined) throw known;
+    try {
+      const outer = this.types.tryFind(type);
+      return outer === undefined ? undefined : this.types.tryMember(outer, path);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const lost = new FormatError(error.format, `${error.detail}, which ${name} takes`);
+      this.#lostMembers.set(name, lost);
+      throw lost;
+    }
   }
 
   /** The first of several spellings of a member that exists. @throws LookupError naming the first */

@@ -75,13 +75,20 @@ const DRIFT = 60n * 1_000_000_000n;
  * machine logs nothing for days.
  */
 function latestClock({ program, cover, use }: FactContext): bigint | undefined {
-  const field = program.field('struct rq', 'clock');
-  const base = program.symbol('runqueues').address;
-  const uptime = timekeeping(program).uptime.boottime.value;
+  const place = attempt(() => ({
+    field: program.field('struct rq', 'clock'),
+    base: program.symbol('runqueues').address,
+    online: cpus(program, 'online'),
+  }));
+  if (place === undefined) {
+    cover({ what: 'clocks of run queues', read: 0, total: undefined, missing: ['it is not known where they are'] });
+    return undefined;
+  }
+  const { field, base, online } = place;
+  const uptime = attempt(() => timekeeping(program).uptime.boottime.value);
   const logged = attempt(() => use(logFact).records.at(-1)?.timeNs);
   const latest = uptime !== undefined && logged !== undefined && logged > uptime ? logged : uptime;
   const limit = latest === undefined ? undefined : latest + latest / DRIFT_SHARE + DRIFT;
-  const online = cpus(program, 'online');
   const missing: string[] = [];
   let now: bigint | undefined;
   for (const cpu of online) {
