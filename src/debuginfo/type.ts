@@ -95,6 +95,8 @@ export interface TypeSource {
   enumerator(name: string): bigint | undefined;
   /** Type of a global variable, where the source has it (mainline BTF: only per-CPU ones). */
   variable(name: string): CType | undefined;
+  /** Guessed from what memory holds, a few structures with a few members: not enough for most readers. */
+  readonly inferred?: boolean;
   /** Type of a function (`function` kind), where the source has it. */
   func(name: string): FunctionType | undefined;
   /**

@@ -79,5 +79,5 @@ export function defineDetector<N extends Needs>(
 
 /** For detectors that read structures: whether this dump has types, from wherever. */
 export function needsTypes({ types }: Program): true | string {
-  return types.sources.length > 0 || 'no types of the kernel (BTF) could be read';
+  return types.sources.some((source) => source.inferred !== true) || 'no types of the kernel (BTF) could be read';
 }

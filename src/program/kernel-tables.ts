@@ -10,6 +10,7 @@ import { findBtf } from '../debuginfo/find-btf.ts';
 import { Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
 import { openBtf } from '../debuginfo/open-btf.ts';
 import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
+import { orcVersionByLooks } from '../debuginfo/orc-looks.ts';
 import type { SymbolTable } from '../debuginfo/symbol.ts';
 import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
@@ -18,6 +19,9 @@ import type { Places } from './descriptor.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
 const NAMED = { name: 'BTF of vmlinux' };
+const WITHOUT_TYPES =
+  "without the kernel's types only its log, its symbols and the stacks of its tasks can be told; the rest needs a vmlinux " +
+  'with debug information of this very build, from the package of debug symbols of the distribution';
 const MAX_ORC_ENTRIES = 1 << 24;
 
 export interface KernelTables {
@@ -47,9 +51,10 @@ export function openTables(
   const kallsyms = symbols ?? openSymbols(memory, vmcoreinfo, arch, problems, known);
   const types = orProblem(problems, 'BTF', () => openTypes(memory, kallsyms, arch, known.btf));
   const btf = types?.btf;
-  const version = orProblem(problems, 'ORC', () => detectOrcVersion(memory, kallsyms, btf));
+  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, kallsyms, btf));
   const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
   problems.push(...damageOf(kallsyms, btf));
+  if (btf === undefined) problems.push(WITHOUT_TYPES);
   const places = {
     kallsyms: kallsyms instanceof Kallsyms ? kallsyms.place : undefined,
     btf: types?.at,
@@ -121,6 +126,17 @@ function locateBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): Vi
   const start = kallsyms.lookup('__start_BTF')?.address;
   const end = kallsyms.lookup('__stop_BTF')?.address;
   return start === undefined || end === undefined ? findBtf(memory, arch.imageRanges()) : { start, end };
+}
+
+/** As header or types tell; else, when there are neither, by what is in the tables. */
+function orcVersionOf(memory: VirtualMemory, kallsyms: SymbolTable, btf: Btf | undefined): OrcVersion | undefined {
+  try {
+    return detectOrcVersion(memory, kallsyms, btf);
+  } catch (error) {
+    const seen = isDataError(error) ? orcVersionByLooks(memory, kallsyms) : undefined;
+    if (seen === undefined) throw error;
+    return seen;
+  }
 }
 
 function readOrc(memory: VirtualMemory, kallsyms: SymbolTable, version: OrcVersion): OrcTable | undefined {

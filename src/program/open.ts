@@ -10,6 +10,7 @@ import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import { X86_64 } from './arch/x86-64.ts';
 import { locateKernel } from './bootstrap.ts';
+import { inferTypes } from './inferred-types.ts';
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
 import { openTables } from './kernel-tables.ts';
 import { PhysicalMemory } from './physical-memory.ts';
@@ -105,7 +106,7 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
   const tables = openTables(memory, vmcoreinfo, arch, options.places, found.kallsyms);
   const { files } = options;
-  return new Program({
+  const program = new Program({
     dump: found.dump,
     vmcoreinfo,
     foundBy: found.how,
@@ -115,4 +116,7 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     problems: [...found.problems, ...tables.problems],
     opened: files === undefined ? undefined : { files, places: tables.places },
   });
+  const inferred = tables.btf === undefined ? inferTypes(program) : undefined;
+  if (inferred !== undefined) program.types.add(inferred);
+  return program;
 }
