@@ -15,6 +15,7 @@ import {
   readWaiter,
 } from './lock-kinds.ts';
 import { mutexRtMutex } from './mutex.ts';
+import { percpuRwsemWaiters } from './percpu-rwsem.ts';
 import { rtMutexWaiters } from './rt-mutex.ts';
 import { rwsemRtMutex, rwsemState } from './rwsem.ts';
 
@@ -31,16 +32,21 @@ export interface LockQueue {
  * @throws LookupError for a layout that is not known
  */
 export function lockWaiters(program: Program, kind: LockKind, lock: VirtAddr): LockQueue {
+  if (kind === 'percpu_rw_semaphore') return collect(percpuRwsemWaiters(program, lock));
   const inside = rtMutexIn(program, kind, lock);
   if (inside !== undefined) return realtimeQueue(program, kind, lock, inside);
   const listed = LISTED_KINDS.find((each) => each.kind === kind);
   const layout = listed === undefined ? undefined : queueLayout(program, listed);
   if (listed === undefined || layout === undefined) throw new LookupError('member', `struct ${kind}.wait_list`);
+  const nodes = layout.form === 'head' ? fromHead(program, layout, lock) : fromFirst(program, layout, lock);
+  return collect(nodes.map((address) => readWaiter(program, listed, address)));
+}
+
+/** As many as can be had. */
+function collect(found: Iterable<LockWaiter>): LockQueue {
   const waiters: LockWaiter[] = [];
   try {
-    for (const address of layout.form === 'head' ? fromHead(program, layout, lock) : fromFirst(program, layout, lock)) {
-      waiters.push(readWaiter(program, listed, address));
-    }
+    for (const waiter of found) waiters.push(waiter);
     return { waiters, problem: undefined };
   } catch (error) {
     if (!isDataError(error)) throw error;

@@ -20,6 +20,7 @@ import {
 } from './lock-kinds.ts';
 import { lockWaiters } from './lock-queue.ts';
 import { mutexState, type MutexState } from './mutex.ts';
+import { percpuRwsemWait } from './percpu-rwsem.ts';
 import { realtimeWait } from './realtime-wait.ts';
 import { rwsemState } from './rwsem.ts';
 import type { Task } from './sched.ts';
@@ -72,6 +73,8 @@ export function findLockWait(
   const named = words === 'wrong' ? undefined : blocker;
   const realtime = attempt(() => realtimeWait(program, task, frames));
   if (realtime !== undefined) return realtime;
+  const percpu = attempt(() => percpuRwsemWait(program, task, frames, rings));
+  if (percpu !== undefined) return { kind: 'percpu_rw_semaphore', ...percpu };
   if (named === undefined) return waitOnStack(search, undefined);
   // The word is the task's own: what is wrong with its stack does not make it wrong.
   return attempt(() => waitOnStack(search, named)) ?? namedWait(search, named);

@@ -8,6 +8,7 @@ import type { LockKind, LockWaiter } from '../../kernel/lock-kinds.ts';
 import { lockWaiters, rtMutexIn } from '../../kernel/lock-queue.ts';
 import { findLockWait, type LockWait } from '../../kernel/lock-wait.ts';
 import { mutexState, type MutexState } from '../../kernel/mutex.ts';
+import { percpuRwsemState } from '../../kernel/percpu-rwsem.ts';
 import { rtMutexState } from '../../kernel/rt-mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
@@ -70,7 +71,7 @@ export interface LockTable {
 
 /** Functions that queue on these locks and sleep; narrower than what the search looks at. */
 const SLEEPS_ON_LOCK =
-  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock)$/;
+  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock|percpu_down_write|percpu_rwsem_wait|__percpu_down_read)$/;
 
 export const locksFact = defineFact<LockTable>({
   id: 'locks',
@@ -197,6 +198,9 @@ function ownerOf(context: FactContext, kind: LockKind, address: VirtAddr): Owner
   if (kind === 'rw_semaphore') {
     const rwsem = rwsemState(context.program, address);
     return { ...named(rwsem.owner, rwsem.ownerIs), rwsem, mutex: undefined };
+  }
+  if (kind === 'percpu_rw_semaphore') {
+    return { ...named(undefined, undefined), rwsem: percpuRwsemState(context.program, address), mutex: undefined };
   }
   if (kind === 'semaphore') {
     // Whoever took it last may have given its turn back, or others may hold it as well.

@@ -49,11 +49,14 @@ export function pileUpEvidence(pileUp: PileUp, standstill: Standstill): readonly
       unknown: 'held, but not by whom',
     }[rwsem.heldBy];
     out.push({
-      claim: prose`Its count 0x${rwsem.count.toString(16)} says: ${who}.`,
+      claim:
+        lock.kind === 'percpu_rw_semaphore'
+          ? prose`Its counts on all CPUs and its word block (${String(rwsem.count)}) say: ${who}.`
+          : prose`Its count 0x${rwsem.count.toString(16)} says: ${who}.`,
       address: lock.address,
       ctype,
       confidence: rwsem.heldBy === 'unknown' ? 'possible' : 'certain',
-      show: `struct rw_semaphore${rwsem.nextWriter === undefined ? '.count,owner' : ''} ${hex(lock.address)}`,
+      show: `${ctype}${rwsem.rawOwner !== undefined && rwsem.nextWriter === undefined ? '.count,owner' : ''} ${hex(lock.address)}`,
     });
   }
   if (holder !== undefined) out.push(...holderEvidence(lock, holder));
