@@ -82,6 +82,7 @@ struct task_struct {
 	int exit_state;
 	pid_t pid;
 	pid_t tgid;
+	struct completion *vfork_done;
 	struct task_struct *real_parent;
 	struct task_struct *parent;
 	struct task_struct *group_leader;
@@ -108,8 +109,10 @@ struct signal_struct {
 struct mm_struct {
 	struct vm_area_struct *mmap;
 	struct vm_area_struct *mmap_cache;
+	atomic_long_t nr_ptes;
 	struct rw_semaphore mmap_sem;
 	struct mm_rss_stat rss_stat;
+	unsigned long flags;
 };
 
 struct rq {
