@@ -93,6 +93,36 @@ export function locateKernel(dump: DumpFile, memoryOf: MemoryOf): KernelLocation
   };
 }
 
+/** Where the kernel was found before. */
+export interface KernelPlace {
+  /** The text of VMCOREINFO as it was found, or made of what was found. */
+  readonly vmcoreinfo: string;
+  readonly how: string;
+  readonly problems: readonly string[];
+}
+
+/** Where it was found; undefined when a note told, or when memory had to be put into its place first. */
+export function placeFound(
+  dump: DumpFile,
+  { dump: placed, vmcoreinfo, how, problems }: KernelLocation,
+): KernelPlace | undefined {
+  if (how === undefined || placed !== dump) return undefined;
+  const lines = vmcoreinfo.keys().map((key) => `${key}=${vmcoreinfo.text(key)}\n`);
+  return { vmcoreinfo: lines.join(''), how, problems };
+}
+
+/** The kernel where it was found before, when its page tables still map it there. */
+export function locatedBefore(dump: DumpFile, place: KernelPlace, memoryOf: MemoryOf): KernelLocation | undefined {
+  const vmcoreinfo = parseVmcoreinfo(Buffer.from(place.vmcoreinfo, 'latin1'));
+  const where = placeOf(vmcoreinfo, dump.physBase);
+  const proof = vmcoreinfo.symbol('_stext') ?? vmcoreinfo.symbol('init_uts_ns');
+  if (typeof where === 'string' || proof === undefined || dump.machine !== 'x86_64') return undefined;
+  const { physBase, root } = where;
+  const at = walk(memoryOf(dump), imagePhys(root, physBase), place.vmcoreinfo, proof);
+  if (at !== imagePhys(proof, physBase)) return undefined;
+  return { dump, vmcoreinfo, ...where, kallsyms: undefined, how: place.how, problems: place.problems };
+}
+
 /** Raw memory, as far as its image tells where its end is; other dumps are as they are. */
 function inPlace(dump: DumpFile, { kernel }: Found, physBase: bigint, memoryOf: MemoryOf): Placement {
   if (dump.withHole === undefined) return { dump, assumed: undefined };

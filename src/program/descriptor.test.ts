@@ -101,6 +101,29 @@ describe('a kernel whose tables take a search', () => {
   });
 });
 
+it('a kernel that takes a search itself is not searched again, unless it is not there', () => {
+  const path = tempFolder()('without');
+  const { vmcoreinfo: _, ...spec } = sampleSpec();
+  writeFileSync(path, sampleAs({}, spec));
+  const pages = { first: new Set<number>(), again: new Set<number>() };
+  const first = openProgram(path, { onPage: (frame) => pages.first.add(frame) });
+  expect(first.foundBy).toContain('kernel found by');
+  const descriptor = first.descriptor();
+  const again = reopenProgram(JSON.parse(JSON.stringify(descriptor)) as ProgramDescriptor, {
+    onPage: (frame) => pages.again.add(frame),
+  });
+  expect(again.foundBy).toBe(first.foundBy);
+  expect(look(again)).toEqual(look(first));
+  expect(again.descriptor()).toEqual(descriptor);
+  expect(pages.again.size).toBeLessThan(pages.first.size);
+  const { found } = descriptor;
+  if (found === undefined) throw new Error('it was searched');
+  const wrong = { ...found, vmcoreinfo: found.vmcoreinfo.replace(/phys_base\)=.*/, 'phys_base)=4194304') };
+  const searched = reopenProgram({ ...descriptor, found: wrong });
+  expect(look(searched)).toEqual(look(first));
+  for (const program of [first, again, searched]) program.close();
+});
+
 describe('another file than the one it was made of is refused', () => {
   it('by size, and by time of change', () => {
     const path = tempFolder()('copy');
@@ -150,6 +173,7 @@ it('what is no descriptor is a FormatError', () => {
     { ...good, btf: { start: 'here', end: 'there' } },
     { ...good, kallsyms: { ...good.kallsyms, addresses: { kind: 'odd', at: '0x1' } } },
     { ...good, orc: { ...good.orc, version: 9 } },
+    { ...good, found: { vmcoreinfo: '', how: '' } },
   ];
   for (const each of bad)
     expect(() => reopenProgram(each as ProgramDescriptor), JSON.stringify(each)).toThrow(FormatError);

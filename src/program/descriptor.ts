@@ -13,6 +13,7 @@ import type { VirtRange } from '../base/memory.ts';
 import type { KallsymsPlace } from '../debuginfo/kallsyms.ts';
 import type { OrcPlace } from '../debuginfo/orc.ts';
 import type { OpenedFile } from '../dump/open.ts';
+import type { KernelPlace } from './bootstrap.ts';
 import type { Program } from './program.ts';
 
 const FORMAT = 'descriptor';
@@ -20,6 +21,8 @@ const VERSION = 1;
 
 /** Where the kernel's tables lie; undefined for what was not found. */
 export interface Places {
+  /** Undefined when VMCOREINFO told. */
+  readonly kernel?: KernelPlace | undefined;
   readonly kallsyms?: KallsymsPlace | undefined;
   readonly btf?: VirtRange | undefined;
   readonly orc?: OrcPlace | undefined;
@@ -58,6 +61,8 @@ export interface ProgramDescriptor {
     /** Physical address of the image less its place in the mapping of the kernel; may be "negative". */
     readonly physBase?: string;
   };
+  /** Where the kernel itself took a search: what VMCOREINFO would have told, and how it was found. */
+  readonly found?: KernelPlace;
   readonly kallsyms?: {
     readonly count: number;
     readonly names: string;
@@ -73,7 +78,7 @@ export interface ProgramDescriptor {
 export function describeProgram(program: Program, opened: Opened | undefined): ProgramDescriptor {
   if (opened === undefined) throw new UsageError('a dump that was not opened from files has no descriptor');
   const { vmcoreinfo, dump } = program;
-  const { kallsyms, btf, orc } = opened.places;
+  const { kernel, kallsyms, btf, orc } = opened.places;
   const physBase = vmcoreinfo.number('phys_base') ?? dump.physBase;
   return {
     format: 'kwhy-program',
@@ -85,6 +90,7 @@ export function describeProgram(program: Program, opened: Opened | undefined): P
       physBase: physBase === undefined ? undefined : hex(BigInt.asUintN(64, physBase)),
     }),
     ...known({
+      found: kernel,
       kallsyms: kallsyms === undefined ? undefined : kallsymsText(kallsyms),
       btf: btf === undefined ? undefined : { start: hex(btf.start), end: hex(btf.end) },
       orc: orc === undefined ? undefined : { ...orc, ip: hex(orc.ip), entries: hex(orc.entries) },
@@ -136,6 +142,7 @@ export function readDescriptor(descriptor: unknown): ReadDescriptor {
       ...(kernel.buildId === undefined ? {} : { buildId: text(kernel, 'buildId') }),
     },
     places: {
+      kernel: all.found === undefined ? undefined : kernelPlace(record(all.found, 'found')),
       kallsyms: all.kallsyms === undefined ? undefined : kallsymsPlace(record(all.kallsyms, 'kallsyms')),
       btf: all.btf === undefined ? undefined : range(record(all.btf, 'btf')),
       orc: all.orc === undefined ? undefined : orcPlace(record(all.orc, 'orc')),
@@ -171,6 +178,16 @@ function address(from: Fields, key: string): VirtAddr {
 
 function range(from: Fields): VirtRange {
   return { start: address(from, 'start'), end: address(from, 'end') };
+}
+
+function kernelPlace(from: Fields): KernelPlace {
+  const { problems } = from;
+  if (!Array.isArray(problems)) throw new FormatError(FORMAT, 'problems are no list');
+  return {
+    vmcoreinfo: text(from, 'vmcoreinfo'),
+    how: text(from, 'how'),
+    problems: problems.map((each: unknown) => String(each)),
+  };
 }
 
 function kallsymsPlace(from: Fields): KallsymsPlace {

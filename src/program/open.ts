@@ -9,9 +9,9 @@ import type { DumpFile } from '../dump/dump-file.ts';
 import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import { X86_64 } from './arch/x86-64.ts';
-import { locateKernel } from './bootstrap.ts';
-import { inferTypes } from './inferred-types.ts';
+import { locatedBefore, locateKernel, placeFound } from './bootstrap.ts';
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
+import { inferTypes } from './inferred-types.ts';
 import { openTables } from './kernel-tables.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { Program } from './program.ts';
@@ -99,7 +99,9 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     memories.set(of, memory);
     return memory;
   };
-  const found = locateKernel(dump, memoryOf);
+  const before = options.places?.kernel;
+  const there = before === undefined ? undefined : locatedBefore(dump, before, memoryOf);
+  const found = there ?? locateKernel(dump, memoryOf);
   const { vmcoreinfo } = found;
   const physical = memoryOf(found.dump);
   const arch = new X86_64(physical, vmcoreinfo, found.physBase, found.root);
@@ -114,7 +116,7 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     arch,
     ...tables,
     problems: [...found.problems, ...tables.problems],
-    opened: files === undefined ? undefined : { files, places: tables.places },
+    opened: files === undefined ? undefined : { files, places: { ...tables.places, kernel: placeFound(dump, found) } },
   });
   const inferred = tables.btf === undefined ? inferTypes(program) : undefined;
   if (inferred !== undefined) program.types.add(inferred);
