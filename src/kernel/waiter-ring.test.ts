@@ -8,6 +8,40 @@ import type { LockWait } from './lock-wait.ts';
 
 type LockKind = ListedKind['kind'];
 
+describe('a rw_semaphore of el7', () => {
+  /** Three wait, and the head of their list has one pointer: behind it lies the owner. */
+  function queue(): Waits {
+    const waits = new Waits('el7').add('holder');
+    const labels = ['a', 'b', 'c'];
+    for (const label of labels) waits.add(label, [USUAL.rw_semaphore]);
+    const nodes = labels.map((label) => waits.waiter(label));
+    const { image } = waits.tasks;
+    image.place('lock', 'struct rw_semaphore', { count: 0xfffffffe00000001n, owner: ref('holder') });
+    const ring = ['lock.wait_list', ...nodes];
+    ring.forEach((node, i) => {
+      image.write(`${node}.next`, ref(ring[(i + 1) % ring.length] ?? ''));
+      if (i > 0) image.write(`${node}.prev`, ref(ring[i - 1] ?? ''));
+    });
+    waits.tasks.link();
+    return waits;
+  }
+
+  it('is found by each of its waiters, and has them in order', () => {
+    const waits = queue();
+    for (const label of ['a', 'b', 'c']) expect(waits.find(label)?.lock).toBe(waits.at('lock'));
+    const program = programOfImage(waits.tasks.image);
+    const { waiters, problem } = lockWaiters(program, 'rw_semaphore', waits.at('lock'));
+    expect([waiters.map(({ task }) => task), problem]).toEqual([['a', 'b', 'c'].map((l) => waits.at(l)), undefined]);
+  });
+
+  it('is not found where a waiter does not point back', () => {
+    const waits = queue();
+    waits.tasks.image.write('a waiter.list.prev', ref('b waiter'));
+    expect(waits.find('a')).toBeUndefined();
+    expect(() => waits.find('b')).toThrow('next does not point back');
+  });
+});
+
 describe('locks since 7.1', () => {
   /** 'first' and 'second' wait; what they were called with lies on their stacks. */
   function pair(kind: LockKind, funcs: readonly string[] = [USUAL[kind]]): Waits {

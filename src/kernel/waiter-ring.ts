@@ -1,7 +1,7 @@
 /**
  * Rings of waiter objects, walked from a waiter that lies on the stack of its task: `struct mutex_waiter`, `rwsem_waiter`,
  * `semaphore_waiter`. Until 7.0 the list_head inside the lock is one node of the ring; since 7.1 there are waiters alone.
- * Not handled: the one-way ring of el7's rw_semaphore.
+ * In el7's rw_semaphore that node has `next` alone: its owner took the place of `prev`.
  */
 import { add, contains, isAligned, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { attempt, isDataError, ValidationError, type KwhyError } from '../base/errors.ts';
@@ -60,7 +60,7 @@ export function* waiterShapes(
     // Linked only to itself: where the lock's head is in the ring, prepared and not queued.
     if (next === at && !alone) continue;
     const linked = attempt(
-      () => program.memory.readPointer(add(next, 8)) === at && program.memory.readPointer(prev) === at,
+      () => program.memory.readPointer(prev) === at && (backOf(program, next) === at || isOneWayHead(program, next)),
     );
     if (linked === true) yield at;
   }
@@ -101,6 +101,18 @@ export function ringAt(
   return ring;
 }
 
+function backOf(program: Program, node: VirtAddr): VirtAddr {
+  return program.memory.readPointer(add(node, 8));
+}
+
+/** The head of a list whose wait_list is a `struct slist_head`, one pointer: what it points to points back to it. */
+function isOneWayHead(program: Program, node: VirtAddr): boolean {
+  if (program.tryField('struct rw_semaphore', 'wait_list')?.size !== 8) return false;
+  program.layouts.chose('struct rw_semaphore', 'wait_list of one pointer (el7)', []);
+  const first = program.memory.readPointer(node);
+  return isKernel(first) && isAligned(first, 8) && backOf(program, first) === node;
+}
+
 /** A node is a waiter when it names a task and lies on that task's stack, as all waiters do. */
 function waiterTest(program: Program, isTask: (a: VirtAddr) => boolean): (node: VirtAddr) => boolean {
   const stackOf = program.field('struct task_struct', 'stack');
@@ -121,7 +133,9 @@ function* nodes(program: Program, start: VirtAddr, link: 'next' | 'prev'): Gener
   for (let n = 0; n < MAX_LIST; n++) {
     yield at;
     const following = onward.pointer(at);
-    if (!isKernel(following) || !isAligned(following, 8) || back.pointer(following) !== at) {
+    const sound = isKernel(following) && isAligned(following, 8);
+    const linked = sound && (back.pointer(following) === at || (link === 'next' && isOneWayHead(program, following)));
+    if (!linked) {
       throw new ValidationError('lock wait list', at, `${link} does not point back`);
     }
     at = following;

@@ -33,14 +33,15 @@ export class Waits {
   readonly funcs = new Map<string, readonly string[]>();
   readonly #headless: boolean;
 
-  constructor(layout: 'until 7.0' | 'until 4.9' | 'since 7.1' = 'until 7.0') {
+  constructor(layout: 'until 7.0' | 'until 4.9' | 'since 7.1' | 'el7' = 'until 7.0') {
     this.tasks = new TasksBuilder('6.1', layout === 'since 7.1' ? { blocker: 'unsigned long' } : {});
     const { image } = this.tasks;
-    const today = layout !== 'until 4.9';
+    const today = layout !== 'until 4.9' && layout !== 'el7';
     const first = layout === 'since 7.1';
     this.#headless = first;
     const list = 'struct list_head';
     const task = 'struct task_struct *';
+    image.struct('slist_head', { next: 'struct list_head *' });
     const queue = (name: string): Members =>
       first ? { first_waiter: `struct ${name}_waiter *` } : { wait_list: list };
     image.struct(
@@ -53,7 +54,7 @@ export class Waits {
       'rw_semaphore',
       today
         ? { count: 'atomic_long_t', owner: 'atomic_long_t', osq: 'atomic_t', wait_lock: 'u32', ...queue('rwsem') }
-        : { count: 'atomic_long_t', wait_list: list, wait_lock: 'spinlock_t' },
+        : { count: 'atomic_long_t', wait_list: layout === 'el7' ? 'struct slist_head' : list, owner: task },
     );
     image.struct('semaphore', { lock: 'raw_spinlock_t', count: 'unsigned int', ...queue('semaphore') });
     image.enum('rwsem_waiter_type', ['RWSEM_WAITING_FOR_WRITE', 'RWSEM_WAITING_FOR_READ']);
