@@ -109,7 +109,9 @@ export class Peers {
       },
     );
     if (done.status !== 0) {
-      const said = `${done.stderr ?? ''}\n${done.stdout ?? ''}`.trim().split('\n').slice(-3).join(' ');
+      const lines = `${done.stdout ?? ''}\n${done.stderr ?? ''}`.split('\n').map((line) => line.trim());
+      const own = lines.find((line) => line.startsWith(`${command[0]}: `));
+      const said = own ?? lines.filter((line) => /\w/.test(line)).at(-1) ?? 'nothing was said';
       const how = done.status ?? done.signal ?? done.error?.message;
       throw new PeerError(`${command[0]} ended with ${how}: ${said}`);
     }

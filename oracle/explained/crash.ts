@@ -17,14 +17,24 @@ function apart(ours: readonly string[], theirs: readonly string[]): { ours: stri
   };
 }
 
-/** Whether the words of one list are all in the other, in their order. */
-function isWithin(inner: readonly string[], outer: readonly string[]): boolean {
+/** How many words of one list are not in the other, in their order. */
+function missingIn(outer: readonly string[], inner: readonly string[]): number {
   let at = 0;
+  let missing = 0;
   for (const word of inner) {
-    at = outer.indexOf(word, at) + 1;
-    if (at === 0) return false;
+    const found = outer.indexOf(word, at);
+    if (found < 0) missing++;
+    else at = found + 1;
   }
-  return inner.length > 0;
+  return missing;
+}
+
+/** The function that an exception interrupted, which crash tells beside the frames: the one behind the exception's entry. */
+function isInterrupted(stack: readonly string[], index: number, { ours, theirs }: Context): boolean {
+  const entry = stack[index - 1] ?? '';
+  return /asm_|error_entry|_interrupt|common_/.test(
+    text(theirs.get('functions', entry) ?? ours.get('functions', entry)),
+  );
 }
 
 /** TASK_WAKING of include/linux/sched.h, since 4.14. */
@@ -55,15 +65,12 @@ export const CRASH: readonly Explanation[] = [
       'The function that an exception interrupted is told by crash as "exception RIP" above its registers, and not as a frame; drgn and we count it as one.',
     explains: ({ ours, theirs }, all) => {
       const differ = apart(words(ours), words(theirs));
-      const inside = words(theirs);
-      const afterException = differ.ours.every((pc) => {
-        const before = words(ours)[words(ours).indexOf(pc) - 1] ?? '';
-        return (
-          inside.includes(before) &&
-          /asm_|error_entry|_interrupt|common_/.test(text(all.theirs.get('functions', before)))
-        );
-      });
-      return differ.theirs.length === 0 && differ.ours.length > 0 && afterException;
+      const stack = words(ours);
+      return (
+        differ.theirs.length === 0 &&
+        differ.ours.length > 0 &&
+        differ.ours.every((pc) => isInterrupted(stack, stack.indexOf(pc), all))
+      );
     },
   },
   {
@@ -72,11 +79,12 @@ export const CRASH: readonly Explanation[] = [
     group: 'stacks',
     verdict: 'oracle',
     argument:
-      'crash 9 does not know the unwind tables of 7.1 and later, and takes every word on the stack for a frame that looks like a return address: ours are all among them, in their order (but for the functions that a running task is in). drgn, which reads these tables, has the same frames as we.',
-    explains: ({ key, ours, theirs }, { subject, ours: all }) => {
-      if (!isSince(subject.release, 7, 1)) return false;
-      const running = all.get('stack registers', key) === 'crash-note';
-      return isWithin(words(ours).slice(running ? 3 : 0), words(theirs));
+      'crash 9 does not know the unwind tables of 7.1 and later, and takes every word on the stack for a frame that looks like a return address: ours are all among them, in their order, but for an interrupted function and up to two of those in which a CPU was. drgn, which reads these tables, has the same frames as we.',
+    explains: ({ key, ours, theirs }, all) => {
+      if (!isSince(all.subject.release, 7, 1) || ours === '') return false;
+      const wasRunning = all.ours.get('stack registers', key) === 'crash-note';
+      const stack = words(ours).filter((_, i, each) => !isInterrupted(each, i, all));
+      return missingIn(words(theirs), stack) <= (wasRunning ? 2 : 0);
     },
   },
   {

@@ -110,6 +110,16 @@ export const PROC: readonly Explanation[] = [
     explains: ({ key }, all) => ranSince(key, all),
   },
   {
+    name: 'waiting for a CPU',
+    oracle: 'proc',
+    group: 'wchan',
+    verdict: 'later',
+    argument:
+      'The task was woken after the recording and had no CPU yet (last_queued is set): it waits in no function.',
+    explains: ({ key, ours }, all) =>
+      ours === '0' && byPid(key, 'state', all) === 'R' && byPid(key, 'lastQueued', all) !== '0',
+  },
+  {
     name: 'it ran since',
     oracle: 'proc',
     group: 'threads',
