@@ -44,6 +44,7 @@ function declareVfs(image: KernelImage, era: VfsEra, task: Members): void {
       : { count: 'atomic_t', ...queue, owner: 'struct task_struct *' },
   );
   image.struct('file_system_type', { name: 'const char *' });
+  image.struct('percpu_rw_semaphore', { read_count: 'unsigned int *', block: 'atomic_t' });
   image.struct('super_block', {
     s_list: 'struct list_head',
     s_type: 'struct file_system_type *',
@@ -51,6 +52,7 @@ function declareVfs(image: KernelImage, era: VfsEra, task: Members): void {
     s_umount: 'struct rw_semaphore',
     s_root: 'struct dentry *',
     s_id: 'char[32]',
+    ...(since('6.1') ? { s_writers: struct({ frozen: 'int', rw_sem: 'struct percpu_rw_semaphore[3]' }) } : {}),
     ...(since('6.19')
       ? { s_mounts: 'struct mount *' }
       : since('3.10')

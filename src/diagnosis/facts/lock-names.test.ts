@@ -99,6 +99,21 @@ describe('names of locks', () => {
     expect(unlinked.what).toBe('unknown');
   });
 
+  it('names the gates that freezing a file system closes', () => {
+    const gate = (incident: Incident, index: number, damage?: (image: KernelImage) => void): LockName => {
+      const at = incident.image.address(`root_sb.s_writers.rw_sem[${index}]`);
+      return contextOf(incident.program(damage)).use(lockNamesFact).of(at, 'percpu_rw_semaphore');
+    };
+    const open = gate(new Incident(), 1);
+    expect(textOf(open.text)).toBe('the gate for page faults that write of the ext4 file system vda1');
+    expect(open).toMatchObject({ what: 'super_block', member: 's_writers.rw_sem[1]' });
+    const frozen = gate(new Incident(), 0, (image) => image.write('root_sb.s_writers.frozen', 4));
+    expect(textOf(frozen.text)).toMatch(/^the gate for writes .* which is frozen$/);
+    expect(frozen.witnesses[1]).toMatch(/must thaw it/);
+    const unlinked = gate(new Incident(), 0, (image) => image.list('super_blocks', ['data_sb.s_list']));
+    expect(unlinked.what).toBe('unknown');
+  });
+
   it('names variables, and locks inside of larger ones by their place', () => {
     const incident = new Incident();
     const rtnl = incident.lock('mutex', 'rtnl_mutex', { global: true });

@@ -2,7 +2,7 @@
  * What a lock is: `i_rwsem` of the directory inode of /data, `mmap_lock` of a process, `s_umount` of a file system, a
  * global variable, or at least the slab cache or module that it lies in. Nothing is guessed: each answer has witnesses.
  */
-import type { VirtAddr } from '../../base/address.ts';
+import { add, type VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import { inodeOfLock } from '../../kernel/inode.ts';
 import type { LockKind } from '../../kernel/lock-kinds.ts';
@@ -63,6 +63,7 @@ function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName 
     attempt(() => mmName(context, lock)) ??
     attempt(() => inodeName(context, lock)) ??
     attempt(() => superBlockName(context, lock)) ??
+    (kind === 'percpu_rw_semaphore' ? attempt(() => freezeName(context, lock)) : undefined) ??
     attempt(() => slabName(context, lock, kind)) ?? {
       ...NOTHING,
       what: 'unknown',
@@ -140,6 +141,37 @@ function superBlockName({ program }: FactContext, lock: VirtAddr): LockName | un
     fsType,
     witnesses: ['it lies in a super block on the list super_blocks'],
   };
+}
+
+/** SB_FREEZE_WRITE, SB_FREEZE_PAGEFAULT, SB_FREEZE_FS, less one: the index into `s_writers.rw_sem`. */
+const GATES = ['writes', 'page faults that write', 'work inside the file system'];
+/** SB_FREEZE_COMPLETE. */
+const FROZEN = 4n;
+
+/** The gates that freezing closes: `s_writers.rw_sem`, percpu_rw_semaphores since 4.3 (commit 8129ed29644b). */
+function freezeName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
+  const gates = program.field('struct super_block', 's_writers.rw_sem');
+  const size = program.sizeOf('struct percpu_rw_semaphore');
+  for (const superBlock of superBlocks(program)) {
+    const index = GATES.findIndex((_gate, i) => add(gates.address(superBlock), i * size) === lock);
+    if (index < 0) continue;
+    const fsType = fsTypeName(program, superBlock);
+    const id = program.field('struct super_block', 's_id').text(superBlock);
+    const frozen = attempt(() => program.field('struct super_block', 's_writers.frozen').u64(superBlock)) === FROZEN;
+    return {
+      ...NOTHING,
+      what: 'super_block',
+      text: prose`the gate for ${GATES[index] ?? ''} of the ${name(fsType)} file system ${name(id)}${frozen ? ', which is frozen' : ''}`,
+      member: `s_writers.rw_sem[${index}]`,
+      container: { address: superBlock, ctype: 'struct super_block' },
+      fsType,
+      witnesses: [
+        'it lies in a super block on the list super_blocks',
+        ...(frozen ? ['s_writers.frozen is SB_FREEZE_COMPLETE: whoever froze it must thaw it'] : []),
+      ],
+    };
+  }
+  return undefined;
 }
 
 function slabName({ program }: FactContext, lock: VirtAddr, kind: LockKind): LockName | undefined {
