@@ -7,7 +7,7 @@ export function costs(found: Examination): readonly Missing[] {
   return [...kernelCosts(found), ...pageCosts(found), ...contentCosts(found)];
 }
 
-function kernelCosts({ kernel }: Examination): Missing[] {
+function kernelCosts({ kernel, contents }: Examination): Missing[] {
   if (kernel === undefined) {
     return [
       {
@@ -21,21 +21,44 @@ function kernelCosts({ kernel }: Examination): Missing[] {
     const what = [`the kernel: ${kernel.problem}`];
     return [{ id: 'kernel', what, costs: ['everything: of tasks, locks, memory and log nothing can be read'] }];
   }
-  const { kallsyms, btf, orc } = kernel.value.tables;
+  const { tables, problems } = kernel.value;
+  const { kallsyms, btf, orc } = tables;
   const out: Missing[] = [];
   if (kallsyms === undefined) {
     const costs = ['names of functions and variables: no tasks, no stacks, no locks, no memory'];
-    out.push({ id: 'symbols', what: ["the kernel's symbol table (kallsyms)"], costs });
+    const why = reasonIn(problems, "the kernel's symbol table cannot be read: ");
+    out.push({ id: 'symbols', what: [`the kernel's symbol table (kallsyms)${why}`], costs });
   }
   if (btf === undefined) {
-    const costs = ['no layouts of structures: no tasks, no locks, no memory; only the log'];
-    out.push({ id: 'types', what: ['types (BTF)'], costs });
+    const rest = readsTasks(contents)
+      ? 'no locks, no memory, no files; tasks and their stacks by layouts that were inferred'
+      : 'no tasks, no locks, no memory; only the log';
+    const what = [`types (BTF)${reasonIn(problems, 'BTF of the kernel cannot be read: ')}`];
+    out.push({ id: 'types', what, costs: [`layouts of structures: ${rest}`] });
   }
   if (orc === undefined && kallsyms !== undefined) {
     const costs = ['no stacks: where tasks stand, and which lock each waits for, is not known'];
-    out.push({ id: 'unwind-tables', what: ['unwind tables (ORC)'], costs });
+    const what = [`unwind tables (ORC)${reasonIn(problems, 'ORC of the kernel cannot be read: ')}`];
+    out.push({ id: 'unwind-tables', what, costs });
+  }
+  for (const problem of problems) {
+    if (!TOLD.test(problem)) out.push({ id: 'tables', what: [problem], costs: ['the answers that need it'] });
   }
   return out;
+}
+
+/** Problems of opening that are told above, with their costs. */
+const TOLD = /^(no (BTF|ORC) |(BTF|ORC) of the kernel |the kernel's symbol table |without the kernel's types )/;
+
+/** ' (why)', where opening said why. */
+function reasonIn(problems: readonly string[], says: string): string {
+  const found = problems.find((problem) => problem.startsWith(says));
+  return found === undefined ? '' : ` (${found.slice(says.length)})`;
+}
+
+/** Even where there are no types. */
+export function readsTasks(contents: Examination['contents']): boolean {
+  return (valueOf(contents?.tasks)?.tasks ?? 0) > 0;
 }
 
 const LOSS = 'what lay in them is not in the report, which names what it could not read';

@@ -2,7 +2,7 @@
 import { byteCount, count, type Data, name, plural, prose, type Prose, ratio, wallClock } from '../model/value.ts';
 import type { DumpCheck, DumpVerdict, Missing } from '../model/dump-check.ts';
 import type { KeyValue } from '../model/report.ts';
-import { costs } from './costs.ts';
+import { costs, readsTasks } from './costs.ts';
 import { type Contents, type Examination, type KernelParts, valueOf } from './examine.ts';
 
 export function describeDump(found: Examination): DumpCheck {
@@ -17,7 +17,7 @@ function verdictOf(found: Examination, missing: readonly Missing[]): DumpVerdict
   // Not found within the time is not known.
   if (kernel === undefined) return found.kernel === undefined ? 'incomplete' : 'unusable';
   const log = valueOf(found.contents?.log);
-  if (kernel.tables.btf === undefined && log?.number === 0) return 'unusable';
+  if (kernel.tables.btf === undefined && log?.number === 0 && !readsTasks(found.contents)) return 'unusable';
   return missing.length > 0 || found.problems.length > 0 ? 'incomplete' : 'sound';
 }
 
@@ -32,8 +32,15 @@ function summaryOf(verdict: DumpVerdict, found: Examination, missing: readonly M
       kernel !== undefined && 'problem' in kernel ? kernel.problem : 'neither its types nor its log are there';
     return [`A dump, but of no use for a diagnosis: ${why}.`];
   }
-  if (valueOf(kernel)?.tables.btf === undefined && kernel !== undefined)
-    return ["Of use for the kernel's log alone: tasks, locks and memory cannot be read."];
+  if (kernel === undefined) return ['Not all is known: the kernel was not found within the time of this check.'];
+  if (valueOf(kernel)?.tables.btf === undefined) {
+    if (found.contents?.log === undefined || found.contents.tasks === undefined)
+      return ['The kernel brings no types, and there was no time to look what can be read without.'];
+    const [use, not] = readsTasks(found.contents)
+      ? ['its log, its tasks and their stacks', 'locks and memory']
+      : ['its log alone', 'tasks, locks and memory'];
+    return [`Of use for ${use}: without types, ${not} cannot be read.`];
+  }
   const [first] = missing;
   const more = missing.length > 1 ? prose`, and ${plural(missing.length - 1, 'other thing')}` : '';
   const what = first === undefined ? ['the file says that something is wrong with it'] : prose`without ${first.what}`;

@@ -16,7 +16,16 @@ import type { Program } from '../program/program.ts';
 import { type PageSample, samplePages } from './sample.ts';
 
 /** Milliseconds, all in all and of each part. Together with the start of the process it stays below two seconds. */
-const TIME = { all: 1400, kernel: 600, counts: 250, sample: 400, log: 200, tasks: 600, stacks: 300 } as const;
+const TIME = {
+  all: 1400,
+  kernel: 1000,
+  counts: 250,
+  sample: 400,
+  leastSample: 150,
+  log: 200,
+  tasks: 600,
+  stacks: 300,
+} as const;
 
 const NT_PRSTATUS = 1;
 
@@ -127,7 +136,8 @@ export function examine(
       opened === undefined || 'problem' in opened ? opened : part(TIME.kernel, () => kernelOf(opened.value));
     if (program === undefined && placed.format === 'raw') throw new UsageError(notRaw(opened));
     const counts = part(TIME.counts, () => placed.counts);
-    const sample = samplePages(placed, share(TIME.sample));
+    const least = limitedBudget(now, now() + TIME.leastSample);
+    const sample = samplePages(placed, start + TIME.all - now() < TIME.leastSample ? least : share(TIME.sample));
     const contents = program === undefined ? undefined : contentsOf(program, part);
     const notes = new Map<string, number>();
     for (const { name, type } of dump.notes) notes.set(`${name}/${type}`, (notes.get(`${name}/${type}`) ?? 0) + 1);

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, describe, it, test } from 'vitest';
 import { fakeIo, runWith } from '../../test/builders/cli.ts';
+import type { KdumpSpec } from '../../test/builders/kdump-file.ts';
 import { SAMPLE, sampleAs, sampleSpec } from '../../test/builders/sample.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
 
@@ -102,7 +103,7 @@ describe('a copy that was cut off', () => {
     const { status, out } = await runWith(['check', path]);
     expect(status).toBe(1);
     expect(out).toMatch(/^A dump, but of no use for a diagnosis: neither its types nor its log are there\./);
-    expect(out.replace(/\s+/g, ' ')).toContain('types (BTF): no layouts of structures: no tasks, no locks, no memory');
+    expect(out.replace(/\s+/g, ' ')).toContain('layouts of structures: no tasks, no locks, no memory; only the log');
   });
 
   it('in its headers: no dump that can be read, status 3, one line', async () => {
@@ -194,4 +195,35 @@ test('--help says what it is', async () => {
   expect(status).toBe(0);
   expect(out).toContain('usage: kwhy check VMCORE');
   expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+});
+
+describe('what a file says of itself', () => {
+  it('a dump that was cut off while it was written', async () => {
+    const path = tempFolder()('incomplete');
+    // The last 500 pages were never written, and the header says so.
+    const spec = sampleSpec();
+    const frames = [...spec.pages.keys()].sort((a, b) => a - b);
+    const from = frames.at(-500) ?? 0;
+    const descriptor: KdumpSpec['descriptor'] = (frame, made) =>
+      frame < from ? made : { offset: 0, size: 0, flags: 0 };
+    writeFileSync(path, sampleAs({ status: 8, descriptor }, spec));
+    const { status, json } = await check(path);
+    expect(status).toBe(1);
+    expect(json.dump.pages).toMatchObject({ inFile: PAGES - 500, lost: 500 });
+    expect(json.problems.join('\n')).toContain('the dump is incomplete: it was cut off while it was written');
+    expect(json.problems.join('\n')).toContain(`500 of ${PAGES} pages were never written`);
+  });
+
+  it('one file of a split dump: which is missing, and how many pages with it', async () => {
+    const path = tempFolder()('part');
+    const spec = sampleSpec();
+    writeFileSync(path, sampleAs({ window: [0, 65_536] }, spec));
+    const inside = [...spec.pages.keys()].filter((frame) => frame < 65_536).length;
+    const { status, json } = await check(path);
+    expect(status).toBe(1);
+    expect(json.problems).toContain(
+      `the file with page frames 65536 to ${spec.maxPfn - 1} is missing: ${PAGES - inside} pages are lost`,
+    );
+    expect(json.dump.pages).toMatchObject({ inFile: inside, lost: PAGES - inside });
+  });
 });
