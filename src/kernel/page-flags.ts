@@ -47,6 +47,8 @@ export interface PageLayout {
   readonly slab: SlabMark;
   /** `struct kmem_cache *` in a slab's head. */
   readonly slabCache: number;
+  /** A u32 in a slab's head: 16 bits with the objects in use, 15 with all objects (SLUB). */
+  readonly slabCounters: number | undefined;
   readonly types: readonly PageTypeMark[];
   /** From the head: a u8 with the order of a compound page. */
   readonly order: number | undefined;
@@ -100,6 +102,7 @@ export function pageLayout(program: Program): PageLayout {
       program.types.tryFind('struct slab') === undefined
         ? program.firstField('struct page', ['slab_cache', 'slab']).offset
         : program.field('struct slab', 'slab_cache').offset,
+    slabCounters: slabCounters(program),
     types: pageTypes(program),
     order: orderOffset(program, size),
     entireMapcount: entireMapcountOffset(program, size),
@@ -107,6 +110,14 @@ export function pageLayout(program: Program): PageLayout {
     // Since 5.14 (commit c07aea3ef4d4).
     pool: maybe('pp_magic'),
   };
+}
+
+function slabCounters(program: Program): number | undefined {
+  const type = program.types.tryFind('struct slab') === undefined ? 'struct page' : 'struct slab';
+  const inuse = program.tryField(type, 'inuse');
+  const objects = program.tryField(type, 'objects');
+  // `unsigned inuse:16, objects:15, frozen:1` since 3.2 (commit 50d5c41cd151).
+  return objects === undefined ? undefined : inuse?.offset;
 }
 
 function orderOffset(program: Program, size: number): number | undefined {

@@ -5,16 +5,16 @@
  */
 import type { VirtAddr } from '../base/address.ts';
 import type { Budget } from '../base/budget.ts';
-import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import type { FrameTable } from './frame-table.ts';
 import { codeOf, PAGE_CLASSES, type PageClassId } from './page-class.ts';
-import { flagMask, type PageLayout, pageLayout, type PageType } from './page-flags.ts';
+import { type PageLayout, pageLayout } from './page-flags.ts';
 import { MAPPING_KINDS, PageMappings } from './page-mappings.ts';
 import { PointerTable } from './pointer-table.ts';
 import type { Regions } from './page-regions.ts';
 import { TALLY, Tally } from './page-tally.ts';
 import { Unclassified } from './page-unclassified.ts';
+import { flagsOf, moverClass, type PageFlagMasks, typeReader } from './page-words.ts';
 import type { Memmap, MemmapChunk } from './vmemmap.ts';
 
 /** Orders of free blocks: 10 on x86-64, up to 13 on arm64. */
@@ -38,63 +38,17 @@ const NONE = MAPPING_KINDS.indexOf('none');
 /** Stands in the place of a mapping's kind. */
 const KSM = MAPPING_KINDS.length;
 
-function flagsOf(program: Program) {
-  const one = (name: string): number => flagMask(program, name);
-  // PG_swapcache is a name of PG_owner_priv_1 since 4.10 (commit 6326fec1122c), which means this for swap-backed pages only.
-  const swapCache = one('PG_swapcache');
-  const bits = Number(program.enumerator('__NR_PAGEFLAGS') ?? 22n);
-  return {
-    head: one('PG_head'),
-    tail: one('PG_tail'),
-    lru: one('PG_lru'),
-    active: one('PG_active'),
-    unevictable: one('PG_unevictable'),
-    swapBacked: one('PG_swapbacked'),
-    swapCache: swapCache === 0 ? -1 : swapCache | one('PG_swapbacked'),
-    dirty: one('PG_dirty'),
-    writeback: one('PG_writeback'),
-    mlocked: one('PG_mlocked'),
-    reserved: one('PG_reserved'),
-    poisoned: one('PG_hwpoison'),
-    named: bits > 0 && bits < 31 ? (1 << bits) - 1 : 0x3fffff,
-  };
-}
-
-/**
- * Whose movable pages are: `struct movable_operations *` since 6.0 (commit 68f2736a8583), an address space with operations
- * of its own before.
- */
-function moverClass(program: Program, owner: VirtAddr): PageClassId {
-  const nameOf = (at: VirtAddr): string => program.symbols.at(at)?.name ?? '';
-  const direct = nameOf(owner);
-  const operations = attempt(() => program.field('struct address_space', 'a_ops').pointer(owner));
-  const name = direct === '' && operations !== undefined ? nameOf(operations) : direct;
-  if (name.startsWith('zsmalloc')) return 'zsmalloc';
-  return name.startsWith('balloon') ? 'offline' : 'movable';
-}
-
-const CLASS_OF_TYPE: { readonly [type in PageType]: PageClassId } = {
-  buddy: 'free',
-  offline: 'offline',
-  table: 'table',
-  guard: 'guard',
-  hugetlb: 'hugetlb',
-  slab: 'slab',
-  zsmalloc: 'zsmalloc',
-  unaccepted: 'unaccepted',
-  large_kmalloc: 'large-kmalloc',
-  netpp: 'page-pool',
-};
-
-/** The class that a page type stands for, 0 for a type that is not known. */
-function typeReader({ types }: PageLayout): (word: number) => number {
-  const masks = types.map(({ mask }) => mask);
-  const values = types.map(({ value }) => value);
-  const classes = types.map(({ type }) => CODE[CLASS_OF_TYPE[type]]);
-  return (word) => {
-    for (let i = 0; i < masks.length; i++) if ((word & (masks[i] ?? 0)) >>> 0 === values[i]) return classes[i] ?? 0;
-    return 0;
-  };
+/** What the slabs of a cache say together. */
+export interface SlabCachePages {
+  /** `struct kmem_cache *`. */
+  readonly cache: VirtAddr;
+  readonly pages: number;
+  readonly slabs: number;
+  /** Objects that its slabs have room for; undefined for another allocator than SLUB. */
+  readonly objects: number | undefined;
+  /** Objects in use, those that CPUs keep ready included. */
+  readonly used: number | undefined;
+  readonly reclaimable: boolean;
 }
 
 /** A compound page that begins before the page in hand. */
@@ -132,7 +86,11 @@ export class PageScan {
   readonly #layout: PageLayout;
   readonly #memmap: Memmap;
   readonly #slabs = new PointerTable();
+  /** By the number of a slab cache: frames; and of slabs their number, all objects and those in use. */
   readonly #slabPages: number[] = [];
+  readonly #slabCounts: number[] = [];
+  readonly #slabObjects: number[] = [];
+  readonly #slabUsed: number[] = [];
   /** Class of a slab cache by its number. */
   readonly #slabCodes: number[] = [];
   /** Owners of movable pages, and the classes of theirs. */
@@ -141,7 +99,7 @@ export class PageScan {
   readonly #program: Program;
   readonly #reclaimable: (cache: VirtAddr) => boolean;
   readonly #typed: (word: number) => number;
-  readonly #flag: ReturnType<typeof flagsOf>;
+  readonly #flag: PageFlagMasks;
   readonly #head: Head = {
     frame: -1,
     end: -1,
@@ -184,8 +142,18 @@ export class PageScan {
   }
 
   /** Frames by slab cache, `struct kmem_cache *`. */
-  *slabCaches(): Generator<{ readonly cache: VirtAddr; readonly pages: number }> {
-    for (let i = 0; i < this.#slabs.count; i++) yield { cache: this.#slabs.pointer(i), pages: this.#slabPages[i] ?? 0 };
+  *slabCaches(): Generator<SlabCachePages> {
+    const known = this.#layout.slabCounters !== undefined;
+    for (let i = 0; i < this.#slabs.count; i++) {
+      yield {
+        cache: this.#slabs.pointer(i),
+        pages: this.#slabPages[i] ?? 0,
+        slabs: this.#slabCounts[i] ?? 0,
+        objects: known ? (this.#slabObjects[i] ?? 0) : undefined,
+        used: known ? (this.#slabUsed[i] ?? 0) : undefined,
+        reclaimable: this.#slabCodes[i] === CODE['slab-reclaimable'],
+      };
+    }
   }
 
   /**
@@ -275,10 +243,17 @@ export class PageScan {
     const found = this.#slabs.number(words[cache] ?? 0, words[cache + 1] ?? 0);
     const number = found >= 0 ? found : -1 - found;
     if (found < 0) {
-      this.#slabPages.push(0);
+      for (const counts of [this.#slabPages, this.#slabCounts, this.#slabObjects, this.#slabUsed]) counts.push(0);
       this.#slabCodes.push(this.#reclaimable(this.#slabs.pointer(number)) ? CODE['slab-reclaimable'] : CODE.slab);
     }
     this.#slabPages[number] = (this.#slabPages[number] ?? 0) + 1;
+    this.#slabCounts[number] = (this.#slabCounts[number] ?? 0) + 1;
+    const { slabCounters } = this.#layout;
+    if (slabCounters !== undefined) {
+      const counters = words[at + (slabCounters >> 2)] ?? 0;
+      this.#slabObjects[number] = (this.#slabObjects[number] ?? 0) + ((counters >>> 16) & 0x7fff);
+      this.#slabUsed[number] = (this.#slabUsed[number] ?? 0) + (counters & 0xffff);
+    }
     const code = this.#slabCodes[number] ?? CODE.slab;
     if ((flags & this.#flag.head) !== 0) this.#begin(words, at, frame, code, 0, flags).slab = number;
     return this.#checked(code, claim);

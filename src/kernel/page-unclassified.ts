@@ -28,6 +28,7 @@ export class Unclassified {
   readonly #references = new Map<number, number>();
   readonly #oddities = new Map<Oddity, number>();
   readonly #samples: number[] = [];
+  #compound = 0;
   #seen = 0;
   #every = 1;
   /** The block that may still grow: its first frame, or -1. */
@@ -39,6 +40,7 @@ export class Unclassified {
     this.#close();
     this.#open = frame;
     this.#openEnd = frame + size;
+    if (size > 1) this.#compound += size;
     bump(this.#flags, flags, size);
     bump(this.#references, references, size);
     bump(this.#oddities, oddity, size);
@@ -73,6 +75,11 @@ export class Unclassified {
       orders.set(order, { blocks: sum.blocks + count, pages: sum.pages + size * count });
     }
     return [...orders].map(([order, sum]) => ({ order, ...sum })).sort((a, b) => b.pages - a.pages);
+  }
+
+  /** Pages that are parts of compound pages. */
+  get compound(): number {
+    return this.#compound;
   }
 
   /** Pages by the low half of their flags, without node and zone. */

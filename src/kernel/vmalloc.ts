@@ -20,6 +20,8 @@ const VM_MAP_PUT_PAGES = 0x200n;
 const MAX_PAGES = 2 ** 30;
 
 export interface VmallocArea {
+  /** `struct vmap_area *`. */
+  readonly area: VirtAddr;
   readonly start: VirtAddr;
   /** Bytes, with the guard page where there is one. */
   readonly size: number;
@@ -47,7 +49,7 @@ export function* vmallocAreas(program: Program): Generator<VmallocArea> {
     const from = start.pointer(area);
     const to = end.pointer(area);
     if (!isKernel(from) || to <= from) throw new ValidationError('struct vmap_area', area, 'has no extent');
-    yield readArea(program, from, Number(to - from), vm.pointer(area));
+    yield { area, ...readArea(program, from, Number(to - from), vm.pointer(area)) };
   }
 }
 
@@ -71,7 +73,7 @@ function* vmapAreas(program: Program): Generator<VirtAddr> {
     yield* rbEntries(program, root.address(add(table, i * size)), 'struct vmap_area', 'rb_node', MAX_AREAS);
 }
 
-function readArea(program: Program, start: VirtAddr, size: number, vm: VirtAddr): VmallocArea {
+function readArea(program: Program, start: VirtAddr, size: number, vm: VirtAddr): Omit<VmallocArea, 'area'> {
   const none = { start, size, vm: undefined, pages: undefined, pageCount: 0, caller: undefined } as const;
   // Tag bits were kept in the pointer's place by no kernel; what does not point is that of vm_map_ram().
   if (vm === NULL || !isKernel(vm) || !isAligned(vm, 8)) return { ...none, kind: 'ram' };

@@ -25,8 +25,11 @@ export interface LedgerRow {
   readonly note: string | undefined;
 }
 
-const LARGE_KMALLOC =
-  'the counter has kmalloc of several pages too, which page structures do not tell (until 6.14): those pages are unclassified';
+/** Until 6.14 nothing in its page structure tells kmalloc of several pages, which the counter of slabs has too. */
+function largeKmalloc({ scan }: PageWalk): string {
+  const compound = scan.unclassified.compound;
+  return `the counter has kmalloc of several pages too, which page structures do not tell until 6.14; ${compound} pages of compound pages are unclassified`;
+}
 
 /** All rows; `walk` has looked at every frame. */
 export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow[] {
@@ -97,7 +100,7 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
   add('slab, reclaimable', of('slab-reclaimable'), counter('NR_SLAB_RECLAIMABLE_B', 'NR_SLAB_RECLAIMABLE'));
   const marked = program.enumerator('PGTY_large_kmalloc') !== undefined;
   const unreclaimable = counter('NR_SLAB_UNRECLAIMABLE_B', 'NR_SLAB_UNRECLAIMABLE');
-  add('slab, not reclaimable', of('slab', 'large-kmalloc'), unreclaimable, marked ? undefined : LARGE_KMALLOC);
+  add('slab, not reclaimable', of('slab', 'large-kmalloc'), unreclaimable, marked ? undefined : largeKmalloc(walk));
   add('kernel stacks', of('stack'), inPages(info.kernelStack));
   add('page tables', scan.tables, counter('NR_PAGETABLE'));
   add('vmalloc, with stacks and modules', claims.vmallocPages, inPages(info.vmallocUsed));

@@ -2,12 +2,14 @@
  * Where the memory went: every page frame in exactly one class, by the page structures themselves, beside what the kernel's
  * counters say. What fits no class is counted and described, and never got by subtraction.
  */
+import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import { codeOf, type PageClass, PAGE_CLASSES, type PageClassId } from '../../kernel/page-class.ts';
 import { type PageContents, pageContents } from '../../kernel/page-contents.ts';
 import { flagMask } from '../../kernel/page-flags.ts';
 import type { FrameTable } from '../../kernel/frame-table.ts';
 import { type PageWalk, walkPages } from '../../kernel/page-walk.ts';
+import type { SlabCachePages } from '../../kernel/page-scan.ts';
 import type { Oddity, UnclassifiedBlocks } from '../../kernel/page-unclassified.ts';
 import { slabCaches } from '../../kernel/slab.ts';
 import { defineFact, type Fact } from '../../model/diagnosis.ts';
@@ -40,6 +42,11 @@ export interface UnclassifiedPages {
   readonly contents: PageContents;
 }
 
+export interface SlabPages extends SlabCachePages {
+  /** '' when it cannot be read. */
+  readonly name: string;
+}
+
 export interface PageLedger {
   readonly pageSize: number;
   /** Frames with a page structure. */
@@ -54,8 +61,8 @@ export interface PageLedger {
   readonly classes: readonly ClassPages[];
   /** Beside the counters; empty unless every frame was looked at. */
   readonly rows: readonly LedgerRow[];
-  /** Pages of the slab caches, the most first; '' for a cache whose name cannot be read. */
-  readonly slabs: readonly { readonly cache: bigint; readonly name: string; readonly pages: number }[];
+  /** The slab caches that have pages, the most first. */
+  readonly slabs: readonly SlabPages[];
   /** Pages of vmalloc areas by who asked for them, the most first. */
   readonly vmalloc: readonly {
     readonly caller: string;
@@ -110,7 +117,7 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
   const { scan, claims } = walk;
   const pages = (...ids: readonly PageClassId[]): number =>
     ids.reduce((sum, id) => sum + (scan.pages[codeOf(id)] ?? 0), 0);
-  const names = attempt(() => slabCaches(program)) ?? new Map<never, string>();
+  const names = attempt(() => slabCaches(program)) ?? new Map<VirtAddr, string>();
   const contradictions = [...scan.contradictions].map(([what, count]) => `${count} frames claimed as ${what}`);
   return {
     pageSize: program.pageSize,
@@ -124,7 +131,7 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
     }),
     rows: walk.extent === 'all' ? ledgerRows(program, walk) : [],
     slabs: [...scan.slabCaches()]
-      .map(({ cache, pages: count }) => ({ cache, name: names.get(cache) ?? '', pages: count }))
+      .map((slabs) => ({ ...slabs, name: names.get(slabs.cache) ?? '' }))
       .sort((a, b) => b.pages - a.pages),
     vmalloc: claims.vmalloc
       .map(({ caller, claimed, areas, frames }) => {
