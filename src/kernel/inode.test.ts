@@ -157,12 +157,18 @@ describe('readInode', () => {
   });
 
   it('knows each type by its letter', () => {
-    const types = [0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000, 0];
+    const types = [0o010000, 0o020000, 0o040000, 0o060000, 0o100000, 0o120000, 0o140000, 0o600];
     const letters = types.map((mode) => {
       const { image } = new Vfs('6.1');
       image.write('report_inode.i_mode', mode);
       return inodeLetter(readInode(programOfImage(image), image.address('report_inode')).kind);
     });
     expect(letters.join('')).toBe('pcdb-ls?');
+  });
+
+  it('takes no zeros for an anonymous inode', () => {
+    const { image } = new Vfs('6.1');
+    image.write('report_inode.i_mode', 0);
+    expect(() => readInode(programOfImage(image), image.address('report_inode'))).toThrow(ValidationError);
   });
 });

@@ -81,7 +81,9 @@ export function readInode(program: Program, inode: VirtAddr): Inode {
   const superBlock = field('i_sb').pointer(inode);
   const mode = field('i_mode').number(inode);
   const kind = KINDS.get(mode & 0o170000);
-  if (kind === undefined) throw new ValidationError('struct inode', inode, `mode 0${mode.toString(8)} is no file type`);
+  // alloc_anon_inode() gives permissions though no type: nothing at all is a page of zeros.
+  if (kind === undefined || mode === 0)
+    throw new ValidationError('struct inode', inode, `mode 0${mode.toString(8)} is no file type`);
   return {
     inode,
     superBlock,

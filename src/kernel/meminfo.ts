@@ -64,6 +64,8 @@ export interface Meminfo {
 const MAX_HSTATES = 64;
 const MAX_BLOCK_DEVICES = 1 << 18;
 const MAX_SWAP_FILES = 64;
+/** Times of all memory and swap: one call gets no more than all of it, and what many got is mostly in use. */
+const MAX_COMMITTED = 1024;
 const MAX_SWAP_SPACES = 1 << 20;
 
 /**
@@ -117,7 +119,7 @@ export function meminfo(program: Program): Meminfo {
     swapTotal,
     swapFree: read.pagesOf('nr_swap_pages', Number.MAX_SAFE_INTEGER),
     commitLimit: read.commitLimit(memTotal, hugetlb, swapTotal),
-    committedAs: read.committed(),
+    committedAs: read.committed(memTotal, swapTotal),
     minFree: read.minFree(),
     totalReserve: read.pagesOf('totalreserve_pages'),
   };
@@ -341,11 +343,15 @@ class Reader {
     });
   }
 
-  committed(): Known<Bytes> {
+  committed(memTotal: Known<Bytes>, swapTotal: Known<Bytes>): Known<Bytes> {
     const program = this.#program;
     return known('vm_committed_as', () => {
-      const sum = Number(percpuCounter(program, program.symbol('vm_committed_as').address));
-      return bytes(Math.max(0, sum) * program.pageSize);
+      const counter = program.symbol('vm_committed_as').address;
+      const size = Number(percpuCounter(program, counter)) * program.pageSize;
+      // Parts of CPUs that are not counted here may make it a little less than nothing.
+      const most = MAX_COMMITTED * ((memTotal.value ?? Number.MAX_SAFE_INTEGER) + (swapTotal.value ?? 0));
+      if (size > most || size < -most) throw new ValidationError('vm_committed_as', counter, `is ${size} bytes`);
+      return bytes(Math.max(0, size));
     });
   }
 }

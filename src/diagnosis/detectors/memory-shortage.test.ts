@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import { virt } from '../../base/address.ts';
 import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -72,10 +73,12 @@ function withCounters(
   return image;
 }
 
+const NONE = { groups: [], total: 0, whole: true, of: () => 0 };
+
 function findings(image: KernelImage): readonly Finding[] {
   const program = programOfImage(image);
   const memory = contextOf(program).use(memoryFact);
-  return memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 }, oom: NOBODY }, program);
+  return memoryShortage.detector.run({ memory, rss: NONE, oom: NOBODY }, program);
 }
 
 describe('memory-shortage', () => {
@@ -105,13 +108,22 @@ describe('memory-shortage', () => {
     const program = programOfImage(machine({ total: 16 * GIB, free: 30 * MIB }));
     const memory = contextOf(program).use(memoryFact);
     const largest = { pid: 7, comm: 'java', address: virt(0xffff888000000000n) } as Task;
-    const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest }];
+    const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest, largestBytes: 5 * GIB }];
     const [finding] = memoryShortage.detector.run(
-      { memory, rss: { groups, total: 9 * GIB, of: () => 0 }, oom: NOBODY },
+      { memory, rss: { ...NONE, groups, total: 9 * GIB }, oom: NOBODY },
       program,
     );
     expect(finding?.evidence.map(({ show }) => show)).toEqual(['kmem -i', 'kmem -z', 'ps -G 7']);
     expect(finding?.details).toMatchObject({ groups: [{ processes: 2, rss: { value: 9 * GIB } }] });
+    const textIn = (part: Finding | undefined): string => (part?.story ?? []).map(({ text }) => textOf(text)).join(' ');
+    expect(textIn(finding)).toMatch(/ 2 processes named java: 9663676416/);
+    // Processes that could not be read may be of any of these names.
+    const [partly] = memoryShortage.detector.run(
+      { memory, rss: { ...NONE, groups, total: 9 * GIB, whole: false }, oom: NOBODY },
+      program,
+    );
+    expect(textIn(partly)).toMatch(/At least 2 processes named java: at least 9663676416/);
+    expect(partly?.details).toMatchObject({ residentSumComplete: false });
   });
 
   it('asks only dumps with types', () => {
@@ -125,8 +137,6 @@ describe('memory-shortage', () => {
     const program = programOfImage(image);
     const memory = contextOf(program).use(memoryFact);
     expect(memory.verdict).toBe('unknown');
-    expect(
-      memoryShortage.detector.run({ memory, rss: { groups: [], total: 0, of: () => 0 }, oom: NOBODY }, program),
-    ).toEqual([]);
+    expect(memoryShortage.detector.run({ memory, rss: NONE, oom: NOBODY }, program)).toEqual([]);
   });
 });

@@ -34,10 +34,10 @@ function findingOf(memory: MemoryState, rss: RssTable, oom: OomCandidates, pageS
     weight: rss.groups.length,
     story: [
       { topic: 'memory', text: memoryText(memory) },
-      ...groups.map((group) => ({ topic: 'holder' as const, text: groupText(group) })),
+      ...groups.map((group) => ({ topic: 'holder' as const, text: groupText(group, rss.whole) })),
       ...oomOutlook(oom, pageSize).map((text) => ({ topic: 'clears' as const, text })),
     ],
-    evidence: [...counterEvidence(memory), ...groups.map(groupEvidence)],
+    evidence: [...counterEvidence(memory), ...groups.map((group) => groupEvidence(group, rss.whole))],
     remedies: [],
     details: {
       memory: memoryData(memory),
@@ -47,18 +47,21 @@ function findingOf(memory: MemoryState, rss: RssTable, oom: OomCandidates, pageS
         rss: byteCount(group.bytes),
       })),
       residentSum: byteCount(rss.total),
+      residentSumComplete: rss.whole,
       oomKiller: oomData(oom, pageSize),
     },
   };
 }
 
-function groupText({ comm, processes, bytes }: RssGroup): Prose {
-  return prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each).`;
+/** @param whole - false when processes could not be read: then there may be more of them */
+function groupText({ comm, processes, bytes }: RssGroup, whole: boolean): Prose {
+  const least = whole ? '' : 'at least ';
+  return prose`${whole ? '' : 'At least '}${plural(processes, 'process', 'processes')} named ${name(comm)}: ${least}${byteCount(bytes)} resident (shared memory counted in each).`;
 }
 
-function groupEvidence(group: RssGroup): Evidence {
+function groupEvidence(group: RssGroup, whole: boolean): Evidence {
   return {
-    claim: groupText(group),
+    claim: groupText(group, whole),
     address: group.largest.address,
     ctype: 'struct task_struct',
     confidence: 'certain',

@@ -14,7 +14,7 @@ const MIB = 2 ** 20;
 
 function process(pid: number, comm: string, mib: number, scoreAdj: number | undefined): OomProcess {
   const task = { pid, comm, address: virt(0xffff888000100000n + BigInt(pid) * 0x1000n) } as Task;
-  const group = { comm, processes: 1, bytes: mib * MIB, largest: task };
+  const group = { comm, processes: 1, bytes: mib * MIB, largest: task, largestBytes: mib * MIB };
   return { task, group, scoreAdj, exempt: scoreAdj === -1000 };
 }
 
@@ -37,6 +37,7 @@ describe('oom-panic', () => {
     const panic = {
       why: 'no-victim',
       text: 'System is deadlocked on memory',
+      whole: true,
       largest: [process(331, 'qemu', 240, -1000), SMALL],
     } as const;
     const [finding] = told(panic);
@@ -53,6 +54,7 @@ describe('oom-panic', () => {
     const panic = {
       why: 'no-victim',
       text: 'System is deadlocked on memory',
+      whole: true,
       largest: [process(331, 'qemu', 240, -998), SMALL],
     } as const;
     const [finding] = told(panic);
@@ -60,10 +62,24 @@ describe('oom-panic', () => {
     expect(finding?.remedies).toEqual([]);
   });
 
+  it('blames nobody when processes are missing, as one of them may hold more', () => {
+    const panic = {
+      why: 'no-victim',
+      text: 'System is deadlocked on memory',
+      whole: false,
+      largest: [process(331, 'qemu', 240, -1000), SMALL],
+    } as const;
+    const [finding] = told(panic);
+    expect(finding).toMatchObject({ confidence: 'probable', details: { culprit: undefined } });
+    expect(textOf(finding?.title ?? [])).toContain('of what could be read, most is held by');
+    expect(finding?.remedies).toEqual([]);
+  });
+
   it('tells a setting from a lack of victims', () => {
     const panic = {
       why: 'by-setting',
       text: 'Out of memory: system-wide panic_on_oom is enabled',
+      whole: true,
       largest: [],
     } as const;
     expect(told(panic)[0]).toMatchObject({ cause: 'oom-panic-on-oom' });
@@ -73,6 +89,7 @@ describe('oom-panic', () => {
     const panic = {
       why: 'no-victim',
       text: 'System is deadlocked on memory',
+      whole: true,
       largest: [process(7, 'a', 9, undefined)],
     } as const;
     expect(told(panic)[0]).toMatchObject({ confidence: 'probable', evidence: [{ confidence: 'probable' }] });

@@ -19,7 +19,7 @@ export default defineDetector({
 
 function findingOf(panic: OomPanic, memory: MemoryState): Finding {
   const [first] = panic.largest;
-  const culprit = panic.why === 'no-victim' && first?.exempt === true ? first : undefined;
+  const culprit = panic.why === 'no-victim' && first?.exempt === true && isLargest(panic, memory) ? first : undefined;
   const sure = culprit !== undefined;
   return {
     detector: 'oom-panic',
@@ -54,13 +54,21 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
   };
 }
 
-function titleOf({ why }: OomPanic, first: OomProcess | undefined, culprit: OomProcess | undefined): Prose {
+/** Nobody who was not read can hold more than the first: that is more than half of memory, where processes are missing. */
+function isLargest({ largest, whole }: OomPanic, { info }: MemoryState): boolean {
+  const total = info.memTotal.value;
+  const bytes = largest[0]?.group.largestBytes ?? 0;
+  return whole || (total !== undefined && bytes > total / 2);
+}
+
+function titleOf({ why, whole }: OomPanic, first: OomProcess | undefined, culprit: OomProcess | undefined): Prose {
   if (why === 'by-setting')
     return ['Memory ran out, and vm.panic_on_oom made the kernel stop instead of killing a process.'];
   const holds = culprit ?? first;
   if (holds === undefined) return ['Memory ran out, and the OOM killer found nobody whom it may kill.'];
   const exempt = culprit === undefined ? '' : ', which is exempt (oom_score_adj -1000)';
-  return prose`Memory ran out, and the OOM killer found nobody to kill; most is held by ${taskValue(holds.task)}${exempt}.`;
+  const most = whole || culprit !== undefined ? 'most' : 'of what could be read, most';
+  return prose`Memory ran out, and the OOM killer found nobody to kill; ${most} is held by ${taskValue(holds.task)}${exempt}.`;
 }
 
 function whyText({ why }: OomPanic, culprit: OomProcess | undefined): Prose {

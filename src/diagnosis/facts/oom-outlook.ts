@@ -30,8 +30,9 @@ export function oomOutlook(candidates: OomCandidates, pageSize: number): readonl
       prose`The OOM killer waits for ${taskValue(waitsFor.task)}, which it chose before and which has not ended.`,
     );
   } else if (next !== undefined) {
+    const among = candidates.partial ? 'Of the processes that could be read, the OOM killer' : 'The OOM killer';
     lines.push(
-      prose`The OOM killer would choose ${taskValue(next.task)} next: at most ${byteCount(size(next))} would come back.`,
+      prose`${among} would choose ${taskValue(next.task)} next: at most ${byteCount(size(next))} would come back.`,
     );
   } else if (!candidates.partial) {
     lines.push(['There is nobody whom the OOM killer may choose.']);

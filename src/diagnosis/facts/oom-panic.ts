@@ -16,6 +16,8 @@ export interface OomPanic {
   readonly text: string;
   /** The largest process of each command name that holds much, and its oom_score_adj; largest first. */
   readonly largest: readonly OomProcess[];
+  /** False when processes are missing: then somebody else may hold more. */
+  readonly whole: boolean;
 }
 
 export interface OomProcess {
@@ -38,11 +40,12 @@ export const oomPanicFact = defineFact<OomPanic | undefined>({
   derive({ program, use }) {
     const text = use(triggerFact)?.panic;
     if (text === undefined || !(NO_VICTIM.test(text) || BY_SETTING.test(text))) return undefined;
-    const groups = attempt(() => use(rssFact))?.groups ?? [];
+    const rss = attempt(() => use(rssFact));
+    const groups = rss?.groups ?? [];
     const largest = groups.slice(0, MAX_PROCESSES).map((group): OomProcess => {
       const scoreAdj = attempt(() => oomScoreAdj(program, group.largest.address));
       return { task: group.largest, group, scoreAdj, exempt: scoreAdj === OOM_SCORE_ADJ_MIN };
     });
-    return { why: NO_VICTIM.test(text) ? 'no-victim' : 'by-setting', text, largest };
+    return { why: NO_VICTIM.test(text) ? 'no-victim' : 'by-setting', text, largest, whole: rss?.whole === true };
   },
 });

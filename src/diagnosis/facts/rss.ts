@@ -14,6 +14,8 @@ export interface RssGroup {
   readonly processes: number;
   readonly bytes: number;
   readonly largest: Task;
+  /** Of the largest alone. */
+  readonly largestBytes: number;
 }
 
 export interface RssTable {
@@ -21,6 +23,8 @@ export interface RssTable {
   readonly groups: readonly RssGroup[];
   /** Sum over all address spaces, shared memory counted in each. */
   readonly total: number;
+  /** False when a process is missing, or its numbers: then there may be a larger one. */
+  readonly whole: boolean;
   /** The same sum over the address spaces of some tasks, each once. */
   of(tasks: readonly Task[]): number;
 }
@@ -29,13 +33,14 @@ export const rssFact = defineFact<RssTable>({
   id: 'rss',
   derive({ program, use, budget, cover }) {
     const byMm = new Map<bigint, Task[]>();
-    for (const task of use(tasksFact).tasks) {
+    const table = use(tasksFact);
+    for (const task of table.tasks) {
       if (task.mm === undefined || task.kthread) continue;
       const users = byMm.get(task.mm);
       if (users === undefined) byMm.set(task.mm, [task]);
       else users.push(task);
     }
-    const groups = new Map<string, { comm: string; processes: number; bytes: number; largest: Task; most: number }>();
+    const groups = new Map<string, { -readonly [K in keyof RssGroup]: RssGroup[K] }>();
     const sizes = new Map<bigint, number>();
     let total = 0;
     let read = 0;
@@ -57,10 +62,16 @@ export const rssFact = defineFact<RssTable>({
       sizes.set(mm, bytes);
       total += bytes;
       const leader = users.find((user) => user.pid === user.tgid) ?? first;
-      const group = groups.get(leader.comm) ?? { comm: leader.comm, processes: 0, bytes: 0, largest: leader, most: -1 };
+      const group = groups.get(leader.comm) ?? {
+        comm: leader.comm,
+        processes: 0,
+        bytes: 0,
+        largest: leader,
+        largestBytes: -1,
+      };
       group.processes++;
       group.bytes += bytes;
-      if (bytes > group.most) Object.assign(group, { most: bytes, largest: leader });
+      if (bytes > group.largestBytes) Object.assign(group, { largestBytes: bytes, largest: leader });
       groups.set(leader.comm, group);
     }
     const missing = read < byMm.size ? ['rss_stat of an address space cannot be read'] : [];
@@ -68,6 +79,7 @@ export const rssFact = defineFact<RssTable>({
     return {
       groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes),
       total,
+      whole: read === byMm.size && table.complete,
       of(tasks) {
         const spaces = new Set(tasks.map((task) => task.mm));
         return [...spaces].reduce((sum, mm) => sum + (mm === undefined ? 0 : (sizes.get(mm) ?? 0)), 0);
