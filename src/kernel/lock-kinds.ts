@@ -75,8 +75,7 @@ export function queueLayout(program: Program, { lockType, waiterType }: ListedKi
   // Since 7.1 (absent in 6.19), for all three kinds at once.
   const first = program.tryField(lockType, 'first_waiter');
   if (first === undefined) return undefined;
-  const proven = lockType === 'struct semaphore' ? [] : ['7.2'];
-  program.layouts.chose(lockType, 'first_waiter and a ring without a head (since 7.1)', proven);
+  program.layouts.chose(lockType, 'first_waiter and a ring without a head (since 7.1)', ['7.2']);
   return { form: 'first', field: first };
 }
 

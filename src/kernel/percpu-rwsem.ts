@@ -2,7 +2,7 @@
  * `struct percpu_rw_semaphore` (include/linux/percpu-rwsem.h): readers count on each CPU and are named nowhere; a writer
  * blocks them. Of those who wait, readers and further writers stand on a wait queue, and the one writer that waits for
  * the readers to leave is in `writer`. cpu_hotplug_lock, cgroup_threadgroup_rwsem, and the gates that freezing a file
- * system closes are such locks. The form since 5.7 (commit 7f26482a872c); the ones before are not handled. On no real dump.
+ * system closes are such locks. The form since 5.7 (commit 7f26482a872c); the ones before are not handled.
  */
 import { add, isAligned, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { attempt, LookupError, ValidationError } from '../base/errors.ts';
@@ -25,7 +25,7 @@ function isKnown(program: Program): boolean {
   const known = ['read_count', 'writer.task', 'waiters', 'block.counter'].every(
     (member) => program.tryField(TYPE, member) !== undefined,
   );
-  if (known) program.layouts.chose(TYPE, 'a wait queue and the writer (since 5.7)', []);
+  if (known) program.layouts.chose(TYPE, 'a wait queue and the writer (since 5.7)', ['6.1', '7.2']);
   return known;
 }
 
@@ -136,8 +136,13 @@ function leadsTo(
   entry: VirtAddr | undefined,
   { queues }: RingCache,
 ): boolean {
-  if (program.field(TYPE, 'block.counter').u64(lock) > 1n) return false;
-  if (entry === undefined) return program.field(TYPE, 'writer.task').pointer(lock) === task;
+  // Cheap to tell first: most words of a stack lead to no such lock.
+  const block = program.field(TYPE, 'block.counter').u64(lock);
+  if (entry === undefined) {
+    if (block !== 1n || program.field(TYPE, 'writer.task').pointer(lock) !== task) return false;
+    return percpuRwsemState(program, lock).nextWriter === task;
+  }
+  if (block > 1n) return false;
   const queue =
     queues.get(lock) ?? new Map(attempt(() => [...percpuRwsemWaiters(program, lock)].map((w) => [w.task, w])));
   queues.set(lock, queue);

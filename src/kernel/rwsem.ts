@@ -53,13 +53,13 @@ export function rwsemState(program: Program, rwsem: VirtAddr): RwsemState {
     program.tryField('struct rw_semaphore', 'count.counter') ?? program.tryField('struct rw_semaphore', 'count');
   if (countField === undefined) throw new LookupError('member', 'struct rw_semaphore.count');
   const count = countField.u64(rwsem);
-  // owner: atomic_long_t since 5.3 (commit 94a9717b3c40), and with it the count of today; proven on 5.10, 6.1, 6.12.
+  // owner: atomic_long_t since 5.3 (commit 94a9717b3c40), and with it the count of today; proven on 5.10 to 7.2.
   const owner = program.tryField('struct rw_semaphore', 'owner.counter');
   if (owner === undefined) {
     program.layouts.chose('struct rw_semaphore', 'biased count (until 5.2)', []);
     return biased(program, rwsem, count);
   }
-  program.layouts.chose('struct rw_semaphore', 'flags and readers in the count (since 5.3)', PROVEN);
+  program.layouts.chose('struct rw_semaphore', 'flags and readers in the count (since 5.3)', [...PROVEN, '7.2']);
   return today(count, owner.u64(rwsem));
 }
 

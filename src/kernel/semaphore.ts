@@ -21,7 +21,7 @@ export function semaphoreState(program: Program, semaphore: VirtAddr): Semaphore
   const count = program.field('struct semaphore', 'count').number(semaphore);
   // Since 6.16, with CONFIG_DETECT_HUNG_TASK_BLOCKER; in 7.2 it is there. Cleared by up() of the same task.
   const last = program.tryField('struct semaphore', 'last_holder');
-  if (last !== undefined) program.layouts.chose('struct semaphore', 'last_holder (since 6.16)', []);
+  if (last !== undefined) program.layouts.chose('struct semaphore', 'last_holder (since 6.16)', ['7.2']);
   const holder = last?.pointer(semaphore);
   const named = holder !== undefined && isKernel(holder) && isAligned(holder, 8);
   return { count, lastHolder: named ? holder : undefined };
