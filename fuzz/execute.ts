@@ -7,8 +7,8 @@ import { Violation } from './violation.ts';
 
 /** Frames of a stack; most of the time of what throws often goes into stacks that nobody looks at. */
 const STACK = 24;
-/** Bases kept; generated ones come and go. */
-const MAX_BASES = 256;
+/** Bases kept: all that a target has, mostly. */
+const MAX_BASES = 1024;
 
 export interface Execution extends Outcome {
   readonly ms: number;

@@ -48,8 +48,10 @@ export interface Figures {
 
 const MAX_CORPUS = 4096;
 const MAX_OPS = 24;
+/** Generated bases of all families of a target together. */
+const GENERATED = 512;
 /** Work under one watchdog, milliseconds. */
-const BATCH = 100;
+const BATCH = 500;
 
 export class Loop {
   readonly figures: Figures = {
@@ -71,6 +73,8 @@ export class Loop {
   readonly #mutators = new Map<string, Mutator>();
   readonly #pending: Case[];
   readonly #names: readonly string[];
+  /** Of each family. */
+  readonly #members: number;
 
   constructor(executor: Executor, options: LoopOptions) {
     this.#executor = executor;
@@ -79,6 +83,7 @@ export class Loop {
     this.#random = new Random(`${options.seed} ${target.name}`);
     const least = Math.min(...target.bases.map(({ weight }) => weight));
     this.#names = target.bases.flatMap(({ name, weight }) => Array<string>(Math.ceil(weight / least)).fill(name));
+    this.#members = Math.max(64, Math.floor(GENERATED / target.bases.length));
     // Every base as it is, once; then what an earlier run kept.
     this.#pending = [
       ...target.bases.map(({ name }) => ({ base: name.replace(/#$/, '#0'), ops: [] })),
@@ -140,7 +145,7 @@ export class Loop {
       const parent = kept[random.between(from, kept.length - 1)];
       if (parent !== undefined && parent.ops.length < MAX_OPS) return this.#changed(parent);
     }
-    const base = family.endsWith('#') ? `${family}${random.below(512)}` : family;
+    const base = family.endsWith('#') ? `${family}${random.below(this.#members)}` : family;
     // Generated bases are also run as they are: the reader must find what was built.
     if (family.endsWith('#') && random.chance(0.08)) return { base, ops: [] };
     return this.#changed({ base, ops: [] });

@@ -1,6 +1,7 @@
 /** All targets, in the order in which they run. */
 import type { Target } from '../target.ts';
 import { bitmap } from './bitmap.ts';
+import { bootstrap } from './bootstrap.ts';
 import { btf, splitBtf } from './btf.ts';
 import { codecs } from './codecs.ts';
 import { elf } from './elf.ts';
@@ -35,6 +36,7 @@ export const targets: readonly Target[] = [
   orc,
   pageTables,
   traces,
+  bootstrap,
   writer,
   kernel,
   report,
