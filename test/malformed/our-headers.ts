@@ -1,9 +1,11 @@
 /**
- * 60 more: damage that the headers' own checks do not see, in a real dump, so that what stands on them meets it too;
- * flattened files, split dumps, page data of other compressions, hostile text.
+ * 69 more: damage that the headers' own checks do not see, in a real dump, so that what stands on them meets it too;
+ * flattened files, split dumps, page data of other compressions, hostile text, memory that only looks like a kernel's.
  */
+import { elfFile } from '../builders/elf-file.ts';
 import { flattenedFile, recordsOf } from '../builders/flattened.ts';
 import { kdumpLayout } from '../builders/kdump-file.ts';
+import { limeFile } from '../builders/memory-image.ts';
 import { type Bases, RECORD_SIZE, SPLIT_AT } from './bases.ts';
 import { type Base, fill, type FileSpec, type MalformedCase, type Patch, text, u16, u32, u64 } from './case.ts';
 
@@ -204,5 +206,46 @@ function whole(name: string, bytes: Uint8Array, says: RegExp): MalformedCase {
 }
 
 function others(): MalformedCase[] {
-  return [whole('a signature and nothing else', Buffer.from('KDUMP   '), /ends inside its header/)];
+  return [whole('a signature and nothing else', Buffer.from('KDUMP   '), /ends inside its header/), ...withoutKernel()];
+}
+
+/** Memory without a kernel, or with what looks like one. */
+function withoutKernel(): MalformedCase[] {
+  const none = /no Linux kernel of x86-64 was found in it/;
+  const page = new Uint8Array(4096).fill(1);
+  const raw = (text: string): Buffer => Buffer.alloc(8 << 20, Buffer.from(text.padEnd(4096, '\0'), 'latin1'));
+  const info = 'OSRELEASE=6.1.0\nSYMBOL(_stext)=ffffffff81000000\nSYMBOL(swapper_pg_dir)=ffffffff80001000\n';
+  const banner = 'Linux version 6.1.0-test (builder@host) (gcc) #1 SMP\n\0';
+  return [
+    whole('LiME: a header and nothing behind it', limeFile([{ first: 0, last: 4095, data: new Uint8Array(0) }]), none),
+    whole('LiME: all memory there can be', limeFile([{ first: 0, last: 2n ** 52n - 1n, data: page }]), none),
+    whole('LiME: a range up to 2^64-1', limeFile([{ first: 0, last: 2n ** 64n - 1n, data: page }]), /LiME: a range/),
+    whole(
+      'LiME: 20,000 ranges of a byte',
+      limeFile(Array.from({ length: 20_000 }, (_, i) => ({ first: i * 3, data: Uint8Array.of(i) }))),
+      none,
+    ),
+    whole('raw: nothing but zeros', new Uint8Array(8 << 20), none),
+    whole('raw: VMCOREINFO on each page', raw(`${info}NUMBER(phys_base)=0\n`), none),
+    whole('raw: VMCOREINFO that has phys_base searched', raw(`${info}SYMBOL(phys_base)=ffffffff80001000\n`), none),
+    whole('raw: a banner on each page', raw(banner), none),
+    whole('ELF: page tables of a CPU that map everything to themselves', selfMapped(), none),
+  ];
+}
+
+/** A note of a CPU whose page tables are one page, every entry of which leads to it. */
+function selfMapped(): Uint8Array {
+  const tables = Buffer.alloc(4096);
+  for (let i = 0; i < 512; i++) tables.writeBigUInt64LE(0x1003n, i * 8);
+  const state = Buffer.alloc(440);
+  state.writeUInt32LE(1, 0);
+  for (const [at, value] of [[392, 1n << 31n] as const, [416, 0x1000n] as const, [424, 0x20n] as const])
+    state.writeBigUInt64LE(value, at);
+  return elfFile({
+    notes: [{ name: 'QEMU', type: 0, desc: state }],
+    segments: [
+      { paddr: 0, data: tables },
+      { paddr: 0x1000, data: tables },
+    ],
+  });
 }
