@@ -2,7 +2,7 @@
  * Known differences from the guest's own /proc: it was recorded before the dump, and shows some things for people.
  */
 import type { Answer } from '../answers.ts';
-import type { Context, Explanation } from '../compare.ts';
+import { type Context, type Explanation, isUnreadable } from '../compare.ts';
 import { isSince } from './releases.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
@@ -198,6 +198,21 @@ export const PROC: readonly Explanation[] = [
       );
       return share !== undefined && apart(ours, theirs) <= share * active.length + 0.02;
     },
+  },
+  {
+    name: 'pages that makedumpfile left out',
+    oracle: 'proc',
+    group: '*',
+    verdict: 'both',
+    argument:
+      'makedumpfile 1.7.8 does not know struct page of 7.1 and later, and leaves out pages that the kernel uses. We say that what they held cannot be read; the file that leaves out zero pages alone answers.',
+    explains: ({ group, key, ours }, { subject, ours: all }) =>
+      isSince(subject.release, 7, 1) &&
+      subject.level > 1 &&
+      (ours === undefined ||
+        isUnreadable(ours) ||
+        (group === 'kernel stacks' && ours === '') ||
+        (group === 'wchan' && all.get('kernel stacks', key) === '')),
   },
   {
     name: 'zones without pages',
