@@ -80,6 +80,10 @@ describe('a dump without VMCOREINFO', () => {
     );
   });
 
+  it.each([1, 2])('is opened when its header version, %i, has no place for it', (version) => {
+    expectFound(open(kdumpFile({ ...spec, version })), /^kernel found by the file header \(phys_base\), VMCOREINFO/);
+  });
+
   it('is opened by what is found in memory', () => {
     expectFound(open(limeOf(changed().pages)), /^kernel found by a search of memory, VMCOREINFO read from memory$/);
     expectFound(
