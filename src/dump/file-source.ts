@@ -99,7 +99,7 @@ export class FileSource implements ByteSource {
     if (slot >= 0) {
       block = this.#blocks[slot] ?? new Uint8Array(0);
     } else {
-      slot = this.#slots.claim(number);
+      slot = this.#slots.take();
       block = this.#blocks[slot] ??= new Uint8Array(BLOCK_SIZE);
       if (this.#lastBlock === block) this.#lastNumber = -1;
       const start = number * BLOCK_SIZE;
@@ -107,13 +107,15 @@ export class FileSource implements ByteSource {
       try {
         this.#readExactly(start, block.subarray(0, wanted));
       } catch (error) {
-        this.#slots.release(number);
+        this.#slots.giveBack(slot);
         if (error instanceof FormatError) return undefined;
         throw error;
       }
+      this.#slots.keep(number, slot);
     }
-    this.#lastNumber = number;
+    this.#lastNumber = -1;
     this.#lastBlock = block;
+    this.#lastNumber = number;
     return block;
   }
 

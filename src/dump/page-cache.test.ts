@@ -153,21 +153,24 @@ describe('PageCache', () => {
 
 describe('SlotCache', () => {
   it('behaves as a set of at most `capacity` keys, each with a slot of its own', () => {
-    const step = fc.tuple(fc.constantFrom('use', 'drop'), fc.nat(30));
+    // 'fail' and 'abandon': the slot could not be filled; whoever was filling it was ended in the middle.
+    const step = fc.tuple(fc.constantFrom('use', 'fail', 'abandon'), fc.nat(30));
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.array(step, { maxLength: 200 }), (capacity, steps) => {
         const cache = new SlotCache(capacity);
         const held = new Map<number, number>();
         for (const [what, key] of steps) {
           expect(cache.find(key)).toBe(held.get(key) ?? -1);
-          if (what === 'drop') {
-            cache.release(key);
-            held.delete(key);
-          } else if (!held.has(key)) {
-            const slot = cache.claim(key);
+          if (!held.has(key)) {
+            const slot = cache.take();
             // Whoever had the slot lost it.
             for (const [other, theirs] of held) if (theirs === slot) held.delete(other);
-            held.set(key, slot);
+            if (what === 'fail') cache.giveBack(slot);
+            if (what === 'use') {
+              expect(cache.find(key)).toBe(-1);
+              cache.keep(key, slot);
+              held.set(key, slot);
+            }
           }
           for (let other = 0; other <= 30; other++) expect(cache.find(other)).toBe(held.get(other) ?? -1);
           expect([...held.values()].every((slot) => slot >= 0 && slot < capacity)).toBe(true);
@@ -178,10 +181,10 @@ describe('SlotCache', () => {
 
   it('keeps what is used again and again', () => {
     const cache = new SlotCache(4);
-    cache.claim(1);
+    cache.keep(1, cache.take());
     for (let key = 100; key < 200; key++) {
       expect(cache.find(1)).toBeGreaterThanOrEqual(0);
-      cache.claim(key);
+      cache.keep(key, cache.take());
     }
     expect(cache.find(1)).toBeGreaterThanOrEqual(0);
   });

@@ -111,9 +111,11 @@ export class PageCache {
 
   #remember(frame: Pfn, slot: number, page: Uint8Array): Uint8Array {
     this.#onPage?.(frame);
-    this.#lastFrame = frame;
+    // Whatever happens in between, the last frame is not another one's page.
+    this.#lastFrame = Number.NaN;
     this.#lastSlot = slot;
     this.#lastPage = page;
+    this.#lastFrame = frame;
     return page;
   }
 
@@ -128,12 +130,15 @@ export class PageCache {
 
   #load(frame: Pfn): Uint8Array | undefined {
     this.#misses++;
-    const slot = this.#slots.claim(frame);
+    const slot = this.#slots.take();
     const page = this.#pages[slot] ?? this.#grow(slot);
     if (slot === this.#lastSlot) this.#lastFrame = Number.NaN;
-    const status = this.#read(frame, page);
-    if (status === 'data') return this.#remember(frame, slot, page);
-    this.#slots.release(frame);
+    const status = this.#read(frame, page, slot);
+    if (status === 'data') {
+      this.#slots.keep(frame, slot);
+      return this.#remember(frame, slot, page);
+    }
+    this.#slots.giveBack(slot);
     if (this.#special.size >= MAX_NEGATIVE) this.#special.clear();
     this.#special.set(frame, status);
     if (status === 'zero') return this.#remember(frame, -1, this.#zero);
@@ -142,11 +147,11 @@ export class PageCache {
   }
 
   /** Whoever is stopped while reading must not find the half-read page later. */
-  #read(frame: Pfn, page: Uint8Array): PageStatus {
+  #read(frame: Pfn, page: Uint8Array, slot: number): PageStatus {
     try {
       return this.file.readPage(frame, page);
     } catch (error) {
-      this.#slots.release(frame);
+      this.#slots.giveBack(slot);
       throw error;
     }
   }

@@ -2,6 +2,8 @@
  * Which slot of a fixed set holds which key, and which slot is given up next: the CLOCK algorithm (second chance), so a
  * hit costs one Map lookup and one store. Knows nothing of what the slots hold; the page cache and the file's block
  * cache both stand on it. Keys are non-negative integers (page frame numbers, block numbers).
+ *
+ * Work may be ended anywhere (cli/guard.ts) and the cache asked again: a key is found only once its slot is filled.
  */
 export class SlotCache {
   readonly capacity: number;
@@ -37,8 +39,8 @@ export class SlotCache {
     return slot;
   }
 
-  /** Gives `key`, which must not be present, a slot: an unused one, else one not referenced since the hand passed. */
-  claim(key: number): number {
+  /** A slot to fill: an unused one, else one not referenced since the hand passed. Nothing finds it before `keep`. */
+  take(): number {
     let slot: number;
     if (this.#used < this.capacity) {
       slot = this.#used++;
@@ -51,23 +53,23 @@ export class SlotCache {
       this.#hand = slot + 1 === this.capacity ? 0 : slot + 1;
       const evicted = this.#keyOf[slot];
       if (evicted !== undefined && evicted >= 0) {
-        this.#slotOf.delete(evicted);
         this.#evictions++;
+        this.#slotOf.delete(evicted);
+        this.#keyOf[slot] = -1;
       }
     }
-    this.#slotOf.set(key, slot);
-    this.#keyOf[slot] = key;
     this.#referenced[slot] = 0;
     return slot;
   }
 
-  /** Forgets `key`, whose slot could not be filled. The slot is the next to be claimed, so "no" evicts nothing more. */
-  release(key: number): void {
-    const slot = this.#slotOf.get(key);
-    if (slot === undefined) return;
-    this.#slotOf.delete(key);
-    this.#keyOf[slot] = -1;
-    this.#referenced[slot] = 0;
+  /** The slot holds `key`, which must not be present, from now on. */
+  keep(key: number, slot: number): void {
+    this.#keyOf[slot] = key;
+    this.#slotOf.set(key, slot);
+  }
+
+  /** The slot could not be filled: it is the next to be taken, so "no" evicts nothing more. */
+  giveBack(slot: number): void {
     if (slot === this.#used - 1) this.#used--;
     else this.#hand = slot;
   }

@@ -93,14 +93,16 @@ export class VirtualMemory implements MemoryReader {
       return this.#lastView;
     }
     const frame = this.#frame(page, address);
+    // Work may be ended anywhere and memory asked again: no page may be taken for another one.
+    this.#lastPage = -1;
     try {
       this.#lastView = this.physical.view(pfn(frame));
     } catch (error) {
       if (error instanceof FaultError) throw new FaultError('virtual', address, error.reason, { cause: error });
       throw error;
     }
-    this.#lastPage = page;
     this.#lastEvictions = cache.evictions;
+    this.#lastPage = page;
     return this.#lastView;
   }
 
