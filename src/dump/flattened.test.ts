@@ -190,6 +190,20 @@ describe('a flattened dump', () => {
     }
   });
 
+  it('takes no zeros for records, whose end would make a header of anything', () => {
+    const zeroed = Buffer.concat([
+      flattenedFile([{ offset: 0, data: Uint8Array.of(1, 2, 3) }]).subarray(0, 4096 + 16 + 3),
+      Buffer.alloc(1000),
+      // What follows looks like a record for the same place.
+      flattenedFile([{ offset: 0, data: Uint8Array.of(9, 9, 9) }]).subarray(4096),
+    ]);
+    const damaged = new FlattenedSource(memorySource(zeroed));
+    const bytes = new Uint8Array(3);
+    damaged.read(0, bytes);
+    expect([...bytes]).toEqual([1, 2, 3]);
+    expect(damaged.container?.problems.join()).toMatch(/makes no sense; nothing behind it is read/);
+  });
+
   it('keeps what stands before a record that makes no sense', () => {
     const records = recordsOf(kdumpFile(kdumpSpec), 4096);
     const senseless: RecordSpec[] = [

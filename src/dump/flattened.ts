@@ -100,6 +100,7 @@ function readRecords(file: ByteSource): Records {
   const look = new Look(file);
   let problem: string | undefined = 'the flattened file is cut off: it has no end mark';
   let number = 1;
+  let wasZero = false;
   // Every round moves on by at least a record's header.
   for (let position = FILE_HEADER; position + RECORD_HEADER <= file.size; number++) {
     let view: DataView;
@@ -116,10 +117,13 @@ function readRecords(file: ByteSource): Records {
       problem = undefined;
       break;
     }
-    if (start < 0 || size < 0 || start + size > Number.MAX_SAFE_INTEGER) {
+    // Zeros are no records of nothing: wherever they end, what follows would be taken for a header.
+    const isZero = start === 0 && size === 0;
+    if ((isZero && wasZero) || start < 0 || size < 0 || start + size > Number.MAX_SAFE_INTEGER) {
       problem = `the flattened file is damaged: record ${number}, at offset ${position}, makes no sense; nothing behind it is read`;
       break;
     }
+    wasZero = isZero;
     const at = position + RECORD_HEADER;
     runs.add(start, Math.min(size, file.size - at), at);
     position = at + size;
