@@ -85,6 +85,7 @@ describe('a task that waits by an rt_mutex', () => {
       ['rt_mutex_slowlock_block', '__rt_mutex_slowlock_locked', 'mutex_lock', 'with_one'],
       undefined,
     ],
+    ['mutex', 'rtmutex', ['__rt_mutex_slowlock_locked', '__ww_rt_mutex_lock', 'take'], undefined],
     ['rt_mutex', 'rtmutex', ['__rt_mutex_slowlock_locked', 'rt_mutex_lock', 'i2c_transfer'], undefined],
     ['spinlock', 'lock', ['rtlock_slowlock_locked', 'rt_spin_lock', 'lock_parent'], undefined],
     ['rw_semaphore', 'rwbase.rtmutex', ['__rt_mutex_slowlock_locked', '__rwbase_read_lock', 'walk_component'], 'read'],

@@ -27,7 +27,7 @@ const USES: readonly Use[] = [
   { kind: 'rwbase_rt', mode: 'write', functions: /^rt_write_lock/ },
   { kind: 'rw_semaphore', mode: 'read', functions: /^_*(rwbase_read_lock|down_read)/ },
   { kind: 'rw_semaphore', mode: 'write', functions: /^_*(rwbase_write_lock|down_write)/ },
-  { kind: 'mutex', mode: undefined, functions: /^_*(ww_)?mutex_lock/ },
+  { kind: 'mutex', mode: undefined, functions: /^_*(ww_)?mutex_lock|^__ww_rt_mutex_lock/ },
   {
     kind: 'rt_mutex',
     mode: undefined,

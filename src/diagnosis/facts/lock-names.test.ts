@@ -119,6 +119,9 @@ describe('names of locks', () => {
     const rtnl = incident.lock('mutex', 'rtnl_mutex', { global: true });
     expect(textOf(nameOf(incident, rtnl).text)).toBe('the global rtnl_mutex');
     expect(nameOf(incident, rtnl)).toMatchObject({ what: 'symbol', member: 'rtnl_mutex' });
+    // An empty lock class key has the address of what follows it.
+    incident.image.symbol('__key.13', 'rtnl_mutex', 0);
+    expect(nameOf(incident, rtnl).member).toBe('rtnl_mutex');
     const inner: TestLock = { ...rtnl, address: incident.image.address('rtnl_mutex.wait_list') };
     expect(nameOf(incident, inner).member).toMatch(/^rtnl_mutex\+\d+$/);
   });

@@ -76,7 +76,11 @@ function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName 
 function globalName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
   const at = program.symbols.at(lock);
   if (at === undefined) return undefined;
-  const spelled = at.offset === 0 ? at.name : `${at.name}+${at.offset}`;
+  // A `struct lock_class_key` is empty without lockdep, and lies where the next variable begins: maybe the lock itself.
+  const symbols = at.module === undefined ? program.symbols.kernel : program.moduleAt(lock)?.symbols;
+  const own = EMPTY_KEY.test(at.name) ? otherAt(symbols, at.address) : undefined;
+  const base = own ?? at.name;
+  const spelled = at.offset === 0 ? base : `${base}+${at.offset}`;
   const where = at.module === undefined ? '' : prose` of module ${name(at.module)}`;
   return {
     ...NOTHING,
@@ -85,6 +89,18 @@ function globalName({ program }: FactContext, lock: VirtAddr): LockName | undefi
     member: spelled,
     witnesses: [`symbol ${spelled} covers it`],
   };
+}
+
+const EMPTY_KEY = /^__key(\.\d+)?$/;
+
+function otherAt(
+  symbols: { entries(): Iterable<{ readonly name: string; readonly address: VirtAddr }> } | undefined,
+  address: VirtAddr,
+): string | undefined {
+  for (const symbol of symbols?.entries() ?? []) {
+    if (symbol.address === address && !EMPTY_KEY.test(symbol.name)) return symbol.name;
+  }
+  return undefined;
 }
 
 function mmName({ program, use }: FactContext, lock: VirtAddr): LockName | undefined {

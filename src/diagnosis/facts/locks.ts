@@ -71,7 +71,7 @@ export interface LockTable {
 
 /** Functions that queue on these locks and sleep; narrower than what the search looks at. */
 const SLEEPS_ON_LOCK =
-  /^(_*(ww_)?mutex_lock(_\w+)?|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock|percpu_down_write|percpu_rwsem_wait|__percpu_down_read)$/;
+  /^(_*(ww_)?mutex_lock(_\w+)?|__ww_rt_mutex_lock|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock|percpu_down_write|percpu_rwsem_wait|__percpu_down_read)$/;
 
 export const locksFact = defineFact<LockTable>({
   id: 'locks',
