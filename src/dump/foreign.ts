@@ -12,6 +12,9 @@ interface Magic {
 /** Asked for so many bytes: a page, at whose end a swap area has its name. */
 export const HEAD_BYTES = 4096;
 
+/** How the message about a compressed file begins. */
+export const COMPRESSED = 'compressed with ';
+
 /**
  * The command writes a file without the ending, as programs that unpack go by it and the content decides here.
  * @param program - writes to its output what it is given to unpack
@@ -21,7 +24,7 @@ const compressed =
   (name: string): string => {
     const unpacked = name.replace(/\.(gz|xz|zst|bz2|lz4|lzo|Z)$/, '');
     const target = unpacked === name ? `${name}.unpacked` : unpacked;
-    return `compressed with ${what}, which cannot be read in place; unpack it: ${program} ${shell(name)} > ${shell(target)}`;
+    return `${COMPRESSED}${what}, which cannot be read in place; unpack it: ${program} ${shell(name)} > ${shell(target)}`;
   };
 const archive =
   (what: string, command: string) =>

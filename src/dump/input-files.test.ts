@@ -69,6 +69,16 @@ describe('a folder', () => {
     expect(refusal(many('.'))).toMatch(/: 1001 files in this directory; name the dump$/);
   });
 
+  it('names a compressed file in it when there is no dump, the largest of several', () => {
+    const packed = Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(100, 1)]);
+    const gzip = Buffer.from('1f8b0800', 'hex');
+    const path = folderOf({ 'dmesg.gz': gzip, 'vmcore.zst': packed, 'x.txt': 'text' });
+    expect(refusal(path('.'))).toMatch(/\/vmcore\.zst: compressed with zstd, .*unpack it: zstd -dc \S+ > \S+\/vmcore$/);
+    const dump = openDump(folderOf({ 'dmesg.gz': gzip, vmcore: kdump })('.'));
+    expect(dump.format).toBe('kdump');
+    dump.close();
+  });
+
   it('names the file in it that is damaged', () => {
     const path = folderOf({ vmcore: kdump.subarray(0, 5000) });
     expect(refusal(path('.'))).toMatch(/\/vmcore: kdump: headers and bitmaps need/);

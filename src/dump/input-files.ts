@@ -7,6 +7,7 @@ import { constants, openSync, readdirSync, statSync } from 'node:fs';
 import { FormatError, UsageError } from '../base/errors.ts';
 import { FileSource } from './file-source.ts';
 import { FLATTENED_SIGNATURE } from './flattened.ts';
+import { COMPRESSED, foreignFormat } from './foreign.ts';
 import { isSplitPart, KDUMP_SIGNATURE } from './kdump-header.ts';
 import { LIME_SIGNATURE } from './lime.ts';
 
@@ -58,16 +59,19 @@ function dumpsIn(folder: string): InputFile[] {
   const { name } = inputFile(folder);
   const parts: InputFile[] = [];
   const others: InputFile[] = [];
+  // The dump is the largest of them, if it is among them.
+  let packed: Packed | undefined;
   for (const entry of entriesOf(folder, name)) {
     const file = inputFile(`${folder.replace(/\/+$/, '')}/${entry}`);
     const kind = kindOf(file);
     if (kind === 'part') parts.push(file);
     else if (kind === 'dump') others.push(file);
+    else if (kind !== undefined && kind.size > (packed?.size ?? 0)) packed = kind;
   }
   if (others.length === 0 && parts.length > 0) return parts;
   if (others.length === 1 && parts.length === 0) return others;
   const found = [...others, ...parts];
-  if (found.length === 0) throw new UsageError(`${name}: no dump in this directory`);
+  if (found.length === 0) throw new UsageError(packed?.says ?? `${name}: no dump in this directory`);
   const list = found.slice(0, 5).map((file) => file.name);
   throw new UsageError(`${name}: several dumps in this directory, name one: ${list.join(', ')}`);
 }
@@ -85,8 +89,14 @@ function entriesOf(folder: string, name: string): string[] {
   return entries;
 }
 
+/** A compressed file, which may be a dump. */
+interface Packed {
+  readonly size: number;
+  readonly says: string;
+}
+
 /** By the first bytes alone; undefined when it is no dump or cannot be read. */
-function kindOf(file: InputFile): 'part' | 'dump' | undefined {
+function kindOf(file: InputFile): 'part' | 'dump' | Packed | undefined {
   let source: FileSource | undefined;
   try {
     source = new FileSource(openInput(file), 1);
@@ -94,8 +104,9 @@ function kindOf(file: InputFile): 'part' | 'dump' | undefined {
     const magic = head.toString('latin1');
     if (magic.startsWith(FLATTENED_SIGNATURE) || magic.startsWith(LIME_SIGNATURE)) return 'dump';
     if (magic.startsWith('\x7fELF')) return head[16] === ET_CORE || head[17] === ET_CORE ? 'dump' : undefined;
-    if (!magic.startsWith(KDUMP_SIGNATURE)) return undefined;
-    return isSplitPart(source) ? 'part' : 'dump';
+    if (magic.startsWith(KDUMP_SIGNATURE)) return isSplitPart(source) ? 'part' : 'dump';
+    const foreign = foreignFormat(magic, file.name);
+    return foreign?.startsWith(COMPRESSED) ? { size: source.size, says: `${file.name}: ${foreign}` } : undefined;
   } catch (error) {
     if (error instanceof UsageError || error instanceof FormatError) return undefined;
     throw error;
