@@ -99,8 +99,8 @@ export const PLANTED: readonly PlantedBug[] = [
       ['if (count < 1 || count > MAX_SYMBOLS) throw', 'if (count < 1) throw'],
       ['if (size < count * 2 || size > MAX_NAMES_BYTES) throw', 'if (size > MAX_NAMES_BYTES) throw'],
       [
-        'const bytes = memory.readBytes(start, size);',
-        'const bytes = memory.readBytes(start, size);\n  void new Uint32Array(count + 1);',
+        'const { bytes, lost } = readAround(memory, start, size, LEAST);',
+        'const { bytes, lost } = readAround(memory, start, size, LEAST);\n  void new Uint32Array(count + 1);',
       ],
     ],
   },
