@@ -25,7 +25,7 @@ function isKnown(program: Program): boolean {
   const known = ['read_count', 'writer.task', 'waiters', 'block.counter'].every(
     (member) => program.tryField(TYPE, member) !== undefined,
   );
-  if (known) program.layouts.chose(TYPE, 'a wait queue and the writer (since 5.7)', ['6.1', '7.2']);
+  if (known) program.layouts.chose(TYPE, 'a wait queue and the writer (since 5.7)', ['6.1', '6.12', '7.2']);
   return known;
 }
 

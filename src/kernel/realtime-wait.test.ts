@@ -86,6 +86,7 @@ describe('a task that waits by an rt_mutex', () => {
       undefined,
     ],
     ['mutex', 'rtmutex', ['__rt_mutex_slowlock_locked', '__ww_rt_mutex_lock', 'take'], undefined],
+    ['mutex', 'rtmutex', ['__rt_mutex_slowlock_locked', 'rt_mutex_slowlock', 'take'], undefined],
     ['rt_mutex', 'rtmutex', ['__rt_mutex_slowlock_locked', 'rt_mutex_lock', 'i2c_transfer'], undefined],
     ['spinlock', 'lock', ['rtlock_slowlock_locked', 'rt_spin_lock', 'lock_parent'], undefined],
     ['rw_semaphore', 'rwbase.rtmutex', ['__rt_mutex_slowlock_locked', '__rwbase_read_lock', 'walk_component'], 'read'],
@@ -113,6 +114,15 @@ describe('a task that waits by an rt_mutex', () => {
       [machine.at('first'), machine.at('second')],
       undefined,
     ]);
+  });
+
+  it('waits for an rt_mutex by the slow path alone where mutexes are none inside', () => {
+    const machine = new Machine();
+    const { image } = machine.tasks;
+    image.struct('mutex', { owner: 'atomic_long_t', wait_list: 'struct list_head' });
+    image.place('lock', 'struct rt_mutex', { 'rtmutex.owner': ref('holder', 1) });
+    machine.queue('lock.rtmutex', ['first']);
+    expect(machine.find('first', ['rt_mutex_schedule', 'rt_mutex_slowlock', 'take'])?.kind).toBe('rt_mutex');
   });
 
   it('waits for nothing that is known where no function says what the rt_mutex is', () => {

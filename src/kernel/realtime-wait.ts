@@ -43,7 +43,8 @@ const USES: readonly Use[] = [
  * @throws FaultError, LookupError for a layout that is not known
  */
 export function realtimeWait(program: Program, task: Task, frames: readonly NamedFrame[]): LockWait | undefined {
-  const use = USES.find(({ functions }) => frames.some(({ func }) => func !== undefined && functions.test(func)));
+  const fits = ({ functions }: Use): boolean => frames.some(({ func }) => func !== undefined && functions.test(func));
+  const use = USES.find(fits) ?? [unnamedUse(program)].find(fits);
   if (use === undefined) return undefined;
   const wait = rtMutexWait(program, task.address);
   if (wait === undefined) return use.mode === 'write' ? nextWriterWait(program, task, frames, use) : undefined;
@@ -57,6 +58,12 @@ export function realtimeWait(program: Program, task: Task, frames: readonly Name
     func: frameAt(frames, wait.waiter)?.func,
     shownBy: 'stack',
   };
+}
+
+/** Who calls the slow path may have jumped there, and is not on the stack: on PREEMPT_RT that is mutex_lock as a rule. */
+function unnamedUse(program: Program): Use {
+  const realtime = program.tryField('struct mutex', 'rtmutex') !== undefined;
+  return { kind: realtime ? 'mutex' : 'rt_mutex', mode: undefined, functions: /^_*rt_mutex_slowlock/ };
 }
 
 /** A writer that owns the rt_mutex already waits for the readers, and is in no queue: the lock names it. */

@@ -60,7 +60,7 @@ function waiterLayout(program: Program): WaiterLayout {
   if (tree !== undefined) {
     // `tree.entry` since 6.5 (commit f7853c342418, and in stable kernels back to 6.1), `tree_entry` before.
     const member = program.tryField(type, 'tree.entry') === undefined ? 'tree_entry' : 'tree.entry';
-    const proven = member === 'tree.entry' ? ['6.1', '6.1-rt', '7.2'] : [];
+    const proven = member === 'tree.entry' ? ['6.1', '6.1-rt', '6.12', '7.2'] : [];
     program.layouts.chose('struct rt_mutex_waiter', `red-black tree by ${member} (since 3.14)`, proven);
     return { ...fields, entries: (base) => rbEntries(program, tree.address(base), type, member) };
   }

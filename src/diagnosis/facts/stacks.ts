@@ -56,6 +56,6 @@ export function waitsIn(frames: readonly NamedFrame[]): string | undefined {
 function isScheduler(func: string | undefined): boolean {
   return (
     func === undefined ||
-    /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule)/.test(func)
+    /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule|rt_mutex_schedule)/.test(func)
   );
 }
