@@ -3,14 +3,16 @@
  * (arch/x86/include/asm/pgtable_64_types.h) read in 32-bit halves, as one entry after the other would take too long.
  * Where the page tables are not those of x86-64, ranges are translated page by page, and upper tables are not known.
  */
-import { add, type Pfn, pfn, pageNumber, type VirtAddr } from '../base/address.ts';
-import { FaultError, isDataError } from '../base/errors.ts';
+import { add, type Pfn, pfn, pageNumber, physOfPfn, type VirtAddr } from '../base/address.ts';
+import { FaultError, isDataError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 
 const ENTRIES = 512;
 const PAGE_SHIFT = 12;
 const PRESENT = 1;
 const LARGE = 1 << 7;
+/** Tables that one walk looks into, those of 512 GiB in pages of 4 KiB: damaged tables can lead to themselves. */
+const MAX_TABLES = 1 << 18;
 /** Bits of the upper half of an entry that are the address: 32 to 51. */
 const HIGH_ADDRESS = 0xfffff;
 
@@ -19,6 +21,8 @@ interface Tables {
   readonly levels: number;
   /** Of the upper half of an entry. */
   readonly highMask: number;
+  /** How many a walk may still look into. */
+  left: number;
 }
 
 function tablesOf(program: Program): Tables | undefined {
@@ -30,6 +34,7 @@ function tablesOf(program: Program): Tables | undefined {
     // NUMBER(pgtable_l5_enabled) since 4.17.
     levels: program.vmcoreinfo.number('pgtable_l5_enabled') === 1n ? 5 : 4,
     highMask: HIGH_ADDRESS & ~Number((program.vmcoreinfo.number('sme_mask') ?? 0n) >> 32n),
+    left: MAX_TABLES,
   };
 }
 
@@ -52,8 +57,8 @@ function tryTable(program: Program, frame: number): DataView | undefined {
  * The frames that are mapped in a range of kernel addresses.
  * @param start - `void *`, at a page
  * @param size - bytes
- * @param visit - told of the first frame and how many follow it
- * @throws nothing for what the dump holds: behind a table that cannot be read nothing is mapped
+ * @param visit - told of the first frame and how many follow it, in no certain order
+ * @throws ValidationError when the tables do not end; behind a table that cannot be read nothing is mapped
  */
 export function mappedFrames(
   program: Program,
@@ -88,6 +93,7 @@ function walk(
   to: number,
   visit: (first: number, count: number) => void,
 ): void {
+  if (tables.left-- <= 0) throw new ValidationError('pgd_t', physOfPfn(tables.root, program.pageSize), 'does not end');
   const view = tryTable(program, table);
   if (view === undefined) return;
   const each = ENTRIES ** level;
@@ -109,13 +115,19 @@ function walk(
 }
 
 /**
- * The page tables of a program that stand above those of 2 MiB pages: its root and, below it, all down to those whose
- * entries are page middle directories. The kernel does not mark them in their page structures until 6.7 to 6.14.
+ * The page tables of a program, from its root down, each once.
  * @param pgd - `pgd_t *` of a `struct mm_struct`
- * @param visit - told of each frame
- * @throws nothing for what the dump holds
+ * @param lowest - level down to which: 0 for all; 2 for those above the page middle directories, which the kernel does not
+ *   mark in their page structures until 6.7 to 6.14
+ * @param visit - told of each frame, and its level: 0 for tables of 4 KiB pages, 1 for page middle directories
+ * @throws ValidationError when the tables do not end; below a table that cannot be read there is none
  */
-export function upperTables(program: Program, pgd: VirtAddr, visit: (frame: number) => void): void {
+export function userTables(
+  program: Program,
+  pgd: VirtAddr,
+  lowest: 0 | 2,
+  visit: (frame: number, level: number) => void,
+): void {
   const tables = tablesOf(program);
   if (tables === undefined) return;
   let root: number;
@@ -125,20 +137,24 @@ export function upperTables(program: Program, pgd: VirtAddr, visit: (frame: numb
     if (isDataError(error)) return;
     throw error;
   }
-  visit(root);
-  // The upper half of the root is the kernel's own.
+  visit(root, tables.levels - 1);
   let level = [root];
-  for (let height = tables.levels - 1; height > 2; height--) {
+  for (let height = tables.levels - 1; height > lowest; height--) {
     const next: number[] = [];
     for (const table of level) {
+      if (tables.left-- <= 0) throw new ValidationError('pgd_t', pgd, 'does not end');
       const view = tryTable(program, table);
       if (view === undefined) continue;
+      // The upper half of the root is the kernel's own.
       const end = table === root ? ENTRIES / 2 : ENTRIES;
       for (let index = 0; index < end; index++) {
-        if ((view.getUint32(index * 8, true) & PRESENT) !== 0) next.push(frameIn(view, index, tables.highMask));
+        const low = view.getUint32(index * 8, true);
+        if ((low & PRESENT) === 0 || (height <= 2 && (low & LARGE) !== 0)) continue;
+        if (next.length >= MAX_TABLES) throw new ValidationError('pgd_t', pgd, 'does not end');
+        next.push(frameIn(view, index, tables.highMask));
       }
     }
-    for (const table of next) visit(table);
+    for (const table of next) visit(table, height - 1);
     level = next;
   }
 }

@@ -3,14 +3,14 @@
  * stacks, modules and per-CPU chunks among them, upper page tables, the kernel's own page tables, free pages of CPUs. A
  * claim is a guess until the frame's page structure does not contradict it: page-scan.ts decides.
  */
-import { add, contains, isKernel, pageNumber, pfn, type VirtAddr } from '../base/address.ts';
+import { add, alignDown, contains, isKernel, pageNumber, pfn, type VirtAddr, virt } from '../base/address.ts';
 import type { Budget } from '../base/budget.ts';
 import { attempt, isDataError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { cpus } from './cpus.ts';
 import { cpuFreeLists } from './free-lists.ts';
 import type { FrameTable } from './frame-table.ts';
-import { mappedFrames, upperTables } from './kernel-mappings.ts';
+import { mappedFrames, userTables } from './kernel-mappings.ts';
 import { pageOfFrame } from './page.ts';
 import { codeOf, type PageClassId } from './page-class.ts';
 import { threadSize } from './stack.ts';
@@ -40,8 +40,8 @@ export interface VmallocCaller {
 
 export interface Claims {
   readonly vmalloc: readonly VmallocCaller[];
-  /** Pages that `vm_struct.nr_pages` counts, of stacks and modules too. */
-  readonly vmallocPages: number;
+  /** Pages that `vm_struct.nr_pages` counts, of stacks and modules too; undefined when not all areas could be read. */
+  readonly vmallocPages: number | undefined;
   /** Pages on lists of CPUs, as `per_cpu_pages.count` says. */
   readonly cpuFree: number;
   /** What could not be followed, one line each. */
@@ -143,7 +143,15 @@ export function claimFrames(
     }
   });
   const areas = new AreaClaims(program, claimer, sources.stacks);
-  claimer.part('vmalloc areas', () => areas.read(budget));
+  claimer.part('vmalloc areas', () => {
+    try {
+      areas.read(budget);
+    } catch (error) {
+      // What the page tables map is of some area, whatever the areas would say.
+      areas.unknown = true;
+      throw error;
+    }
+  });
   areas.claim((claimed) => claimed !== 'vmap');
   claimer.part('kernel stacks', () => claimDirectStacks(program, claimer, sources.stacks));
   claimer.part('page tables of the kernel', () => {
@@ -159,12 +167,14 @@ export function claimFrames(
     const page = pageOfFrame(program, pfn(frame));
     return attempt(() => references.number(page) === 0 && type.value(page) === -1n) === true;
   };
-  claimer.part('upper page tables', () => {
+  const marked = program.tryField('struct page', 'page_type') !== undefined;
+  claimer.part('page tables of programs', () => {
     for (const root of sources.roots) {
       budget.check();
       let first = true;
-      upperTables(program, root, (frame) => {
-        claimer.claim(frame, 'upper-table');
+      // Until 4.17 no table is marked.
+      userTables(program, root, marked ? 2 : 0, (frame, level) => {
+        claimer.claim(frame, level < 2 ? 'table' : 'upper-table');
         if (first && isTwin(frame + 1)) claimer.claim(frame + 1, 'upper-table');
         first = false;
       });
@@ -172,7 +182,13 @@ export function claimFrames(
   });
   // What vmap() maps is mostly claimed by others as well.
   areas.claim((claimed) => claimed === 'vmap');
-  return { vmalloc: areas.callers, vmallocPages: areas.listed, cpuFree, problems: [...new Set(claimer.problems)] };
+  if (areas.unknown) claimer.part('vmalloc', () => claimVmallocSpace(program, claimer));
+  return {
+    vmalloc: areas.callers,
+    vmallocPages: areas.unknown ? undefined : areas.listed,
+    cpuFree,
+    problems: [...new Set(claimer.problems)],
+  };
 }
 
 function callerName(program: Program, caller: VirtAddr | undefined): string {
@@ -197,6 +213,8 @@ class AreaClaims {
   readonly #callers = new Map<string, CallerFrames>();
   /** Pages that areas list. */
   listed = 0;
+  /** Not all areas could be read. */
+  unknown = false;
 
   constructor(program: Program, claimer: Claimer, stacks: readonly VirtAddr[]) {
     this.#program = program;
@@ -276,6 +294,25 @@ class AreaKinds {
     );
     return inModule ? 'module' : 'vmalloc';
   }
+}
+
+/** Where the fixed mappings of x86-64 begin, behind the modules. */
+const MODULES_END = virt(0xffffffffff000000n);
+
+/**
+ * Pages that are mapped in the address spaces of vmalloc (x86-64: 32 TiB, or 12.5 PiB with 5-level page tables) and of the
+ * modules, where the areas cannot be read.
+ */
+function claimVmallocSpace(program: Program, claimer: Claimer): void {
+  const start = program.memory.readPointer(program.symbol('vmalloc_base').address);
+  const size = program.vmcoreinfo.number('pgtable_l5_enabled') === 1n ? 12800 * 2 ** 40 : 32 * 2 ** 40;
+  const claim = (first: number, count: number): void => {
+    for (let i = 0; i < count; i++) claimer.claim(first + i, 'vmalloc');
+  };
+  mappedFrames(program, start, size, claim);
+  const image = program.symbol('_end').address;
+  const modules = alignDown(add(image, program.pageSize - 1), program.pageSize);
+  if (modules < MODULES_END) mappedFrames(program, modules, Number(MODULES_END - modules), claim);
 }
 
 /** Stacks that lie in the direct map: without VMAP_STACK (4.9). */

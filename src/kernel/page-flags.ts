@@ -124,6 +124,9 @@ function orderOffset(program: Program, size: number): number | undefined {
   // In the second page until 6.2; struct folio is there since 5.16 with other names for the same.
   const second = program.tryField('struct page', 'compound_order');
   if (second !== undefined) return size + second.offset;
+  // Until 3.19 (commit e4b294c2d8f7) the order stands in place of the second page's `lru.prev`.
+  if (program.types.tryFind('struct folio') === undefined)
+    return size + program.field('struct page', 'lru.prev').offset;
   // 6.3 to 6.5; the low byte of _flags_1 since 6.6 (commit ebc1baf5c9b4).
   return (program.tryField('struct folio', '_folio_order') ?? program.tryField('struct folio', '_flags_1'))?.offset;
 }
@@ -143,6 +146,12 @@ function hugetlbMark(program: Program, size: number): PageLayout['hugetlb'] {
     // A u8 inside an aligned u32.
     const shift = (offset % 4) * 8;
     return { offset: offset - (offset % 4), mask: (0xff << shift) >>> 0, value: (Number(number) << shift) >>> 0 };
+  }
+  // Until 4.3 the function itself, until 3.19 in place of the second page's `lru.next`.
+  const free = program.symbols.kernel.lookup('free_huge_page');
+  if (number === undefined && free !== undefined && program.tryField('struct page', 'first_page') !== undefined) {
+    const old = dtor ?? program.field('struct page', 'lru.next');
+    return { offset: size + old.offset, mask: 0xffffffff, value: Number(free.address & 0xffffffffn) };
   }
   const flag = flagMask(program, 'PG_hugetlb') >>> 0;
   const flags = program.tryField('struct folio', '_flags_1');

@@ -406,9 +406,9 @@ export class PageScan {
     // The kernel counts pages of drivers and its own as mapped pages of files.
     if (mapcount >= 0) this.tally.counts[TALLY.mapped] = (this.tally.counts[TALLY.mapped] ?? 0) + 1;
     if ((flags & flag.reserved) !== 0) {
+      if (!this.regions.isMemory(frame)) return CODE.hole;
       if (claim === CODE['kernel-table']) return CODE['boot-tables'];
-      if (claim !== 0) return claim;
-      return this.regions.isMemory(frame) ? this.regions.bootCode(frame) : CODE.hole;
+      return claim === 0 ? this.regions.bootCode(frame) : claim;
     }
     if ((flags & flag.swapCache) === flag.swapCache || (flags & flag.lru) !== 0) {
       const cached = (flags & flag.swapCache) === flag.swapCache;
@@ -454,7 +454,8 @@ export class PageScan {
 
   /** Notes where a page structure says something else than what claimed the frame. */
   #checked(code: number, claim: number): number {
-    if (claim !== 0 && claim !== code) {
+    // vmap() maps pages of others as a rule.
+    if (claim !== 0 && claim !== code && claim !== CODE.vmap) {
       const key = `${PAGE_CLASSES[claim]?.id}: ${PAGE_CLASSES[code]?.id}`;
       this.contradictions.set(key, (this.contradictions.get(key) ?? 0) + 1);
     }

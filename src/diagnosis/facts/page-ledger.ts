@@ -118,7 +118,10 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
   const pages = (...ids: readonly PageClassId[]): number =>
     ids.reduce((sum, id) => sum + (scan.pages[codeOf(id)] ?? 0), 0);
   const names = attempt(() => slabCaches(program)) ?? new Map<VirtAddr, string>();
-  const contradictions = [...scan.contradictions].map(([what, count]) => `${count} frames claimed as ${what}`);
+  // Where the areas cannot be read, what vmap() maps of others is among what vmalloc seems to have.
+  const contradictions = [...scan.contradictions]
+    .filter(([what]) => claims.vmallocPages !== undefined || !what.startsWith('vmalloc:'))
+    .map(([what, count]) => `${count} frames claimed as ${what}`);
   return {
     pageSize: program.pageSize,
     frames: walk.frames,

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { KernelImage, ref } from '../../test/builders/image.ts';
+import { programOfImage } from '../../test/builders/program.ts';
+import { ValidationError } from '../base/errors.ts';
+import { cpuFreeObjects } from './slub-cpu.ts';
+
+const RANDOM = 0x123456789abcdef0n;
+const AREA = 0xffff888010000000n;
+const OFFSET = 32n;
+
+/** How the pointer to the next free object is stored: as it is, or scrambled in the two ways since 4.14. */
+type Storing = 'plain' | 'scrambled' | 'swapped';
+
+function image(storing: Storing): KernelImage {
+  const built = new KernelImage();
+  built.struct('kmem_cache_cpu', { freelist: 'void *', tid: 'unsigned long' });
+  built.struct('kmem_cache', {
+    cpu_slab: 'struct kmem_cache_cpu *',
+    offset: 'unsigned int',
+    ...(storing === 'plain' ? {} : { random: 'unsigned long' }),
+  });
+  built.cpus(2);
+  built.bytes('slab', new Uint8Array(4096), { at: AREA });
+  built.perCpuPointer('cpus', 'struct kmem_cache_cpu', [{ freelist: AREA }, { freelist: 0 }]);
+  built.place('cache', 'struct kmem_cache', {
+    cpu_slab: ref('cpus'),
+    offset: Number(OFFSET),
+    ...(storing === 'plain' ? {} : { random: RANDOM }),
+  });
+  return built;
+}
+
+/** Writes a list of free objects into the slab. */
+function link(built: KernelImage, storing: Storing, objects: readonly number[]): void {
+  objects.slice(0, new Set(objects).size).forEach((object, i) => {
+    const at = AREA + BigInt(object) + OFFSET;
+    const next = objects[i + 1];
+    const pointer = next === undefined ? 0n : AREA + BigInt(next);
+    built.place(`link${object}`, 'unsigned long', scramble(storing, at, pointer), { at });
+  });
+}
+
+function scramble(storing: Storing, at: bigint, pointer: bigint): bigint {
+  if (storing === 'plain') return pointer;
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(at);
+  return pointer ^ RANDOM ^ (storing === 'swapped' ? bytes.readBigUInt64BE() : at);
+}
+
+describe.each(['plain', 'scrambled', 'swapped'] as const)('free objects that a CPU keeps, %s', (storing) => {
+  it('are counted', () => {
+    const built = image(storing);
+    link(built, storing, [0, 192, 64]);
+    expect(cpuFreeObjects(programOfImage(built), built.address('cache'))).toBe(3);
+  });
+
+  it('and a list without end is an error', () => {
+    const built = image(storing);
+    link(built, storing, [0, 192, 0]);
+    expect(() => cpuFreeObjects(programOfImage(built), built.address('cache'))).toThrow(ValidationError);
+  });
+});
+
+it('a kernel that keeps them otherwise (7.0) says so', () => {
+  const built = new KernelImage();
+  built.struct('kmem_cache', { offset: 'unsigned int' });
+  built.place('cache', 'struct kmem_cache', {});
+  expect(cpuFreeObjects(programOfImage(built), built.address('cache'))).toBeUndefined();
+});
