@@ -103,6 +103,10 @@ export function currentTask(context: CommandContext): Task {
  */
 export function tasksNamed(context: CommandContext, text: string, raw: string): readonly Task[] {
   const table = context.use(tasksFact);
+  // By address first, as `foreach` names thousands of them: sorting can wait.
+  const at = /^(?:0x)?[0-9a-f]{9,16}$/i.test(text) && raw === text ? parseAddress(text) : undefined;
+  const byAddress = at === undefined ? undefined : table.byAddress.get(at);
+  if (byAddress !== undefined) return [byAddress];
   const tasks = inOrder(table.tasks);
   if (raw !== text) {
     const pattern = patternOf(text);
@@ -112,9 +116,6 @@ export function tasksNamed(context: CommandContext, text: string, raw: string): 
     const byPid = tasks.filter((task) => task.pid === Number(text));
     if (byPid.length > 0) return byPid;
   }
-  const at = parseAddress(text);
-  const byAddress = at === undefined ? undefined : table.byAddress.get(at);
-  if (byAddress !== undefined) return [byAddress];
   const byName = tasks.filter((task) => task.comm === text);
   if (byName.length > 0) return byName;
   throw noSuchTask(table, tasks, text, at);

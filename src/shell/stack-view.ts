@@ -1,0 +1,239 @@
+/** Stacks in crash's layout: frames, registers of exceptions, the words of each frame, with symbols and slab caches. */
+import { add, contains, hasBits, type VirtAddr, virt } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import { slabCaches, slabObjectAt } from '../kernel/slab.ts';
+import type { Task } from '../kernel/sched.ts';
+import { type NamedFrame, stackArea, type StackArea, type TaskStack } from '../kernel/stack.ts';
+import { defineFact } from '../model/diagnosis.ts';
+import type { CommandContext } from '../model/command.ts';
+import type { TextLine } from '../model/shape.ts';
+import { address, type Data } from '../model/value.ts';
+import type { Program } from '../program/program.ts';
+import { hex16 } from './format.ts';
+
+/** The caches by address, read once. */
+const slabNamesFact = defineFact<ReadonlyMap<VirtAddr, string>>({
+  id: 'slab-names',
+  derive: ({ program }) => attempt(() => slabCaches(program)) ?? new Map(),
+});
+
+export interface StackOptions {
+  /** 0 none, 1 numbers, 2 symbols and caches, 3 with addresses in the caches. */
+  readonly words: 0 | 1 | 2 | 3;
+  /** Offsets in functions, in this radix. */
+  readonly offsets: 10 | 16 | undefined;
+}
+
+/**
+ * Where the program counter of a frame is kept: a return address lies below the frame; a frame that was cut has none, and
+ * its stack pointer stands for it.
+ */
+export function slotOf(frame: NamedFrame): VirtAddr {
+  return frame.exact ? frame.sp : add(frame.sp, -8);
+}
+
+export function nameOf(frame: NamedFrame, offsets: StackOptions['offsets']): string {
+  const { symbol } = frame;
+  if (symbol === undefined) return '(unknown)';
+  if (offsets === undefined) return symbol.name;
+  return `${symbol.name}+${offsets === 16 ? `0x${symbol.offset.toString(16)}` : symbol.offset}`;
+}
+
+/** ` #0 [ffffd1ec00407a78] __schedule at ffffffff9a210e3d [nfs]` */
+function frameLine(frame: NamedFrame, index: number, offsets: StackOptions['offsets']): TextLine {
+  const module = frame.symbol?.module;
+  return [
+    `${`#${index}`.padStart(3)} [`,
+    { text: hex16(slotOf(frame)), style: 'address' },
+    '] ',
+    { text: nameOf(frame, offsets), style: frame.symbol === undefined ? 'dim' : 'symbol' },
+    ` at ${hex16(frame.pc)}`,
+    ...(module === undefined ? [] : [` [${module}]`]),
+  ];
+}
+
+/** `struct pt_regs` of x86-64 in memory order; the ABI fixes it. */
+const PT_REGS = [
+  'R15',
+  'R14',
+  'R13',
+  'R12',
+  'RBP',
+  'RBX',
+  'R11',
+  'R10',
+  'R9',
+  'R8',
+  'RAX',
+  'RCX',
+  'RDX',
+  'RSI',
+  'RDI',
+  'ORIG_RAX',
+  'RIP',
+  'CS',
+  'RFLAGS',
+  'RSP',
+  'SS',
+];
+
+const ROWS = [
+  ['RAX', 'RBX', 'RCX'],
+  ['RDX', 'RSI', 'RDI'],
+  ['RBP', 'R8', 'R9'],
+  ['R10', 'R11', 'R12'],
+  ['R13', 'R14', 'R15'],
+];
+
+export type RegisterSet = ReadonlyMap<string, bigint>;
+
+/** The registers in a `struct pt_regs`; undefined when they cannot be read or this is no x86-64. */
+export function registersAt(program: Program, at: VirtAddr): RegisterSet | undefined {
+  if (program.arch.name !== 'x86_64') return undefined;
+  return attempt(() => {
+    const bytes = program.memory.readBytes(at, PT_REGS.length * 8);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return new Map(PT_REGS.map((name, i) => [name, view.getBigUint64(i * 8, true)]));
+  });
+}
+
+/** Where the registers of user mode were saved: below the last frame, or at the top of the stack. */
+export function userRegistersAt(program: Program, stack: TaskStack, area: StackArea | undefined): VirtAddr | undefined {
+  if (stack.end !== 'user') return undefined;
+  const size = PT_REGS.length * 8;
+  const last = stack.frames.at(-1);
+  const candidates = [last?.sp, area === undefined ? undefined : add(area.start, area.size - size)];
+  return candidates.find((at) => {
+    if (at === undefined) return false;
+    const cs = registersAt(program, at)?.get('CS');
+    return cs !== undefined && cs < 0x10000n && hasBits(virt(cs), 3n);
+  });
+}
+
+export function registerLines(registers: RegisterSet): TextLine[] {
+  const value = (name: string): string => hex16(registers.get(name) ?? 0n);
+  const pair = (name: string): string => `${name.padStart(3)}: ${value(name)}`;
+  const short = (name: string, digits: number): string =>
+    `${name}: ${(registers.get(name) ?? 0n).toString(16).padStart(digits, '0')}`;
+  return [
+    `    ${pair('RIP')}  ${pair('RSP')}  ${short('RFLAGS', 8)}`,
+    ...ROWS.map((row) => `    ${row.map(pair).join('  ')}`),
+    `    ORIG_RAX: ${value('ORIG_RAX')}  ${short('CS', 4)}  ${short('SS', 4)}`,
+  ];
+}
+
+/** The lines below a task's header. */
+export function* stackLines(
+  context: CommandContext,
+  task: Task,
+  stack: TaskStack,
+  options: StackOptions,
+): Generator<TextLine> {
+  const { program } = context;
+  const { frames } = stack;
+  const area = attempt(() => stackArea(program, task.address));
+  let index = 0;
+  for (const [i, frame] of frames.entries()) {
+    const before = frames[i - 1];
+    // Registers that were saved when this frame was cut; crash shows them instead of the frame.
+    const cut = frame.exact && before?.registersAt !== undefined ? registersAt(program, before.registersAt) : undefined;
+    if (cut !== undefined) {
+      yield `    [exception RIP: ${frame.symbol === undefined ? hex16(frame.pc) : `${frame.symbol.name}+${frame.symbol.offset}`}]`;
+      yield* registerLines(cut);
+      if (before !== undefined && !sameStack(before, frame)) yield '--- <another stack> ---';
+      else {
+        if (options.words > 0) yield* wordLines(context, frame.sp, frames[i + 1]?.sp, options);
+        continue;
+      }
+    }
+    yield frameLine(frame, index++, options.offsets);
+    if (options.words > 0) yield* wordLines(context, frame.sp, frames[i + 1]?.sp, options);
+  }
+  const user = userRegistersAt(program, stack, area);
+  const registers = user === undefined ? undefined : registersAt(program, user);
+  if (registers !== undefined) yield* registerLines(registers);
+  if (stack.problem !== undefined) {
+    yield [{ text: `    (${stack.problem})`, style: 'warning' }];
+    context.problem(`stack of pid ${task.pid}: ${stack.problem}`);
+  }
+}
+
+/** Frames of one stack follow one another upwards. */
+function sameStack(inner: NamedFrame, outer: NamedFrame): boolean {
+  return contains(inner.sp, 1 << 15, outer.sp);
+}
+
+/** Words from one frame to the next, two in a row. */
+function* wordLines(
+  context: CommandContext,
+  from: VirtAddr,
+  to: VirtAddr | undefined,
+  options: StackOptions,
+): Generator<TextLine> {
+  if (to === undefined || to <= from || to - from > 1n << 15n) return;
+  const count = Number(to - from) / 8;
+  for (let i = 0; i < count; i += 2) {
+    const at = add(from, i * 8);
+    const words = [at, ...(i + 1 < count ? [add(at, 8)] : [])].map((each) =>
+      attempt(() => context.program.memory.readU64(each)),
+    );
+    const texts = words.map((word) =>
+      (word === undefined ? '(unreadable)' : wordText(context, word, options.words)).padEnd(16),
+    );
+    yield [`    `, { text: hex16(at), style: 'address' }, `: ${texts.join(' ')} `];
+  }
+}
+
+function wordText(context: CommandContext, word: bigint, level: StackOptions['words']): string {
+  if (level < 2) return hex16(word);
+  const { program } = context;
+  const at = virt(word);
+  const symbol = program.symbols.at(at);
+  if (symbol !== undefined && !/^[aA]$/.test(symbol.type) && symbol.offset < 1 << 14)
+    return symbol.offset === 0 ? symbol.name : `${symbol.name}+${symbol.offset}`;
+  const caches = context.use(slabNamesFact);
+  const object = caches.size === 0 ? undefined : attempt(() => slabObjectAt(program, at, caches));
+  if (object === undefined) return hex16(word);
+  return level === 2 ? `[${object.cacheName}]` : `[${hex16(word)}:${object.cacheName}]`;
+}
+
+/** All words of a stack that point into code: what may have been called. */
+export function* textLines(
+  program: Program,
+  area: StackArea,
+  from: VirtAddr,
+  offsets: StackOptions['offsets'],
+): Generator<TextLine> {
+  for (let at = from; contains(area.start, area.size, at); at = add(at, 8)) {
+    const word = attempt(() => program.memory.readPointer(at));
+    if (word === undefined || !program.isText(word)) continue;
+    const symbol = program.symbols.at(word);
+    if (symbol === undefined) continue;
+    const name =
+      offsets === undefined
+        ? symbol.name
+        : `${symbol.name}+${offsets === 16 ? `0x${symbol.offset.toString(16)}` : symbol.offset}`;
+    yield [
+      '  [',
+      { text: hex16(at), style: 'address' },
+      '] ',
+      { text: name, style: 'symbol' },
+      ` at ${hex16(word)}${symbol.module === undefined ? '' : ` [${symbol.module}]`}`,
+    ];
+  }
+}
+
+export function stackData(stack: TaskStack): Data {
+  return {
+    frames: stack.frames.map((frame) => ({
+      slot: address(slotOf(frame)),
+      pc: address(frame.pc),
+      function: frame.symbol?.name,
+      offset: frame.symbol?.offset,
+      module: frame.symbol?.module,
+      found: frame.source,
+    })),
+    end: stack.end,
+    problem: stack.problem,
+  };
+}
