@@ -1,7 +1,8 @@
 /**
- * The command line of the lab: `make`, `list`, `score`.
+ * The command line of the lab: `make`, `list`, `score`, `damage`.
  */
 import { parseArgs } from 'node:util';
+import { damage } from './damage/run.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
 import { makeVariant } from './make.ts';
@@ -11,7 +12,8 @@ import { ensureTools } from './tools.ts';
 
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
-       npm run lab -- score`;
+       npm run lab -- score
+       npm run lab -- damage`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
   ensureTools();
@@ -45,6 +47,8 @@ async function main(): Promise<void> {
     await make(rest, values.kernel ?? [], (values.variant ?? ['1']).map(Number));
   } else if (command === 'score') {
     console.log(score());
+  } else if (command === 'damage') {
+    console.log(damage());
   } else {
     throw new LabError(USAGE);
   }
