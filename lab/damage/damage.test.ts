@@ -47,14 +47,12 @@ describe.each([
     const sound = await run(SAMPLE);
     writeDamaged(SAMPLE, flattened, damage, path);
     const { status, report, text } = await run(path);
-    // Not 0, not an error of kwhy itself; a report, or one line that says why there is none.
-    expect([1, 3]).toContain(status);
-    if (status === 3) expect(text).toMatch(/^kwhy: .+\n$/);
-    else expect(report).toMatchObject({ complete: false });
+    // Not 0, not an error of kwhy itself: a report, or one line that says why there is none.
+    const said = status === 3 ? /^kwhy: .+\n$/.test(text) : report.complete === false;
+    expect({ status: [1, 3].includes(status), said }).toEqual({ status: true, said: true });
     expect(['right', 'weaker', 'absent']).toContain(compare(report, sound.report).outcome);
-    for (const { read, total } of report.coverage ?? []) {
-      if (typeof total === 'number') expect(read).toBeLessThanOrEqual(total);
-    }
+    const beyond = (report.coverage ?? []).filter(({ read, total }) => typeof total === 'number' && read > total);
+    expect(beyond).toEqual([]);
   });
 
   it('cut at its last byte, still tells the cause', async () => {

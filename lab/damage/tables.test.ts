@@ -1,15 +1,15 @@
 /** Tables of a real kernel with pages of them lost, zeroed or replaced: what is left has to be what was there. */
 import { describe, expect, test } from 'vitest';
 import { Random } from '../../fuzz/random.ts';
-import { SAMPLE } from '../../fuzz/targets/kdump.ts';
-import { add, distance, type VirtAddr } from '../base/address.ts';
-import { FaultError } from '../base/errors.ts';
-import type { MemoryReader } from '../base/memory.ts';
-import { openProgram } from '../program/open.ts';
-import { parseBtf } from './btf.ts';
-import type { BtfRecords } from './btf-records.ts';
-import { openKallsyms } from './kallsyms.ts';
-import { openBtf } from './open-btf.ts';
+import { SAMPLE } from '../../test/builders/sample.ts';
+import { add, distance, type VirtAddr } from '../../src/base/address.ts';
+import { FaultError } from '../../src/base/errors.ts';
+import type { MemoryReader } from '../../src/base/memory.ts';
+import { openProgram } from '../../src/program/open.ts';
+import { parseBtf } from '../../src/debuginfo/btf.ts';
+import type { BtfRecords } from '../../src/debuginfo/btf-records.ts';
+import { openKallsyms } from '../../src/debuginfo/kallsyms.ts';
+import { openBtf } from '../../src/debuginfo/open-btf.ts';
 
 const PAGE = 4096n;
 const program = openProgram(SAMPLE);
