@@ -169,6 +169,14 @@ describe('an AbortSignal', () => {
   });
 });
 
+it('a dump is checked', () => {
+  const check = kwhy.checkDump(SAMPLE);
+  expect(check).toMatchObject({ verdict: 'sound', missing: [], problems: [] });
+  expect(kwhy.checkText(check, { width: 100, colour: false })).toMatch(/^A sound dump/);
+  expect(JSON.parse(kwhy.checkJson(check))).toMatchObject({ schema: 'kwhy-check', complete: true });
+  expect(() => kwhy.checkDump(SAMPLE, { budget: budgetFor(3) })).toThrow(CancelledError);
+});
+
 it('a time limit is one of the clock', () => {
   const budget = kwhy.budgetOf({ seconds: 0.01 });
   const program = openProgram(SAMPLE);

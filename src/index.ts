@@ -62,10 +62,14 @@ export { vmCounters, vmEvents } from './kernel/vmstat.ts';
 export { waitQueueEntries } from './kernel/wait-queue.ts';
 export { xEntries, xLoad } from './kernel/xarray.ts';
 export { freeBlocks, type Zone, zones } from './kernel/zone.ts';
+export { checkDump, type CheckOptions } from './check/check-dump.ts';
+export type { DumpCheck } from './model/dump-check.ts';
 export { diagnose } from './diagnosis/engine.ts';
 export type { Report } from './model/report.ts';
 export type { Finding } from './model/finding.ts';
 // Names out of a dump may hold anything: this makes them harmless on a terminal.
 export { escapeText } from './render/escape.ts';
+export { checkJson } from './render/check-json.ts';
+export { checkText } from './render/check-text.ts';
 export { reportJson } from './render/report-json.ts';
 export { reportText } from './render/report-text.ts';

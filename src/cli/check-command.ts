@@ -1,6 +1,6 @@
 /** `kwhy check VMCORE`: what the file is, how sound and complete it is, and what is missing costs a diagnosis. */
-import { unlimited } from '../base/budget.ts';
 import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import type { DumpCheck } from '../model/dump-check.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
@@ -16,7 +16,6 @@ const specs: OptionSpecs = {
 };
 
 export async function checkCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
-  const start = io.now();
   const { options, positionals } = parseArguments(argv, specs);
   if (options.has('help')) {
     const { checkHelpText } = await import('./help.ts');
@@ -27,17 +26,13 @@ export async function checkCommand(argv: readonly string[], io: Io): Promise<Exi
   if (positionals.length === 0 || positionals.includes('')) {
     throw new ArgumentsError('which dump? usage: kwhy check VMCORE');
   }
-  const [{ examine }, { describeDump }] = await Promise.all([
-    import('../check/examine.ts'),
-    import('../check/describe.ts'),
-  ]);
-  let found: ReturnType<typeof examine>;
+  const { checkDump } = await import('../check/check-dump.ts');
+  let check: DumpCheck;
   try {
-    found = io.guard(() => examine(positionals, { now: io.now, start, budget: unlimited }), undefined);
+    check = io.guard(() => checkDump(positionals, { now: io.now }), undefined);
   } catch (error) {
     throw named(positionals, error);
   }
-  const check = describeDump(found);
   if (options.has('json')) {
     const { checkJson } = await import('../render/check-json.ts');
     await io.stdout.write(checkJson(check));

@@ -63,7 +63,11 @@ test('Ctrl-C, which ends the work where it stands, leaves nothing behind', async
     writeFileSync(temporaryName(out), 'half of it');
     throw new CancelledError('interrupt');
   };
-  expect(await runWith(['slim', SAMPLE, '-o', out], fakeIo({ guard }))).toMatchObject({ status: 130, out: '' });
+  expect(await runWith(['slim', SAMPLE, '-o', out], fakeIo({ guard }))).toEqual({
+    status: 130,
+    out: '',
+    err: 'kwhy: interrupted; nothing was written\n',
+  });
   expect(readdirSync(dirname(out))).toEqual([]);
 });
 

@@ -99,7 +99,11 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
       }
     }, undefined);
   } catch (error) {
-    if (error instanceof CancelledError) await forget(args.output, error);
+    if (error instanceof CancelledError) {
+      await forget(args.output, error);
+      await io.stderr.write('kwhy: interrupted; nothing was written\n');
+      return EXIT.interrupted;
+    }
     throw named(args.paths, error);
   } finally {
     progress.clear();
