@@ -128,7 +128,7 @@ function fileCount(program: Program, file: VirtAddr): bigint {
     program.layouts.chose('references of files', 'f_count (until 6.12)', PROVEN);
     return count.value(file);
   }
-  program.layouts.chose('references of files', 'file_ref_t (since 6.13)', []);
+  program.layouts.chose('references of files', 'file_ref_t (since 6.13)', ['7.2']);
   // file_ref_t since 6.13 (commit 90ee6ed776c0): 0 means one reference.
   const raw = program.field('struct file', 'f_ref.refcnt.counter').u64(file);
   return raw >= FILE_REF_RELEASED ? 0n : raw + 1n;

@@ -176,7 +176,8 @@ function locate(program: Program): { readonly at: VirtAddr; readonly source: str
     if (symbol === undefined) continue;
     const member = program.tryField('struct tk_data', 'timekeeper');
     const form = `${name}${member === undefined ? '' : ', struct tk_data'}`;
-    program.layouts.chose('clocks', form, form === 'tk_core' ? PROVEN : []);
+    const proven = form === 'tk_core' ? PROVEN : form === 'timekeeper_data, struct tk_data' ? ['7.2'] : [];
+    program.layouts.chose('clocks', form, proven);
     if (member !== undefined) return { at: member.address(symbol.address), source: name };
     // seqcount_raw_spinlock_t since 5.9 (commit 025e82bcbc34), the same 4 bytes unless lockdep or PREEMPT_RT add to it.
     const counter =
