@@ -108,6 +108,21 @@ describe('the engine and its detectors', () => {
     expect(report.complete).toBe(false);
   });
 
+  it('skips what a damaged dump cannot be asked, and is partial all the same', () => {
+    const program = new Proxy(sound(), {
+      get: (target, member): unknown =>
+        member === 'problems' ? ['some symbols are lost'] : Reflect.get(target, member, target),
+    });
+    const lost = new FaultError('virtual', 0xffff888000000000n, 'lost');
+    const { report } = run(program, [fails('bad', lost), fails('worse', new TypeError('x is undefined'))]);
+    expect(statuses(report)).toEqual([
+      ['bad', 'skipped'],
+      ['worse', 'failed'],
+    ]);
+    expect(report.checks[0]?.reason).toMatch(/^what it needs cannot be read: .*: lost$/);
+    expect(report.complete).toBe(false);
+  });
+
   it('keeps nothing of one that fails, and takes a failing question whether it applies as a failure', () => {
     const bad: AnyDetector = {
       ...speaks('bad'),

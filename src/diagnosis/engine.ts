@@ -139,8 +139,16 @@ function runDetector(detector: AnyDetector, context: FactContext, findings: Find
     return { detector: id, title, status: found.length > 0 ? 'spoke' : 'silent' };
   } catch (error) {
     if (error instanceof CancelledError) throw error;
+    // Of a damaged dump some questions cannot be asked: that is its problem, which the report tells, and no failure.
+    if (isDataError(error) && isDamaged(context.program))
+      return { detector: id, title, status: 'skipped', reason: `what it needs cannot be read: ${error.message}` };
     return { detector: id, title, status: 'failed', reason: reasonOf(error) };
   }
+}
+
+/** Then the report is partial in any case. */
+function isDamaged({ dump, problems, lostPages }: Program): boolean {
+  return dump.problems.length > 0 || problems.length > 0 || lostPages > 0;
 }
 
 function reasonOf(error: unknown): string {

@@ -84,13 +84,16 @@ export const locksFact = defineFact<LockTable>({
     const unmatched = new Map<Task, string>();
     for (const task of tasks) {
       context.budget.check();
-      const { frames } = stacks.of(task);
+      const { frames, problem } = stacks.of(task);
       try {
         const wait = findLockWait(context.program, task, frames, isTask, rings);
         const place = waitsIn(frames);
         if (wait !== undefined) waits.set(task, wait);
         else if (task.state.sleeping && !task.running && place !== undefined && SLEEPS_ON_LOCK.test(place))
           unmatched.set(task, `sleeps in ${place}, and no lock was found`);
+        // Nobody can say that it waits for none.
+        else if (task.state.uninterruptible && !task.running && !task.idle && problem !== undefined)
+          unmatched.set(task, `what it sleeps in is not known: ${problem}`);
       } catch (error) {
         if (!isDataError(error)) throw error;
         unmatched.set(task, error.message);
