@@ -14,6 +14,7 @@ import { mappedFrames, userTables } from './kernel-mappings.ts';
 import { pageOfFrame } from './page.ts';
 import { codeOf, type PageClassId } from './page-class.ts';
 import { threadSize } from './stack.ts';
+import { tracePages } from './trace-buffers.ts';
 import { type VmallocArea, vmallocAreas } from './vmalloc.ts';
 import type { Memmap } from './vmemmap.ts';
 
@@ -153,6 +154,13 @@ export function claimFrames(
     }
   });
   areas.claim((claimed) => claimed !== 'vmap');
+  claimer.part('tracing buffers', () => {
+    for (const { address, order } of tracePages(program)) {
+      budget.check();
+      claimer.claimRange(address, program.pageSize * 2 ** order, 'trace');
+    }
+  });
+  claimer.part('the huge page of zeroes', () => claimHugeZero(program, claimer, memmap));
   claimer.part('kernel stacks', () => claimDirectStacks(program, claimer, sources.stacks));
   claimer.part('page tables of the kernel', () => {
     for (const table of program.arch.kernelTables(MAX_KERNEL_TABLES))
@@ -323,6 +331,20 @@ function claimDirectStacks(program: Program, claimer: Claimer, stacks: readonly 
   if (vmap && base !== undefined) return;
   const size = threadSize(program);
   for (const stack of stacks) if (isKernel(stack)) claimer.claimRange(stack, size, 'stack');
+}
+
+/** Order of a huge page, HPAGE_PMD_ORDER on x86-64. */
+const HUGE_ORDER = 9;
+
+/** `struct folio *huge_zero_folio` since 6.10 (commit 5691753d73a2), `struct page *huge_zero_page` before; NULL until used. */
+function claimHugeZero(program: Program, claimer: Claimer, memmap: Memmap): void {
+  const kernel = program.symbols.kernel;
+  const symbol = kernel.lookup('huge_zero_folio') ?? kernel.lookup('huge_zero_page');
+  if (symbol === undefined) return;
+  const page = program.memory.readPointer(symbol.address);
+  if (!isKernel(page)) return;
+  const first = memmap.frameAt(Number(page & 0xffffffffn), Number(page >> 32n));
+  for (let i = 0; i < 2 ** HUGE_ORDER; i++) claimer.claim(first + i, 'huge-zero');
 }
 
 /** The first chunk, of memory set aside at boot: pcpu_setup_first_chunk(), mm/percpu.c. */

@@ -88,6 +88,8 @@ export const PAGE_CLASSES = [
     vmalloc: 'vmalloc',
     module: 'modules',
     vmap: 'mapped by vmap()',
+    trace: 'tracing buffers',
+    'huge-zero': 'the huge page of zeroes',
     'page-pool': 'network: page pools',
     'driver-mapped': 'of drivers, mapped by programs',
     zsmalloc: 'zsmalloc (zram, zswap)',

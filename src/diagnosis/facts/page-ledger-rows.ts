@@ -51,7 +51,18 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
   });
 
   const managed = scan.regions.zones.reduce((sum, zone) => sum + zone.managed, 0);
-  const outside = of('hole', 'device', 'image', 'memmap', 'crashkernel', 'boot-percpu', 'boot-tables', 'boot');
+  // What a balloon takes is not managed any more.
+  const outside = of(
+    'hole',
+    'device',
+    'image',
+    'memmap',
+    'crashkernel',
+    'boot-percpu',
+    'boot-tables',
+    'boot',
+    'offline',
+  );
   add(
     'managed by the allocator',
     scan.seen - outside,
