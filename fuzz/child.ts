@@ -11,7 +11,7 @@ import { type Finding, Loop } from './loop.ts';
 import { minimise } from './minimise.ts';
 import { keyOf } from './outcome.ts';
 import { findTarget } from './targets/index.ts';
-import { endsWithin } from './watch.ts';
+import { endsWithin, takesTooLong } from './watch.ts';
 
 export type ChildTask =
   | {
@@ -58,11 +58,11 @@ function smaller(executor: Executor, finding: Finding, hang: number): Finding {
   const isHang = finding.failure.kind === 'hang';
   const fails = (candidate: Case): boolean => {
     let same = false;
-    const ended = endsWithin(hang, () => {
+    const attempt = (): void => {
       const { failure } = executor.run(candidate);
       same = failure !== undefined && keyOf(failure) === finding.key;
-    });
-    return isHang ? !ended : same;
+    };
+    return isHang ? takesTooLong(hang, attempt) : endsWithin(hang, attempt) && same;
   };
   return { ...finding, case: minimise(finding.case, { fails, tries: isHang ? HANG_TRIES : TRIES }) };
 }

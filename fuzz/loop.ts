@@ -8,7 +8,7 @@ import type { Failure } from './outcome.ts';
 import { failed, keyOf } from './outcome.ts';
 import { Mutator } from './mutate.ts';
 import { Random } from './random.ts';
-import { endsWithin } from './watch.ts';
+import { endsWithin, takesTooLong } from './watch.ts';
 
 export interface LoopOptions {
   readonly seed: string;
@@ -125,9 +125,8 @@ export class Loop {
     if (!ended && current !== undefined) this.#hung(current);
   }
 
-  /** A machine that is busy with something else is no hang: it has to happen twice. */
   #hung(current: Case): void {
-    if (endsWithin(this.#options.hang, () => void this.#executor.run(current))) return;
+    if (!takesTooLong(this.#options.hang, () => void this.#executor.run(current))) return;
     const error = new Error(`still runs after ${this.#options.hang / 1000} s`);
     error.stack = '';
     this.#note(current, { ...failed('hang', error), ms: this.#options.hang, allocated: 0 });

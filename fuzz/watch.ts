@@ -15,3 +15,18 @@ export function endsWithin(milliseconds: number, work: () => void): boolean {
     throw error;
   }
 }
+
+/** A process that is given no less of a processor than this counts as being given this. */
+const LEAST_SHARE = 0.02;
+
+/**
+ * True when `work` takes that long again and again: when it does, once more, as much longer as the processor was busy with
+ * something else, so that a machine under load is no hang.
+ */
+export function takesTooLong(milliseconds: number, work: () => void): boolean {
+  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  if (endsWithin(milliseconds, work)) return false;
+  const { user, system } = process.cpuUsage(cpu);
+  const share = (user + system) / 1000 / (performance.now() - wall);
+  return !endsWithin(milliseconds / Math.min(1, Math.max(LEAST_SHARE, share)), work);
+}

@@ -1,8 +1,12 @@
 /** A base made of a machine: its pages, its notes, VMCOREINFO, and changes that only memory of kernels knows. */
 import type { Program } from '../../src/program/program.ts';
-import { hexOf } from '../extremes.ts';
+import { hexOf, valueAt } from '../extremes.ts';
 import type { Base, Field, Op, Parts, Summary } from '../input.ts';
 import { changedDump, type Machine, pagesRead, type Read, RecordingMemory, STATES } from './pages.ts';
+
+const KERNEL = 0xffff800000000000n;
+/** Bytes. */
+const MAX_OBJECT = 16384n;
 
 /** What is done with an open dump; the same on the sound one, to learn what it reads. */
 export type Use = (program: Program) => Summary;
@@ -43,7 +47,7 @@ export function machineBase(machine: Machine, use: Use, opening: boolean): Base 
     return use(opens ? machine.open(dump) : machine.reopen(dump));
   };
   const changed = reads.filter(({ frame }) => names.has(String(frame)));
-  const special = specialOf(changed, [...pages]);
+  const special = specialOf(changed, [...pages], objectsOf(changed, parts));
   return { parts, fields, texts: opening ? ['vmcoreinfo'] : [], fixed: true, special, run };
 }
 
@@ -124,8 +128,37 @@ function noteFields({ dump }: Machine): readonly Field[] {
   );
 }
 
+/** Where things begin that pointers lead to, ascending. */
+function objectsOf(reads: readonly Read[], parts: ReadonlyMap<string, Uint8Array>): readonly bigint[] {
+  const objects = new Set<bigint>();
+  for (const { frame, at, size } of reads) {
+    const page = parts.get(String(frame));
+    if (size !== 8 || page === undefined || at + 8 > page.length) continue;
+    const value = valueAt(page, at, 8);
+    if (value >= KERNEL) objects.add(value);
+  }
+  return [...objects].sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** The thing in which an address lies, as far as can be told; else the address. */
+function objectOf(objects: readonly bigint[], address: bigint): bigint {
+  let low = 0;
+  let high = objects.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((objects[middle] ?? 0n) <= address) low = middle + 1;
+    else high = middle;
+  }
+  const object = objects[low - 1];
+  return object !== undefined && address - object < MAX_OBJECT ? object : address;
+}
+
 /** Pages that are not there; pointers to other things that are read, so that lists and trees meet themselves; names. */
-function specialOf(reads: readonly Read[], pages: readonly string[]): NonNullable<Base['special']> {
+function specialOf(
+  reads: readonly Read[],
+  pages: readonly string[],
+  objects: readonly bigint[],
+): NonNullable<Base['special']> {
   const pointers = reads.filter(({ size }) => size === 8);
   const texts = reads.filter(({ size }) => size > 8);
   const byPlace = Map.groupBy(pointers, ({ place }) => place);
@@ -134,7 +167,7 @@ function specialOf(reads: readonly Read[], pages: readonly string[]): NonNullabl
   const textPlaces = [...textsByPlace.keys()];
   return (random): readonly Op[] => {
     const pick = <T>(list: readonly T[]): T | undefined => list[random.below(list.length)];
-    const kind = random.below(5);
+    const kind = random.below(6);
     if (kind === 0) {
       const frame = Number(pick(pages) ?? 0);
       const bytes = hexOf(BigInt(frame), 4) + hexOf(BigInt(random.below(STATES.length)), 4);
@@ -149,17 +182,11 @@ function specialOf(reads: readonly Read[], pages: readonly string[]): NonNullabl
     }
     const place = byPlace.get(pick(places) ?? '') ?? [];
     const pointer = pick(place);
-    // Mostly of the same place: an object of the same kind.
-    const target = kind === 4 ? pick(pointers) : pick(place);
+    // Mostly of the same place: an object of the same kind, as a whole or where it is linked.
+    const target = kind === 2 ? pick(pointers) : pick(place);
     if (pointer === undefined || target === undefined) return [];
     const shift = BigInt(random.below(3) * 8 - 8);
-    return [
-      {
-        op: 'set',
-        part: String(pointer.frame),
-        at: pointer.at,
-        bytes: hexOf(target.virtual + (kind === 3 ? shift : 0n), 8),
-      },
-    ];
+    const at = kind < 4 ? objectOf(objects, target.virtual) : target.virtual + (kind === 4 ? shift : 0n);
+    return [{ op: 'set', part: String(pointer.frame), at: pointer.at, bytes: hexOf(at, 8) }];
   };
 }
