@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { PhysicalImage } from '../../test/builders/page-tables.ts';
+import { virt } from '../base/address.ts';
+import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
 import { parseVmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { PageCache } from '../dump/page-cache.ts';
-import { placedByEnd, placements } from './bootstrap-raw.ts';
+import { placedByEnd, placedByShift, placements, shiftByTables } from './bootstrap-raw.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 
 const GIB = 2 ** 30;
@@ -78,5 +80,54 @@ describe('placedByEnd', () => {
   it('says what it assumed', () => {
     expect(placedByEnd(raw(8 * GIB), (9 * GIB) / 4096).assumed).toContain('from 3072 MiB to 4 GiB');
     expect(placedByEnd(raw(9 * GIB), (9 * GIB) / 4096).assumed).toBeUndefined();
+  });
+});
+
+describe('shiftByTables', () => {
+  /** The file has the image at 3 GiB; the last entry of `init_top_pgt` says where `level3_kernel_pgt` really is. */
+  function shift(entry: bigint, name = 'level3_kernel_pgt', root = 'init_top_pgt'): number | undefined {
+    const memory = new PhysicalImage();
+    memory.writeU64(BigInt(3 * GIB) + 0x1000n + 511n * 8n, entry);
+    const at = new Map([
+      [root, 0xffffffff81001000n],
+      [name, 0xffffffff81005000n],
+    ]);
+    const lookup = (wanted: string): SymbolEntry | undefined => {
+      const address = at.get(wanted);
+      return address === undefined
+        ? undefined
+        : { name: wanted, address: virt(address), size: 4096, type: 'D', module: undefined };
+    };
+    const symbols: SymbolTable = { count: 2, lookup, lookupAll: () => [], at: () => undefined, entries: () => [] };
+    return shiftByTables(memory.open(), symbols, BigInt(3 * GIB) - 0x1000000n);
+  }
+  const moved = (by: number): bigint => BigInt(3 * GIB + by) + 0x5000n;
+  const NX = 1n << 63n;
+
+  it('is the distance from where the file has the image', () => {
+    expect(shift(moved(GIB) | 0x67n)).toBe(GIB);
+    expect(shift(moved(GIB / 2) | 0x67n | NX, 'level4_kernel_pgt')).toBe(GIB / 2);
+    expect(shift(moved(2 * GIB) | 0x67n, 'level3_kernel_pgt', 'init_level4_pgt')).toBe(2 * GIB);
+  });
+
+  it('is none when the image is in its place, or nothing makes sense', () => {
+    for (const entry of [
+      moved(0) | 1n,
+      moved(GIB),
+      0n,
+      moved(-GIB) | 1n,
+      moved(GIB + 4096) | 1n,
+      moved(3.5 * GIB) | 1n,
+    ])
+      expect(shift(entry)).toBeUndefined();
+    expect(shift(moved(GIB) | 1n, 'level3_kernel_pgt', 'other')).toBeUndefined();
+    expect(shift(moved(GIB) | 1n, 'other')).toBeUndefined();
+  });
+
+  it('makes a hole of that size', () => {
+    const dump = raw(8 * GIB);
+    expect(placedByShift(dump, GIB).assumed).toContain('from 3072 MiB to 4 GiB');
+    expect([placedByShift(dump, undefined).assumed, dump.holes]).toEqual([undefined, ['3-4']]);
+    expect(placedByShift(new PhysicalImage().dump(), GIB).assumed).toBeUndefined();
   });
 });

@@ -7,6 +7,7 @@
  */
 import { add, type PhysAddr, sub } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
+import type { SymbolTable } from '../debuginfo/symbol.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { imagePhys } from './bootstrap-image.ts';
@@ -16,6 +17,7 @@ const HOLE_END = 2 ** 32;
 /** Memory below the hole: 2 GiB, 2.75 GiB, 3 GiB and 3.5 GiB are usual; less than 1 GiB is not. */
 const LEAST_LOW = 2 ** 30;
 const STEP = 2 ** 20;
+const ADDRESS_MASK = 0x000ffffffffff000n;
 /** `struct new_utsname`: release is the third of its strings of 65 bytes. */
 const RELEASE = 2 * 65;
 
@@ -59,6 +61,33 @@ export function placedByEnd(dump: DumpFile, maxPfn: number): Placement {
   const low = dump.fileSize - (end - HOLE_END);
   const sound = end > HOLE_END && dump.fileSize < end && low >= LEAST_LOW && low < HOLE_END && low % STEP === 0;
   return sound && dump.withHole !== undefined ? withHole(dump, low) : { dump, assumed: undefined };
+}
+
+/**
+ * How much further up the kernel's page tables say that the image is than the file has it, bytes: the uppermost entry of
+ * `init_top_pgt` leads to `level3_kernel_pgt`, which lies in the image too; with 5 levels by way of `level4_kernel_pgt`.
+ * @param fileBase - `phys_base`, if the image were where the file has it
+ */
+export function shiftByTables(physical: PhysicalMemory, symbols: SymbolTable, fileBase: bigint): number | undefined {
+  const root = symbols.lookup('init_top_pgt') ?? symbols.lookup('init_level4_pgt');
+  if (root === undefined) return undefined;
+  const last = add(imagePhys(root.address, fileBase), 511 * 8);
+  const entry = attempt(() => physical.readU64(last));
+  if (entry === undefined || (entry & 1n) === 0n) return undefined;
+  for (const name of ['level3_kernel_pgt', 'level4_kernel_pgt']) {
+    const table = symbols.lookup(name)?.address;
+    if (table === undefined) continue;
+    const shift = (entry & ADDRESS_MASK) - imagePhys(table, fileBase);
+    if (shift > 0n && shift <= BigInt(HOLE_END - LEAST_LOW) && shift % BigInt(STEP) === 0n) return Number(shift);
+  }
+  return undefined;
+}
+
+/** Raw memory with the hole that moves what is behind it up by so much. */
+export function placedByShift(dump: DumpFile, shift: number | undefined): Placement {
+  return shift === undefined || dump.withHole === undefined
+    ? { dump, assumed: undefined }
+    : withHole(dump, HOLE_END - shift);
 }
 
 function withHole(dump: DumpFile, low: number): Placement {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { PhysicalImage } from '../../test/builders/page-tables.ts';
-import { kernelTraces } from './bootstrap-scan.ts';
+import { pfn, type Pfn } from '../base/address.ts';
+import type { DumpFile } from '../dump/dump-file.ts';
+import { kernelTraces, likelyRegions } from './bootstrap-scan.ts';
 
 const BANNER = 'Linux version 6.1.0-test (builder@host) (gcc) #1 SMP\n\0';
 const TEXT = 'OSRELEASE=6.1.0-test\nPAGESIZE=4096\n';
@@ -72,4 +74,53 @@ describe('kernelTraces', () => {
     expect(found.filter((line) => line.startsWith('banner'))).toHaveLength(16);
     expect(found).toHaveLength(64 + 16);
   });
+});
+
+describe('likelyRegions', () => {
+  const MESSAGES = bytes('\0\x016%s: ready\n\0\x013out of memory\n\0\x014%s: late\n\0\x016done\n\0');
+  const MIB = 1n << 20n;
+
+  /** Regions as 'first MiB-last MiB', of memory with 400 KiB of messages at these places and other pages all over. */
+  function regions(places: readonly bigint[], page = MESSAGES): string[] {
+    const memory = new PhysicalImage({ root: 0x1000n });
+    for (let at = 0n; at < 1024n * MIB; at += 1n << 18n) memory.write(at, bytes('other'));
+    for (const place of places) for (let at = 0n; at < 400n << 10n; at += 4096n) memory.write(place + at, page);
+    return likelyRegions(sorted(memory)).map(({ start, end }) => `${start / 256}-${end / 256}`);
+  }
+
+  it('are around pages with messages of the kernel, wherever they begin', () => {
+    for (const offset of [0n, 4096n, 100n << 12n, 255n << 12n]) {
+      const [found = '', ...more] = regions([500n * MIB + offset]);
+      const [start = 0, end = 0] = found.split('-').map(Number);
+      expect([start <= 500, end >= 501, end - start < 66, more]).toEqual([true, true, true, []]);
+    }
+  });
+
+  it('are one for places that are near, and none for pages without messages', () => {
+    expect(regions([300n * MIB, 320n * MIB])).toHaveLength(1);
+    expect(regions([300n * MIB, 700n * MIB])).toHaveLength(2);
+    expect(regions([])).toEqual([]);
+    expect(regions([300n * MIB], bytes('\0\x01\x01\x01\x016\0\x01a\x016x\x013y\x014z\0'.repeat(20)))).toEqual([]);
+  });
+
+  it('are bounded', () => {
+    expect(regions(Array.from({ length: 200 }, (_, i) => BigInt(i) * 5n * MIB)).length).toBeLessThan(64);
+  });
+
+  /** The hand-built dump looks for the next page among all of them. */
+  function sorted(memory: PhysicalImage): DumpFile {
+    const frames = Uint32Array.from(memory.pages.keys()).sort();
+    const nextInFile = (from: Pfn): Pfn | undefined => {
+      let low = 0;
+      let high = frames.length;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if ((frames[middle] ?? 0) < from) low = middle + 1;
+        else high = middle;
+      }
+      const frame = frames[low];
+      return frame === undefined ? undefined : pfn(frame);
+    };
+    return { ...memory.dump(), maxPfn: 1 << 18, nextInFile };
+  }
 });

@@ -19,13 +19,25 @@ const OVERLAP = 16;
 /** What memory may hold of such texts without being believed: programs, page cache, other kernels. */
 const MAX_TEXTS = 64;
 const MAX_BANNERS = 16;
+/** 256 KiB: the formats of a small distribution kernel take 350 KiB in one piece. */
+const SAMPLED = 64;
+const LEAST_MESSAGES = 4;
+const REGION_BYTES = 64 << 20;
+/** Modules and copies of programs have such pages too, one here and there. */
+const MAX_REGIONS = 64;
 
 export type Trace =
   | { readonly kind: 'vmcoreinfo'; readonly at: PhysAddr; readonly text: Uint8Array }
   | { readonly kind: 'banner'; readonly at: PhysAddr };
 
+/** Page frames, end exclusive. */
+export interface FrameRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** In the order of memory. */
-export function* kernelTraces(dump: DumpFile): Generator<Trace> {
+export function* kernelTraces(dump: DumpFile, range: FrameRange = everything(dump)): Generator<Trace> {
   const size = dump.pageSize;
   // The end of the page before, if that is the one before, and the page.
   const buffer = Buffer.alloc(OVERLAP + size);
@@ -33,7 +45,7 @@ export function* kernelTraces(dump: DumpFile): Generator<Trace> {
   let previous = -2;
   let texts = 0;
   let banners = 0;
-  for (let frame = dump.nextInFile(pfn(0)); frame !== undefined; frame = dump.nextInFile(pfn(frame + 1))) {
+  for (const frame of framesIn(dump, range)) {
     const follows = frame === previous + 1;
     if (follows) buffer.copyWithin(0, size);
     if (dump.readPage(frame, page) !== 'data') continue;
@@ -58,6 +70,50 @@ export function* kernelTraces(dump: DumpFile): Generator<Trace> {
     }
     if (texts >= MAX_TEXTS && banners >= MAX_BANNERS) return;
   }
+}
+
+export function everything(dump: DumpFile): FrameRange {
+  return { start: 0, end: dump.maxPfn };
+}
+
+/** Frames whose pages are in the file, each or one of every so many. */
+function* framesIn(dump: DumpFile, { start, end }: FrameRange, step = 1): Generator<Pfn> {
+  for (let at = dump.nextInFile(pfn(start)); at !== undefined && at < end; at = dump.nextInFile(pfn(at + step)))
+    yield at;
+}
+
+/**
+ * Where the constants of a kernel may lie, by one page of every SAMPLED: some hundred KiB of any kernel's image are the
+ * formats of its messages, each with its level before it. In a terabyte this is a sixty-fourth of the work. Regions are
+ * as large as an image, and do not overlap.
+ */
+export function likelyRegions(dump: DumpFile): readonly FrameRange[] {
+  const page = Buffer.alloc(dump.pageSize);
+  const around = Math.floor(REGION_BYTES / 2 / dump.pageSize);
+  const regions: { readonly start: number; end: number }[] = [];
+  for (const frame of framesIn(dump, everything(dump), SAMPLED)) {
+    if (dump.readPage(frame, page) !== 'data' || !hasMessages(page)) continue;
+    const last = regions.at(-1);
+    const start = Math.max(0, frame - around);
+    if (last !== undefined && start <= last.end) last.end = Math.min(frame + around, last.start + 4 * around);
+    else if (regions.length < MAX_REGIONS) regions.push({ start, end: frame + around });
+  }
+  return regions;
+}
+
+/** KERN_SOH and a level, behind the end of the string before it: include/linux/kern_levels.h since 3.6. */
+function hasMessages(page: Buffer): boolean {
+  let found = 0;
+  for (
+    let at = page.indexOf(1, 1);
+    at > 0 && at + 2 < page.length && found < LEAST_MESSAGES;
+    at = page.indexOf(1, at + 1)
+  ) {
+    const level = page[at + 1] ?? 0;
+    const first = page[at + 2] ?? 0;
+    if (page[at - 1] === 0 && level >= 0x30 && level <= 0x37 && first >= 0x20 && first < 0x7f) found++;
+  }
+  return found >= LEAST_MESSAGES;
 }
 
 function isAt(bytes: Uint8Array, pattern: Uint8Array, at: number): boolean {

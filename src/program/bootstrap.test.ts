@@ -21,15 +21,17 @@ function open(file: Uint8Array): Program {
 /** Without the note; kernel text of nowhere in memory either when `blank` is set. */
 function changed({ blank = false, notes = true } = {}): KdumpSpec {
   const { vmcoreinfo: _, notes: all = [], ...rest } = spec;
-  const pages = new Map(
-    [...spec.pages].map(([frame, page]) => {
+  return { ...rest, pages: blank ? blanked(spec.pages, 'OSRELEASE=') : spec.pages, notes: notes ? all : [] };
+}
+
+function blanked(pages: ReadonlyMap<number, Uint8Array>, text: string): ReadonlyMap<number, Uint8Array> {
+  return new Map(
+    [...pages].map(([frame, page]) => {
       const copy = Buffer.from(page);
-      for (let at = copy.indexOf('OSRELEASE='); blank && at >= 0; at = copy.indexOf('OSRELEASE='))
-        copy.fill('X', at, at + 9);
+      for (let at = copy.indexOf(text); at >= 0; at = copy.indexOf(text)) copy.fill('X', at, at + text.length);
       return [frame, copy];
     }),
   );
-  return { ...rest, pages, notes: notes ? all : [] };
 }
 
 /** The note of a CPU that uses these page tables: QEMUCPUState, with 4 or 5 levels as the sample has. */
@@ -84,12 +86,15 @@ describe('a dump without VMCOREINFO', () => {
     expectFound(open(kdumpFile({ ...spec, version })), /^kernel found by the file header \(phys_base\), VMCOREINFO/);
   });
 
-  it('is opened by what is found in memory', () => {
-    expectFound(open(limeOf(changed().pages)), /^kernel found by a search of memory, VMCOREINFO read from memory$/);
-    expectFound(
-      open(limeOf(changed({ blank: true }).pages)),
-      /^kernel found by its banner and symbol table in memory$/,
-    );
+  it('is opened by the banner in memory', () => {
+    const pages = changed({ blank: true }).pages;
+    expectFound(open(limeOf(pages)), /^kernel found by its banner and symbol table in memory$/);
+  });
+
+  it('is opened by the text of VMCOREINFO in memory, when the banner is not there', () => {
+    const pages = blanked(changed().pages, 'Linux version ');
+    const program = open(limeOf(pages));
+    expectFound(program, /^kernel found by a search of memory, VMCOREINFO read from memory$/);
   });
 
   it('is refused when there is nothing', () => {

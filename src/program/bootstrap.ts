@@ -3,7 +3,8 @@
  * raw memory), or it lacks what is needed, in this order by
  * 1. the page tables that a virtual CPU used (bootstrap-cpus.ts), which say where the image is mapped;
  * 2. `phys_base` of the file's headers, old kdump files and ELF files of kexec;
- * 3. one pass over memory (bootstrap-scan.ts): the text of VMCOREINFO, and last the banner, around which lies the image.
+ * 3. a search of memory (bootstrap-scan.ts), where an image is likely and then everywhere: the text of VMCOREINFO, and
+ *    the banner, around which lies the image.
  * Whatever is found counts only when the page tables it leads to map the kernel where it is (bootstrap-image.ts).
  * Not handled: AMD memory encryption before the kernel's own mask is known; a guest inside its capture kernel is opened
  * as that kernel.
@@ -27,13 +28,20 @@ import {
   START_KERNEL_MAP,
   walk,
 } from './bootstrap-image.ts';
-import { type MemoryOf, placedByEnd, type Placement, placements } from './bootstrap-raw.ts';
-import { kernelTraces } from './bootstrap-scan.ts';
+import {
+  type MemoryOf,
+  placedByEnd,
+  placedByShift,
+  type Placement,
+  placements,
+  shiftByTables,
+} from './bootstrap-raw.ts';
+import { everything, type FrameRange, kernelTraces, likelyRegions } from './bootstrap-scan.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
 
 /** The largest image, from the first of its constants to the last; half of it lies on either side of the banner. */
 const WINDOW_BELOW = 32 << 20;
-const WINDOW = 96 << 20;
+const WINDOW: VirtRange = { start: START_KERNEL_MAP, end: add(START_KERNEL_MAP, 96 << 20) };
 /** Without page tables that say where it is: all places, in as much as is searched at once. */
 const SEARCHED: readonly VirtRange[] = [0, 1, 2, 3].map((part) => ({
   start: add(START_KERNEL_MAP, part << 28),
@@ -197,19 +205,27 @@ function byHeaders(dump: DumpFile, physical: PhysicalMemory): Found | undefined 
   return undefined;
 }
 
+/** First where a kernel's image is likely; then everywhere. */
 function byMemory(dump: DumpFile, memoryOf: MemoryOf): Found | undefined {
+  for (const region of [...likelyRegions(dump), everything(dump)]) {
+    const found = byTraces(dump, memoryOf, region);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function byTraces(dump: DumpFile, memoryOf: MemoryOf, region: FrameRange): Found | undefined {
   const banners: PhysAddr[] = [];
-  for (const trace of kernelTraces(dump)) {
+  for (const trace of kernelTraces(dump, region)) {
     if (trace.kind === 'banner') banners.push(trace.at);
     else {
       const found = byText(dump, memoryOf, trace.text);
       if (found !== undefined) return found;
     }
   }
-  const physical = memoryOf(dump);
   for (const at of banners) {
-    const kernel = aroundBanner(physical, at);
-    if (kernel !== undefined) return { kernel, how: 'its banner and symbol table in memory' };
+    const found = byBanner(dump, memoryOf, at);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -248,14 +264,53 @@ function* physBases(physical: PhysicalMemory, dump: DumpFile, vmcoreinfo: Vmcore
 }
 
 /** The kernel whose constants hold the banner at this physical address. */
-function aroundBanner(physical: PhysicalMemory, banner: PhysAddr): FoundKernel | undefined {
+function byBanner(dump: DumpFile, memoryOf: MemoryOf, banner: PhysAddr): Found | undefined {
+  const how = 'its banner and symbol table in memory';
+  const physical = memoryOf(dump);
+  const image = imageAround(physical, banner);
+  if (image === undefined) return undefined;
+  const kernel = kernelOfImage(physical, image, banner);
+  if (kernel !== undefined) return { kernel, how };
+  // Its page tables say that it lies elsewhere: raw memory without the gap below it.
+  const shift = shiftByTables(physical, image.kallsyms, fileBase(image, banner));
+  const { dump: placed, assumed } = placedByShift(dump, shift);
+  if (assumed === undefined || shift === undefined) return undefined;
+  const there = add(banner, shift);
+  const moved = imageAround(memoryOf(placed), there);
+  const found = moved === undefined ? undefined : kernelOfImage(memoryOf(placed), moved, there);
+  return found === undefined ? undefined : { kernel: found, how, dump: placed, assumed };
+}
+
+interface ImageAround {
+  /** Physical address of the window that was taken for the image. */
+  readonly start: PhysAddr;
+  /** As if the window were at START_KERNEL_MAP. */
+  readonly kallsyms: Kallsyms;
+}
+
+/** The image as if a window around its banner were its beginning: kallsyms finds itself, and says where it should be. */
+function imageAround(physical: PhysicalMemory, banner: PhysAddr): ImageAround | undefined {
   const start = alignDown(banner > BigInt(WINDOW_BELOW) ? sub(banner, WINDOW_BELOW) : phys(0n), 1 << 21);
-  // The image as if the window were its beginning: kallsyms finds itself, and says where it thinks that it is.
   const image = imageMemory(physical, start);
-  const window = [{ start: START_KERNEL_MAP, end: add(START_KERNEL_MAP, WINDOW) }];
-  const kallsyms = attempt(() => openKallsyms(image, undefined, () => window));
-  const named = kallsyms?.lookup('linux_banner')?.address;
-  if (kallsyms === undefined || named === undefined) return undefined;
+  const kallsyms = attempt(() => openKallsyms(image, undefined, () => [WINDOW]));
+  return kallsyms === undefined ? undefined : { start, kallsyms };
+}
+
+/** phys_base as the file has it: what the symbols say, if it were where the file has it. */
+function fileBase({ start, kallsyms }: ImageAround, banner: PhysAddr): bigint {
+  const named = kallsyms.lookup('linux_banner')?.address ?? START_KERNEL_MAP;
+  return kallsyms.layout.addresses === 'place-relative'
+    ? start
+    : BigInt.asUintN(64, banner - (named - START_KERNEL_MAP));
+}
+
+function kernelOfImage(
+  physical: PhysicalMemory,
+  { start, kallsyms }: ImageAround,
+  banner: PhysAddr,
+): FoundKernel | undefined {
+  const named = kallsyms.lookup('linux_banner')?.address;
+  if (named === undefined) return undefined;
   if (kallsyms.layout.addresses === 'place-relative') {
     // Since 7.0 addresses are as wrong as the guess was; the kernel's page tables say where it really is.
     const root = kallsyms.lookup('init_top_pgt')?.address;
@@ -264,11 +319,8 @@ function aroundBanner(physical: PhysicalMemory, banner: PhysAddr): FoundKernel |
   }
   const physBase = BigInt.asUintN(64, banner - (named - START_KERNEL_MAP));
   if (physBase % PHYSICAL_ALIGN !== 0n) return undefined;
-  const shifted = window.map((range) => ({
-    start: virt(range.start + start - physBase),
-    end: virt(range.end + start - physBase),
-  }));
-  return kernelAt(physical, { physBase, ranges: () => shifted });
+  const range = { start: virt(WINDOW.start + start - physBase), end: virt(WINDOW.end + start - physBase) };
+  return kernelAt(physical, { physBase, ranges: () => [range] });
 }
 
 function byTables(physical: PhysicalMemory, root: PhysAddr): FoundKernel | undefined {
