@@ -60,7 +60,9 @@ function packOne(incident: string, isFresh: boolean): readonly [string, number] 
   const folder = mkdtempSync(join(tmpdir(), 'pack-cores-'));
   try {
     const slimFile = join(folder, 'slim');
-    makeSlim(join(from, files[0] ?? ''), slimFile);
+    // Of a kernel that makedumpfile does not know, the file that leaves nothing out.
+    const whole = files.find((file) => file.includes('level-1'));
+    makeSlim(join(from, whole ?? files[0] ?? ''), slimFile);
     const dump = openDump(slimFile);
     const file = `pages.${kernel}.zst`;
     const core = packCore(dump, baseOf(dump, file, isFresh), file);
