@@ -19,6 +19,7 @@ from drgn.helpers.linux.module import for_each_module, module_address_regions
 from drgn.helpers.linux.percpu import per_cpu_ptr
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.printk import get_printk_records
+from drgn.helpers.linux.rbtree import rbtree_inorder_for_each_entry
 from drgn.helpers.linux.sched import cpu_rq, idle_task, loadavg, task_cpu, task_state_to_char
 from drgn.helpers.linux.slab import for_each_slab_cache, slab_cache_usage
 from drgn.helpers.linux.timekeeping import ktime_get_coarse_boottime_ns, ktime_get_coarse_ns
@@ -170,6 +171,23 @@ def find_lock(task, trace):
         return
 
 
+def realtime_answers(at, lock):
+    """PREEMPT_RT: an rt_mutex, and of a rw_semaphore the count of its readers."""
+    base = member(lock, "rtmutex", "rwbase.rtmutex")
+    readers = number(lock, "rwbase.readers.counter")
+    inside = base.owner.value_() & ~3
+    # WRITER_BIAS alone: a writer has it. Until then the owner of the rt_mutex waits for readers to leave.
+    held = readers is None or readers == 0x40000000
+    say("locks", f"{at}.owner", lambda: hexa(inside if held else 0))
+    if readers is not None:
+        say("locks", f"{at}.count", lambda: hexa(readers & 0xFFFFFFFF))
+    name = "struct rt_mutex_waiter"
+    entry = "tree.entry" if prog.type(name).has_member("tree") else "tree_entry"
+    waiting = rbtree_inorder_for_each_entry(name, base.waiters.rb_root, entry)
+    first = [] if held or inside == 0 else [f"{hexa(inside)} write"]
+    say("locks", f"{at}.waiters", lambda: ", ".join(first + [hexa(waiter.task) for waiter in waiting]))
+
+
 def waiters_of(lock, name):
     """Since 7.1 a lock has a pointer to the first of a ring of waiters, until then the head of a list."""
     first = member(lock, "first_waiter")
@@ -184,6 +202,9 @@ def lock_answers(address, kind):
     at = hexa(address)
     lock = Object(prog, f"struct {kind}", address=address)
     say("locks", f"{at}.kind", lambda: kind)
+    if member(lock, "owner") is None:
+        realtime_answers(at, lock)
+        return
     say("locks", f"{at}.owner", lambda: hexa(lock.owner.counter.value_() & ~7))
     if kind == "rw_semaphore":
         say("locks", f"{at}.count", lambda: hexa(lock.count.counter))

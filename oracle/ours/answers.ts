@@ -35,7 +35,9 @@ export function ourAnswers(program: Program): OurAnswers {
   return { answers, locks, tasks: list.tasks, stacks };
 }
 
-/** Locks as the drgn script is told of them; it knows no semaphores. */
+/** Locks as the drgn script is told of them: those kinds that it knows. */
 export function lockWords(locks: ReadonlyMap<VirtAddr, LockKind>): string[] {
-  return [...locks].filter(([, kind]) => kind !== 'semaphore').map(([address, kind]) => `${kind}:${hex(address)}`);
+  return [...locks]
+    .filter(([, kind]) => kind === 'mutex' || kind === 'rw_semaphore')
+    .map(([address, kind]) => `${kind}:${hex(address)}`);
 }

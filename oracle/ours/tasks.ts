@@ -102,7 +102,9 @@ export function sayLocks(
 }
 
 function sayLock(program: Program, lock: VirtAddr, kind: LockKind, answers: Answers): void {
-  const say = (name: string, value: string): void => answers.say('locks', `${hex(lock)}.${name}`, value);
+  // drgn is asked of these two alone.
+  const group = kind === 'mutex' || kind === 'rw_semaphore' ? 'locks' : 'other locks';
+  const say = (name: string, value: string): void => answers.say(group, `${hex(lock)}.${name}`, value);
   say('kind', kind);
   if (kind === 'mutex') say('owner', orNull(mutexState(program, lock).owner));
   if (kind === 'rw_semaphore') {
