@@ -108,8 +108,8 @@ const COLUMNS: readonly Column[] = [
 
 function processTable(program: Program, { killable, exempt }: OomCandidates, rows: number): Shape {
   const all = [...killable, ...exempt];
-  // Protected ones stand where their size puts them: who is largest must be seen.
-  const sizeOf = (process: OomProcess): number => process.standing.badness ?? process.standing.pages ?? 0;
+  // By size: who is largest must be seen, protected or not.
+  const sizeOf = (process: OomProcess): number => process.standing.pages ?? 0;
   const sorted = all.sort((a, b) => sizeOf(b) - sizeOf(a));
   return {
     shape: 'table',

@@ -10,6 +10,8 @@ export interface LoggedZone {
   readonly kilobytes: ReadonlyMap<string, number>;
   /** Free blocks of 2^i pages; empty when that line is missing. */
   readonly freeBlocks: readonly number[];
+  /** Pages that are kept back from allocations that could have come from a higher zone, the most of them. */
+  readonly lowmemReserve: number;
 }
 
 export interface MemInfoBlock {
@@ -35,7 +37,11 @@ export function memInfoBlock(lines: readonly string[]): MemInfoBlock | undefined
   const begin = lines.findIndex((line) => /^Mem-[Ii]nfo:/.test(line));
   if (begin < 0) return undefined;
   const pages = new Map<string, number>();
-  const zones = new Map<string, { node: number; name: string; kilobytes: Map<string, number>; freeBlocks: number[] }>();
+  const zones = new Map<
+    string,
+    { node: number; name: string; kilobytes: Map<string, number>; freeBlocks: number[]; lowmemReserve: number }
+  >();
+  let last: { lowmemReserve: number } | undefined;
   let swapFree: number | undefined;
   let swapTotal: number | undefined;
   let ram: number | undefined;
@@ -44,12 +50,16 @@ export function memInfoBlock(lines: readonly string[]): MemInfoBlock | undefined
     const blocks = zone === null ? BLOCKS.exec(line) : null;
     if (zone !== null) {
       const [, node = '0', name = ''] = zone;
-      const entry = { node: Number(node), name, kilobytes: kilobytesOf(line), freeBlocks: [] };
+      const entry = { node: Number(node), name, kilobytes: kilobytesOf(line), freeBlocks: [], lowmemReserve: 0 };
+      last = entry;
       if (zones.size < MAX_NAMES) zones.set(`${node} ${name}`, entry);
     } else if (blocks !== null) {
       const [, node = '0', name = '', text = ''] = blocks;
       const free = [...text.matchAll(/(\d+)\*\d+kB/g)].map(([, count]) => Number(count));
       zones.get(`${node} ${name}`)?.freeBlocks.push(...free.slice(0, 32));
+    } else if (line.startsWith('lowmem_reserve[]:')) {
+      const reserves = [...line.matchAll(/ (\d{1,12})/g)].map(([, pages]) => Number(pages));
+      if (last !== undefined) last.lowmemReserve = Math.max(0, ...reserves.slice(0, 16));
     } else if (COUNTERS.test(line)) {
       for (const [, name = '', value] of line.matchAll(/([a-z_]+(?:\([a-z]+\))?):(\d+)/g))
         if (pages.size < MAX_NAMES && !pages.has(name)) pages.set(name, Number(value));

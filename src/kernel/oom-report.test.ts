@@ -76,9 +76,10 @@ it('2.6.32: oom_adj, the pid in a line of its own, scores', () => {
   expect(memory?.pages.get('free')).toBe(13259);
   expect([memory?.swapFree, memory?.swapTotal, memory?.ram]).toEqual([0, 524280, 1048575]);
   const [zone] = memory?.zones ?? [];
-  expect([zone?.name, zone?.kilobytes.get('min'), zone?.freeBlocks]).toEqual([
+  expect([zone?.name, zone?.kilobytes.get('min'), zone?.lowmemReserve, zone?.freeBlocks]).toEqual([
     'DMA',
     248,
+    4010,
     [1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 3],
   ]);
 });

@@ -52,6 +52,7 @@ function declareVfs(image: KernelImage, era: VfsEra, task: Members): void {
     s_umount: 'struct rw_semaphore',
     s_root: 'struct dentry *',
     s_id: 'char[32]',
+    s_inodes: 'struct list_head',
     ...(since('6.1') ? { s_writers: struct({ frozen: 'int', rw_sem: 'struct percpu_rw_semaphore[3]' }) } : {}),
     ...(since('6.19')
       ? { s_mounts: 'struct mount *' }
@@ -80,6 +81,7 @@ function declareVfs(image: KernelImage, era: VfsEra, task: Members): void {
     ...(since('6.1') ? { i_rwsem: 'struct rw_semaphore' } : { i_mutex: 'struct mutex' }),
     i_dentry: since('3.10') ? 'struct hlist_head' : 'struct list_head',
     i_data: 'struct address_space',
+    i_sb_list: 'struct list_head',
     i_private: 'void *',
   });
   image.struct('mnt_namespace', {
@@ -207,6 +209,12 @@ export class Vfs {
     this.entry('ghost', { name: 'ghost', parent: 'data_root', sb: 'data_sb', mode: 0 });
     this.image.write('gone_dentry.d_hash.pprev', 0);
     this.image.write('gone_inode.i_nlink', 0);
+    this.image.list('root_sb.s_inodes', ['root_inode.i_sb_list', 'srv_inode.i_sb_list', 'data_inode.i_sb_list']);
+    this.image.list('data_sb.s_inodes', [
+      'data_root_inode.i_sb_list',
+      'report_inode.i_sb_list',
+      'gone_inode.i_sb_list',
+    ]);
   }
 
   #mounts(): void {

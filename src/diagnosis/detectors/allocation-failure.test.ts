@@ -34,6 +34,7 @@ function large(order: number, freeKb: number, largest: number): AllocationFailur
       ['min', 1024],
     ]),
     freeBlocks,
+    lowmemReserve: 0,
   };
   const memory = { pages: new Map(), zones: [zone], swapFree: 0, swapTotal: 0, ram: undefined };
   return { ...ATOMIC, comm: 'insmod', order, atomic: false, gfpFlags: 'GFP_KERNEL', memory };
@@ -105,5 +106,13 @@ describe('large allocations', () => {
     expect(told([{ ...rest, memory: undefined }])).toEqual([]);
     expect(memory?.zones).toHaveLength(1);
     expect(told([large(2, 40_960, 1)])).toEqual([]);
+  });
+
+  it('is silent where what is free is kept back for others', () => {
+    const failure = large(4, 2048, 3);
+    const zones = failure.memory?.zones.map((zone) => ({ ...zone, lowmemReserve: 265 })) ?? [];
+    const reserved = failure.memory === undefined ? failure : { ...failure, memory: { ...failure.memory, zones } };
+    expect(told([failure])).toHaveLength(1);
+    expect(told([reserved])).toEqual([]);
   });
 });

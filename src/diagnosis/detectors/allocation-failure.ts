@@ -127,16 +127,19 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
   ];
 }
 
-/** True when the log shows free memory enough for it and above the min watermark, and no block so large. */
+/** True when the log shows zones with enough free memory for it above their reserves, and none of them a block so large. */
 function inPieces({ order, memory }: AllocationFailure, pageSize: number): boolean {
-  if (memory === undefined || memory.zones.length === 0) return false;
+  if (memory === undefined) return false;
   const needed = (2 ** order * pageSize) / 1024;
-  const known = memory.zones.every(({ freeBlocks }) => freeBlocks.length > order);
-  const spare = memory.zones.some(({ kilobytes }) => {
-    return (kilobytes.get('free') ?? 0) - (kilobytes.get('min') ?? Number.POSITIVE_INFINITY) >= needed;
+  const spare = memory.zones.filter(({ kilobytes, lowmemReserve }) => {
+    const kept = (kilobytes.get('min') ?? Number.POSITIVE_INFINITY) + (lowmemReserve * pageSize) / 1024;
+    return (kilobytes.get('free') ?? 0) - kept >= needed;
   });
   return (
-    known && spare && memory.zones.every(({ freeBlocks }) => freeBlocks.slice(order).every((blocks) => blocks === 0))
+    spare.length > 0 &&
+    spare.every(
+      ({ freeBlocks }) => freeBlocks.length > order && freeBlocks.slice(order).every((blocks) => blocks === 0),
+    )
   );
 }
 

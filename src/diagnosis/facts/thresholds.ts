@@ -69,3 +69,6 @@ export const COSTLY_ORDER = 3;
  * reclaim stops a little below.
  */
 export const MEMCG_FULL = 0.97;
+
+/** Files of one tmpfs are told as a cause of a shortage from this share of MemTotal on, like deleted ones. */
+export const TMPFS_SHARE = 0.2;

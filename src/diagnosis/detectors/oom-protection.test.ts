@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { findingsOf } from '../../../test/builders/facts.ts';
+import { Incident } from '../../../test/builders/incident.ts';
+import type { KernelImage } from '../../../test/builders/image.ts';
+import { setFree } from '../../../test/builders/memory-counters.ts';
+import oomProtection from './oom-protection.ts';
+
+const MIB = 2 ** 20;
+/** Of the 16 GiB of the machine: 6 GiB. */
+const BIG = 1_572_864;
+
+/** java holds 6 GiB with this oom_score_adj; mysqld holds 1 GiB. */
+function findings(scoreAdj: number, change: (image: KernelImage) => void = () => {}) {
+  const incident = new Incident();
+  incident.task('java', { pid: 50 });
+  incident.task('mysqld', { pid: 60 });
+  const program = incident.program((image) => {
+    setFree(image, 10 * MIB);
+    image.write('mm50.rss_stat.count[1]', BIG);
+    image.write('signal50.oom_score_adj', scoreAdj);
+    image.write('mm60.rss_stat.count[1]', BIG / 6);
+    change(image);
+  });
+  return findingsOf(oomProtection, program);
+}
+
+describe('oom-protection', () => {
+  it('speaks of the largest process when it cannot be chosen', () => {
+    const [finding, ...more] = findings(-1000);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      cause: 'oom-largest-protected',
+      role: 'cause',
+      confidence: 'probable',
+      details: { culprit: { pid: 50 }, oomScoreAdj: -1000, exempt: true, oomKiller: { next: { task: { pid: 60 } } } },
+    });
+  });
+
+  it('speaks of one that is chosen only after the others', () => {
+    expect(findings(-998)[0]?.details).toMatchObject({ culprit: { pid: 50 }, exempt: false });
+  });
+
+  it('is silent when it would be chosen next, or where memory is not short', () => {
+    expect(findings(0)).toEqual([]);
+    expect(findings(-100)).toEqual([]);
+    expect(findings(-1000, (image) => setFree(image, 8192 * MIB))).toEqual([]);
+  });
+
+  it('is silent about a protected process that is not the largest or holds little', () => {
+    expect(findings(-1000, (image) => image.write('mm60.rss_stat.count[1]', 2 * BIG))).toEqual([]);
+    expect(findings(-1000, (image) => image.write('mm50.rss_stat.count[1]', BIG / 4))).toEqual([]);
+  });
+
+  it('claims nothing when a process could not be read', () => {
+    expect(findings(-1000, (image) => image.write('task60.signal', 0xffff880000000000n))).toEqual([]);
+  });
+});
