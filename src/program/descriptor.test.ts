@@ -1,10 +1,11 @@
 import { appendFileSync, copyFileSync, utimesSync, writeFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SAMPLE, sampleAs, sampleSpec } from '../../test/builders/sample.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
-import { FormatError, StaleDescriptorError, UsageError } from '../base/errors.ts';
+import { attempt, FormatError, StaleDescriptorError, UsageError } from '../base/errors.ts';
 import { openDump } from '../dump/open.ts';
-import type { ProgramDescriptor } from './descriptor.ts';
+import { type ProgramDescriptor, readDescriptor } from './descriptor.ts';
 import { openProgram, programOf, reopenProgram } from './open.ts';
 import type { Program } from './program.ts';
 
@@ -177,6 +178,17 @@ it('what is no descriptor is a FormatError', () => {
   ];
   for (const each of bad)
     expect(() => reopenProgram(each as ProgramDescriptor), JSON.stringify(each)).toThrow(FormatError);
+});
+
+it('whatever it is given, it is read or a FormatError', () => {
+  const good = descriptorOf(SAMPLE);
+  const keys = fc.constantFrom(...Object.keys(good), 'found');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(keys, fc.anything()), { maxLength: 4 }), (changes) => {
+      const read = attempt(() => readDescriptor({ ...good, ...Object.fromEntries(changes) }));
+      expect(read === undefined || read.files.every(({ path }) => typeof path === 'string')).toBe(true);
+    }),
+  );
 });
 
 function caught(run: () => unknown): unknown {

@@ -182,12 +182,9 @@ function range(from: Fields): VirtRange {
 
 function kernelPlace(from: Fields): KernelPlace {
   const { problems } = from;
-  if (!Array.isArray(problems)) throw new FormatError(FORMAT, 'problems are no list');
-  return {
-    vmcoreinfo: text(from, 'vmcoreinfo'),
-    how: text(from, 'how'),
-    problems: problems.map((each: unknown) => String(each)),
-  };
+  if (!Array.isArray(problems) || !problems.every((each) => typeof each === 'string'))
+    throw new FormatError(FORMAT, 'problems are no list of texts');
+  return { vmcoreinfo: text(from, 'vmcoreinfo'), how: text(from, 'how'), problems };
 }
 
 function kallsymsPlace(from: Fields): KallsymsPlace {
