@@ -97,3 +97,23 @@ describe('wait queues', () => {
     expect(() => [...waitQueueEntries(program, image.address('queue'))]).toThrow(ValidationError);
   });
 });
+
+describe('an entry with a function of its own', () => {
+  it.each([
+    ['wake_page_function', 'task'],
+    ['percpu_rwsem_wake_function', 'task'],
+    ['child_wait_callback', 'task'],
+    // Its private word is no task.
+    ['blk_mq_dispatch_wake', 'other'],
+  ] as const)('%s is behind it as a %s', (func, kind) => {
+    const image = new KernelImage();
+    declare(image, true);
+    image.function(func);
+    image.place('sleeper', 'struct task_struct');
+    image.place('queue', 'struct wait_queue_head');
+    image.place('entry', 'struct wait_queue_entry', { func: ref(func), private: ref('sleeper') });
+    image.list('queue.head', ['entry.entry']);
+    const [entry] = waitQueueEntries(programOfImage(image), image.address('queue'));
+    expect(entry).toMatchObject({ kind, tasks: kind === 'task' ? [image.address('sleeper')] : [] });
+  });
+});

@@ -54,8 +54,25 @@ export interface WaitEntry {
   readonly tasks: readonly VirtAddr[];
 }
 
-/** Functions whose entries have the task itself in `private`. */
-const TASK_FUNCTIONS = /^(default_wake_function|autoremove_wake_function|woken_wake_function)$/;
+/**
+ * Functions whose entries have the task itself in `private`: those that wake any sleeper, and those of wait_on_bit(),
+ * wait_var_event(), folio locks, per-CPU rw_semaphores, epoll_wait(2), wait4(2), the memory cgroups' OOM, userfaultfd and
+ * the block layer's throttles.
+ */
+const TASK_FUNCTIONS: ReadonlySet<string> = new Set([
+  'default_wake_function',
+  'autoremove_wake_function',
+  'woken_wake_function',
+  'wake_bit_function',
+  'var_wake_function',
+  'wake_page_function',
+  'percpu_rwsem_wake_function',
+  'ep_autoremove_wake_function',
+  'child_wait_callback',
+  'memcg_oom_wake_function',
+  'userfaultfd_wake_function',
+  'rq_qos_wake_function',
+]);
 
 /**
  * The entries of a wait queue, in order.
@@ -72,7 +89,7 @@ function readEntry(program: Program, layout: WaitQueueLayout, entry: VirtAddr): 
   const symbol = program.symbols.at(layout.func.pointer(entry));
   const func = symbol?.offset === 0 ? symbol.name : undefined;
   const data = layout.private.pointer(entry);
-  if (func !== undefined && TASK_FUNCTIONS.test(func)) {
+  if (func !== undefined && TASK_FUNCTIONS.has(func)) {
     return { entry, func, kind: 'task', tasks: isKernel(data) ? [data] : [] };
   }
   if (func === 'pollwake') {
