@@ -161,7 +161,7 @@ function namedEvidence(kind: ContendedLock['kind'], task: Holder['task'], certai
       ? 'others may hold it too, and any task may give it back'
       : 'a reader may have let go since; only its stack can confirm it';
   return {
-    claim: prose`The owner word names ${taskValue(task)}${asWhat}.`,
+    claim: prose`${kind === 'semaphore' ? 'Its last_holder' : 'The owner word'} names ${taskValue(task)}${asWhat}.`,
     address: task.address,
     ctype: 'struct task_struct',
     confidence: exact ? 'certain' : 'possible',
