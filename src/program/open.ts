@@ -10,6 +10,7 @@ import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import { X86_64 } from './arch/x86-64.ts';
 import { locatedBefore, locateKernel, placeFound } from './bootstrap.ts';
+import { captureProblems } from './capture-kernel.ts';
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
 import { inferTypes } from './inferred-types.ts';
 import { openTables } from './kernel-tables.ts';
@@ -115,7 +116,7 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     memory,
     arch,
     ...tables,
-    problems: [...found.problems, ...tables.problems],
+    problems: [...found.problems, ...tables.problems, ...captureProblems(memory, tables.kallsyms)],
     opened: files === undefined ? undefined : { files, places: { ...tables.places, kernel: placeFound(dump, found) } },
   });
   const inferred = tables.btf === undefined ? inferTypes(program) : undefined;
