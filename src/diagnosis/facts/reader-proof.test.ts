@@ -4,6 +4,7 @@ import { type KernelImage, ref } from '../../../test/builders/image.ts';
 import { Incident, type TestLock, type TestTask } from '../../../test/builders/incident.ts';
 import { type Holder, holdersFact } from './holders.ts';
 import { locksFact } from './locks.ts';
+import { readerByStack } from './reader-proof.ts';
 
 const SLEEP = ['__schedule', 'schedule', 'io_schedule'];
 const GETDENTS = ['dcache_readdir', 'iterate_dir', '__x64_sys_getdents64', 'do_syscall_64'];
@@ -88,6 +89,22 @@ describe('a reader that the lock does not name', () => {
     const { incident, forget } = nameless();
     add(incident);
     expect(holderOf(incident, incident.directory, forget)).toBeUndefined();
+  });
+
+  it('is the one whose stack shows it, where the lock itself cannot be read', () => {
+    for (const [readers, found] of [
+      [1, 96],
+      // How many readers there are is not known: of two, none is believed.
+      [2, undefined],
+    ] as const) {
+      const { incident } = nameless();
+      for (let i = 0; i < readers; i++) incident.task('ps', { pid: 96 + 10 * i, stack: LISTING });
+      const context = contextOf(incident.program());
+      const [lock] = context.use(locksFact).locks;
+      if (lock === undefined) throw new Error('nobody waits');
+      const nobody = { owner: undefined, ownerIs: undefined, rwsem: undefined, unread: 'excluded' };
+      expect(readerByStack(context, { ...lock, ...nobody })?.task.pid).toBe(found);
+    }
   });
 
   it('is not looked for when a writer has the lock', () => {
