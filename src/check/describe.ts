@@ -220,7 +220,10 @@ function contentFacts(contents: Contents | undefined): KeyValue[] {
   }
   if (log !== undefined) words.push(plural(log.number, 'log record'));
   if (modules !== undefined) words.push(plural(modules.number, 'module'));
-  if (contents.tasks === undefined) words.push(['tasks and stacks not in the time of this check']);
+  if (contents.tasks === undefined) {
+    const number = contents.threads === undefined ? '' : prose`${count(contents.threads)} `;
+    words.push(prose`${number}tasks and their stacks not in the time of this check`);
+  }
   return [
     fact(
       'contents',
@@ -228,7 +231,7 @@ function contentFacts(contents: Contents | undefined): KeyValue[] {
       words.flatMap((each, i) => (i === 0 ? each : [', ', ...each])),
       {
         tasks: tasks === undefined ? undefined : count(tasks.tasks),
-        expectedTasks: tasks?.expected === undefined ? undefined : count(tasks.expected),
+        expectedTasks: contents.threads === undefined ? undefined : count(contents.threads),
         blockedTasks: stacks === undefined ? undefined : count(stacks.blocked),
         stacks: stacks === undefined ? undefined : { looked: count(stacks.looked), whole: count(stacks.whole) },
         logRecords: log === undefined ? undefined : count(log.number),

@@ -8,7 +8,7 @@ import type { DumpFile, PageCounts } from '../dump/dump-file.ts';
 import { openDump, type OpenedFile } from '../dump/open.ts';
 import { cpus } from '../kernel/cpus.ts';
 import { readLog } from '../kernel/printk.ts';
-import { readTasks, type Task } from '../kernel/sched.ts';
+import { readTasks, type Task, threadCount } from '../kernel/sched.ts';
 import { cpuStates, taskStack } from '../kernel/stack.ts';
 import type { ProgramDescriptor } from '../program/descriptor.ts';
 import { programOf } from '../program/open.ts';
@@ -79,6 +79,8 @@ export interface Contents {
   readonly log: Part<ListParts>;
   readonly modules: Part<ListParts>;
   readonly onlineCpus: Part<number>;
+  /** The kernel's own count of tasks. */
+  readonly threads: number | undefined;
 }
 
 /** Reads one part within so many milliseconds. */
@@ -188,6 +190,7 @@ function kernelOf(program: Program): KernelParts {
 }
 
 function contentsOf(program: Program, part: ReadPart): Contents {
+  const threads = valueOf(part(TIME.log, () => threadCount(program)));
   const onlineCpus = part(TIME.log, () => cpus(program, 'online').length);
   const modules = part(TIME.log, () => {
     const { modules: list, problem } = program.modules;
@@ -198,7 +201,8 @@ function contentsOf(program: Program, part: ReadPart): Contents {
     return { number: records.length, problem };
   });
   const list = part(TIME.tasks, () => readTasks(program));
-  if (list === undefined || 'problem' in list) return { tasks: list, stacks: undefined, log, modules, onlineCpus };
+  if (list === undefined || 'problem' in list)
+    return { tasks: list, stacks: undefined, log, modules, onlineCpus, threads };
   const { tasks, expected, problems } = list.value;
   const blocked = tasks.filter((task) => task.state.uninterruptible && !task.idle);
   return {
@@ -207,6 +211,7 @@ function contentsOf(program: Program, part: ReadPart): Contents {
     log,
     modules,
     onlineCpus,
+    threads,
   };
 }
 

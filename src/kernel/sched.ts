@@ -172,8 +172,12 @@ function* withoutList(program: Program, problems: string[]): Generator<VirtAddr>
   }
 }
 
-/** `int nr_threads` (kernel/fork.c): all threads but the idle ones. */
-function threadCount(program: Program): number | undefined {
+/**
+ * `int nr_threads` (kernel/fork.c): the kernel's own count of all threads but the idle ones.
+ * @returns undefined when it cannot be read, or is absurd
+ * @throws nothing for what the dump holds
+ */
+export function threadCount(program: Program): number | undefined {
   const symbol = program.symbols.kernel.lookup('nr_threads');
   if (symbol === undefined) return undefined;
   const count = attempt(() => program.memory.readU32(symbol.address));
