@@ -174,9 +174,10 @@ function pageTypes(program: Program): readonly PageTypeMark[] {
     const value = program.vmcoreinfo.number(key);
     return value === undefined ? undefined : Number(BigInt.asUintN(32, value));
   };
-  // ~PG_buddy, or before 4.18 the whole value of _mapcount (-128, and -2 in 2.6.38 to 2.6.39).
-  const buddy = word('PAGE_BUDDY_MAPCOUNT_VALUE') ?? 0xffffff7f;
-  if (program.tryField('struct page', 'page_type') === undefined) {
+  const isTyped = program.tryField('struct page', 'page_type') !== undefined;
+  // ~PG_buddy, or before 4.18 the whole value of _mapcount: -128, and -2 in 2.6.38 to 2.6.39.
+  const buddy = word('PAGE_BUDDY_MAPCOUNT_VALUE') ?? (isTyped ? 0xffffff7f : 0xffffff80);
+  if (!isTyped) {
     program.layouts.chose('page types', 'values of _mapcount (until 4.17)', []);
     return [
       { type: 'buddy', mask: 0xffffffff, value: buddy },

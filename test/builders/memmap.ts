@@ -14,10 +14,16 @@ import { add, type VirtAddr, virt } from '../../src/base/address.ts';
 import type { Program } from '../../src/program/program.ts';
 import { KernelImage, ref, struct, union, type Value } from './image.ts';
 import { programOfImage } from './program.ts';
+import type { Members } from './types.ts';
 
-/** `5.10`: PG_slab, a bit for each page type; `6.1`: struct slab; `6.12`: types in a byte; `7.1`: compound_info. */
-export type MemmapEra = '5.10' | '6.1' | '6.12' | '7.1';
-export const MEMMAP_ERAS: readonly MemmapEra[] = ['5.10', '6.1', '6.12', '7.1'];
+/**
+ * `3.10`: PG_tail, free pages told by _mapcount; `5.10`: PG_slab, a bit for each page type; `6.1`: struct slab; `6.12`: types
+ * in a byte; `7.1`: compound_info.
+ */
+export type MemmapEra = '3.10' | '5.10' | '6.1' | '6.12' | '7.1';
+export const MEMMAP_ERAS: readonly MemmapEra[] = ['3.10', '5.10', '6.1', '6.12', '7.1'];
+/** Eras whose slabs have a flag. */
+const FLAGGED: readonly MemmapEra[] = ['3.10', '5.10', '6.1'];
 
 const MEMMAP = virt(0xffffea0000000000n);
 const STRUCT_PAGE = 64;
@@ -39,8 +45,19 @@ const FLAGS = [
   'PG_unevictable',
   'PG_mlocked',
   'PG_hwpoison',
+  'PG_tail',
 ] as const;
 export type PageFlag = (typeof FLAGS)[number];
+
+/** `struct page` of 3.10. */
+const OLD_PAGE: Members = {
+  flags: 'unsigned long',
+  mapping: 'void *',
+  $1: struct({ index: 'unsigned long', _mapcount: 'atomic_t', _count: 'atomic_t' }),
+  lru: 'struct list_head',
+  $2: union({ private: 'unsigned long', slab_cache: 'struct kmem_cache *', first_page: 'struct page *' }),
+  pad: 'unsigned long',
+};
 
 const TYPES = { buddy: 0xf0, offline: 0xf1, table: 0xf2, hugetlb: 0xf4, slab: 0xf5, large_kmalloc: 0xf8 } as const;
 /** Bits of page_type from 4.18 to 6.11; PG_table moved when PG_kmemcg went in 5.11. */
@@ -76,33 +93,12 @@ export class MemmapImage {
     image.enum('pageflags', since('6.12') ? FLAGS.filter((flag) => flag !== 'PG_slab') : FLAGS);
     if (since('6.12'))
       image.enum('pagetype', Object.fromEntries(Object.entries(TYPES).map(([k, v]) => [`PGTY_${k}`, v])));
-    else image.enum('compound_dtor_id', { COMPOUND_PAGE_DTOR: 1, HUGETLB_PAGE_DTOR: 2 });
+    else if (since('5.10')) image.enum('compound_dtor_id', { COMPOUND_PAGE_DTOR: 1, HUGETLB_PAGE_DTOR: 2 });
+    if (era === '3.10') image.function('free_huge_page');
     image.enum('migratetype', ['MIGRATE_UNMOVABLE', 'MIGRATE_MOVABLE', 'MIGRATE_RECLAIMABLE', 'MIGRATE_PCPTYPES']);
     image.typedef('memdesc_flags_t', struct({ f: 'unsigned long' }));
-    const head = since('7.1') ? 'compound_info' : 'compound_head';
-    const second = {
-      [head]: 'unsigned long',
-      compound_dtor: 'unsigned char',
-      compound_order: 'unsigned char',
-      compound_mapcount: 'atomic_t',
-    };
-    image.struct('page', {
-      flags: since('7.1') ? 'memdesc_flags_t' : 'unsigned long',
-      $1: union({
-        $2: struct({
-          lru: 'struct list_head',
-          mapping: 'void *',
-          index: 'unsigned long',
-          private: 'unsigned long',
-        }),
-        $3: since('6.12') ? struct({ [head]: 'unsigned long' }) : struct(second),
-        $4: struct({ slab_list: 'struct list_head', slab_cache: 'struct kmem_cache *' }),
-        ...(since('6.1') ? { pp_magic: 'unsigned long' } : {}),
-      }),
-      $5: union({ _mapcount: 'atomic_t', page_type: 'unsigned int' }),
-      _refcount: 'atomic_t',
-      memcg_data: 'unsigned long',
-    });
+    if (era === '3.10') image.struct('page', OLD_PAGE);
+    else this.#page(since);
     if (since('6.1')) {
       image.struct('slab', {
         __page_flags: 'unsigned long',
@@ -144,6 +140,34 @@ export class MemmapImage {
     image.list('vmap_area_list');
     image.struct('mm_struct', { pgd: 'void *' });
     for (let frame = 0; frame < this.frames; frame++) this.page(frame, {});
+  }
+
+  /** `struct page` since 4.4. */
+  #page(since: (first: MemmapEra) => boolean): void {
+    const head = since('7.1') ? 'compound_info' : 'compound_head';
+    const second = {
+      [head]: 'unsigned long',
+      compound_dtor: 'unsigned char',
+      compound_order: 'unsigned char',
+      compound_mapcount: 'atomic_t',
+    };
+    this.image.struct('page', {
+      flags: since('7.1') ? 'memdesc_flags_t' : 'unsigned long',
+      $1: union({
+        $2: struct({
+          lru: 'struct list_head',
+          mapping: 'void *',
+          index: 'unsigned long',
+          private: 'unsigned long',
+        }),
+        $3: since('6.12') ? struct({ [head]: 'unsigned long' }) : struct(second),
+        $4: struct({ slab_list: 'struct list_head', slab_cache: 'struct kmem_cache *' }),
+        ...(since('6.1') ? { pp_magic: 'unsigned long' } : {}),
+      }),
+      $5: union({ _mapcount: 'atomic_t', page_type: 'unsigned int' }),
+      _refcount: 'atomic_t',
+      memcg_data: 'unsigned long',
+    });
   }
 
   #sections(): void {
@@ -283,9 +307,7 @@ export class MemmapImage {
   }
 
   #flags(names: readonly PageFlag[]): bigint {
-    const known: readonly PageFlag[] = ['5.10', '6.1'].includes(this.era)
-      ? FLAGS
-      : FLAGS.filter((flag) => flag !== 'PG_slab');
+    const known: readonly PageFlag[] = FLAGGED.includes(this.era) ? FLAGS : FLAGS.filter((flag) => flag !== 'PG_slab');
     return names.reduce((bits, name) => bits | (1n << BigInt(known.indexOf(name))), 0n);
   }
 
@@ -293,6 +315,7 @@ export class MemmapImage {
     if (type === undefined) return mappings - 1;
     if (['6.12', '7.1'].includes(this.era)) return (TYPES[type] << 24) >>> 0;
     if (type === 'slab') return -1;
+    if (this.era === '3.10') return type === 'buddy' ? -128 : -1;
     if (!(type in TYPE_BITS)) throw new Error(`${this.era} has no page type ${type}`);
     return ~TYPE_BITS[type as keyof typeof TYPE_BITS] >>> 0;
   }
@@ -300,7 +323,7 @@ export class MemmapImage {
   /** Writes the page structure of a frame. */
   page(frame: number, spec: PageSpec): void {
     const flags = [...(spec.flags ?? [])];
-    const flagged = spec.type === 'slab' && ['5.10', '6.1'].includes(this.era);
+    const flagged = spec.type === 'slab' && FLAGGED.includes(this.era);
     if (flagged) flags.push('PG_slab');
     const at = `memmap[${frame}]`;
     this.image.write(at, {
@@ -309,12 +332,13 @@ export class MemmapImage {
       'lru.prev': 0,
       mapping: spec.mapping ?? 0,
       private: spec.private ?? 0,
-      page_type: this.#word(spec),
-      _refcount: spec.references ?? 1,
+      ...(this.era === '3.10'
+        ? { _mapcount: this.#word(spec), _count: spec.references ?? 1 }
+        : { page_type: this.#word(spec), _refcount: spec.references ?? 1 }),
     });
     // struct slab has it in another place than struct page.
     if (spec.cache !== undefined)
-      this.image.write(this.era === '5.10' ? `${at}.slab_cache` : `${at}.lru.next`, ref(spec.cache));
+      this.image.write(['3.10', '5.10'].includes(this.era) ? `${at}.slab_cache` : `${at}.lru.next`, ref(spec.cache));
   }
 
   /** A compound page of 2^order frames. @param tail - of each tail */
@@ -327,6 +351,7 @@ export class MemmapImage {
     this.page(frame, { ...spec, flags: [...(spec.flags ?? []), 'PG_head'] });
     const member = this.era === '7.1' ? 'compound_info' : 'compound_head';
     const head = this.era === '7.1' ? ~(BigInt(STRUCT_PAGE << order) - 1n) | 1n : this.address(frame) | 1n;
+    if (this.era === '3.10') return this.#oldTails(frame, order, options);
     for (let i = 1; i < 2 ** order; i++) {
       this.page(frame + i, { references: 0, ...options.tail });
       this.image.write(`memmap[${frame + i}].${member}`, BigInt.asUintN(64, head));
@@ -339,6 +364,16 @@ export class MemmapImage {
     } else {
       this.image.write(second, { compound_order: order, compound_mapcount: -1, compound_dtor: options.dtor ?? 1 });
     }
+  }
+
+  /** Tails that a flag marks; the first has the order and the function that frees the page in its `lru`. */
+  #oldTails(frame: number, order: number, options: { readonly tail?: PageSpec; readonly dtor?: number }): void {
+    for (let i = 1; i < 2 ** order; i++) {
+      this.page(frame + i, { references: 0, ...options.tail, flags: [...(options.tail?.flags ?? []), 'PG_tail'] });
+      this.image.write(`memmap[${frame + i}].first_page`, this.address(frame));
+    }
+    const hugetlb = options.dtor === 2;
+    this.image.write(`memmap[${frame + 1}].lru`, { next: hugetlb ? ref('free_huge_page') : 0, prev: order });
   }
 
   /** A free block of the buddy allocator. */
