@@ -19,9 +19,6 @@ import type { Places } from './descriptor.ts';
 import type { VirtualMemory } from './virtual-memory.ts';
 
 const NAMED = { name: 'BTF of vmlinux' };
-const WITHOUT_TYPES =
-  "without the kernel's types only its log, its symbols and the stacks of its tasks can be told; the rest needs a vmlinux " +
-  'with debug information of this very build, from the package of debug symbols of the distribution';
 const MAX_ORC_ENTRIES = 1 << 24;
 
 export interface KernelTables {
@@ -54,7 +51,7 @@ export function openTables(
   const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, kallsyms, btf));
   const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
   problems.push(...damageOf(kallsyms, btf));
-  if (btf === undefined) problems.push(WITHOUT_TYPES);
+  if (btf === undefined) problems.push(withoutTypes(vmcoreinfo));
   const places = {
     kallsyms: kallsyms instanceof Kallsyms ? kallsyms.place : undefined,
     btf: types?.at,
@@ -78,6 +75,16 @@ function openSymbols(
     problems.push(`the kernel's symbol table cannot be read: ${error.message}`);
     return vmcoreinfoSymbols(vmcoreinfo);
   }
+}
+
+/** Which file would give the rest. */
+function withoutTypes({ osRelease, buildId }: Vmcoreinfo): string {
+  const file = osRelease === undefined ? 'vmlinux' : `vmlinux-${osRelease.replace(/[^\w.+~-]/g, '?')}`;
+  const build = buildId === undefined ? 'of this very build' : `of build id ${buildId}`;
+  return (
+    "without the kernel's types only its log, its symbols and the stacks of its tasks can be told; the rest needs " +
+    `${file} with debug information, ${build}, from the distribution's package of debug symbols`
+  );
 }
 
 /** What of them is damaged although they can be used. */
