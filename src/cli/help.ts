@@ -66,6 +66,7 @@ usage: kwhy run VMCORE [-c 'COMMAND'] ... [-i FILE] ... [options]
   -i, --input FILE        lines from a file, # begins a comment; without -c and -i they come from standard input
   --json                  all answers as one JSON document (docs/json-schema.md)
   --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
+  --time-limit SECONDS    run no more when it has passed (--timeout is the same)
   -h, --help              this text
 
 exit status: 0 complete, 1 something was missing in an answer, 2 wrong command line, 3 the dump cannot be opened,

@@ -34,6 +34,39 @@ test('lines from files, standard input, and files in files', async () => {
   expect(await run(SAMPLE, '-i', folder('endless'))).toHaveProperty('err', expect.stringContaining('nested too deep'));
 });
 
+test('a time limit that passes: what was answered by then, status 1, and no more', async () => {
+  let asked = 0;
+  // The clock stands still until the first command is through.
+  const io = fakeIo({ now: () => (++asked > 300 ? 60_000 : 0) });
+  const { status, out, err } = await runWith(
+    [
+      'run',
+      '--no-rc',
+      SAMPLE,
+      '--timeout',
+      '5',
+      '--json',
+      ...Array.from({ length: 400 }, () => ['-c', 'ps -S']).flat(),
+    ],
+    io,
+  );
+  const { complete, commands } = JSON.parse(out) as { complete: boolean; commands: unknown[] };
+  expect([status, complete, err]).toEqual([
+    1,
+    false,
+    'kwhy: incomplete: the time limit passed; what comes after it was not run\n',
+  ]);
+  expect(commands.length).toBeGreaterThan(0);
+  expect(commands.length).toBeLessThan(400);
+});
+
+test('a time limit that passes while the dump is opened: status 3, one line', async () => {
+  let asked = 0;
+  const io = fakeIo({ now: () => (++asked > 3 ? 60_000 : 0) });
+  const { status, out, err } = await runWith(['run', '--no-rc', SAMPLE, '--time-limit', '5', '-c', 'ps'], io);
+  expect([status, out, err]).toEqual([3, '', `kwhy: ${SAMPLE}: time limit reached\n`]);
+});
+
 test('pipes, files, aliases with pipes', async () => {
   const folder = tempFolder();
   const file = folder('out');

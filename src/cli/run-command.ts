@@ -1,11 +1,13 @@
 /** `kwhy run VMCORE -c 'ps -G' ...`: commands of the shell from scripts, as text or as one JSON document. */
-import { KwhyError, UsageError } from '../base/errors.ts';
+import { limitedBudget } from '../base/budget.ts';
+import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
 import { SCHEMA_VERSION } from '../model/report.ts';
 import type { Program } from '../program/program.ts';
 import { type JsonValue, jsonText } from '../render/json.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
+import { timeLimitOf } from './report-options.ts';
 import { systemReason } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
 
@@ -14,6 +16,8 @@ const specs: OptionSpecs = {
   input: { takesValue: true, short: 'i' },
   json: { takesValue: false },
   'no-rc': { takesValue: false },
+  'time-limit': { takesValue: true },
+  timeout: { takesValue: true },
   help: { takesValue: false, short: 'h' },
 };
 
@@ -23,6 +27,7 @@ interface RunArguments {
   readonly sources: readonly { readonly kind: 'line' | 'file'; readonly text: string }[];
   readonly json: boolean;
   readonly startup: boolean;
+  readonly timeLimitSeconds: number | undefined;
 }
 
 /** @throws ArgumentsError */
@@ -36,7 +41,13 @@ function parse(argv: readonly string[]): RunArguments | 'help' {
       ? [{ kind: name === 'command' ? ('line' as const) : ('file' as const), text: value }]
       : [],
   );
-  return { paths: positionals, sources, json: options.has('json'), startup: !options.has('no-rc') };
+  return {
+    paths: positionals,
+    sources,
+    json: options.has('json'),
+    startup: !options.has('no-rc'),
+    timeLimitSeconds: timeLimitOf(options),
+  };
 }
 
 export async function runCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
@@ -63,7 +74,10 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
   ]);
   const texts = await linesOf(args, io, readInputFile);
   const commands = await loadCommands();
-  const program = opened(args.paths, io, openProgram);
+  const limit = args.timeLimitSeconds;
+  const budget = limitedBudget(io.now, limit === undefined ? undefined : io.now() + limit * 1000);
+  // All that is read of the program asks it, whatever command reads.
+  const program = opened(args.paths, io, () => openProgram(args.paths, { budget }));
   try {
     const console = new Console(program, makeSession(commands, args.paths));
     const colour = wantsColour('auto', io.env, io.stdout);
@@ -73,9 +87,16 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
     const json: JsonValue[] | undefined = args.json ? [] : undefined;
     const runner = new LineRunner(json === undefined ? { io, console, colour } : { io, console, colour, json });
     let status: 0 | 1 | 5 = EXIT.complete;
-    for (const line of texts.flatMap((text) => text.split('\n'))) {
-      if (isExit(line)) break;
-      status = worst(status, await runner.run(line));
+    try {
+      for (const line of texts.flatMap((text) => text.split('\n'))) {
+        if (isExit(line)) break;
+        budget.check();
+        status = worst(status, await runner.run(line));
+      }
+    } catch (error) {
+      if (!(error instanceof CancelledError) || error.reason !== 'time-limit') throw error;
+      await io.stderr.write('kwhy: incomplete: the time limit passed; what comes after it was not run\n');
+      status = worst(status, EXIT.partial);
     }
     if (json !== undefined) {
       await io.stdout.write(
@@ -102,10 +123,11 @@ async function linesOf(
 }
 
 /** @throws UsageError that names the file */
-function opened(paths: readonly string[], io: Io, openProgram: (paths: readonly string[]) => Program): Program {
+function opened(paths: readonly string[], io: Io, open: () => Program): Program {
   try {
-    return io.guard(() => openProgram(paths), undefined);
+    return io.guard(open, undefined);
   } catch (error) {
+    if (error instanceof CancelledError && error.reason === 'interrupt') throw error;
     const reason = error instanceof KwhyError ? error.message : systemReason(error);
     if (reason === undefined || paths.some((path) => reason.startsWith(path))) throw error;
     throw new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
