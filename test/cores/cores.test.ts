@@ -96,6 +96,23 @@ const FACTS: { readonly [what: string]: Fact } = {
     found: (found) => detail(found, 'lock', 'ctype'),
   },
   'how many wait': { told: ({ counts }) => counts['waiters'], found: (found) => detail(found, 'victims') },
+  'each other lock, and how many wait for it': {
+    told: ({ addresses, counts }) => {
+      const locks = addresses.filter(({ role }) => role === 'other lock');
+      const each = counts['waiters of each other lock'] ?? 0;
+      // One more asks for those with readers, to write.
+      const waiters = (ctype: string): number => (/percpu_rw|rwbase/.test(ctype) ? each + 1 : each);
+      return locks.length === 0 ? undefined : locks.map(({ address, ctype }) => `${address} ${waiters(ctype)}`);
+    },
+    found: ({ json }, { addresses }) =>
+      addresses
+        .filter(({ role }) => role === 'other lock')
+        .map(({ address }) => {
+          const findings = list(at(json, 'findings'));
+          const own = findings.find((finding) => at(finding, 'details', 'lock', 'address') === address);
+          return `${address} ${String(at(own, 'details', 'waiters', 'total'))}`;
+        }),
+  },
   'the directory': { told: ({ texts }) => texts['folder'], found: (found) => detail(found, 'lock', 'path') },
   'the writer that waits first': {
     told: (manifest) => pidOf(manifest, 'writer'),
