@@ -15,6 +15,7 @@ import type { VirtRange } from '../base/memory.ts';
 import { type Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
 import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
+import { crashOf } from '../dump/foreign.ts';
 import { cpuPaging } from './bootstrap-cpus.ts';
 import {
   type FoundKernel,
@@ -72,7 +73,9 @@ export interface KernelLocation {
  */
 export function locateKernel(dump: DumpFile, memoryOf: MemoryOf): KernelLocation {
   if (dump.machine !== 'x86_64')
-    throw new UsageError(`the dump is of a machine of type ${dump.machine}; only x86_64 is supported yet`);
+    throw new UsageError(
+      `the dump is of a machine of type ${dump.machine}; only x86_64 is supported yet${crashOf(dump.machine)}`,
+    );
   const problems: string[] = [];
   let failure: Error = new UsageError(nothingIn(dump));
   if (dump.vmcoreinfo !== undefined) {
