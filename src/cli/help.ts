@@ -9,6 +9,7 @@ usage: kwhy VMCORE [options]
        kwhy PART... [options]    the files of a split dump, in any order; or a folder with one dump
        kwhy check VMCORE         what the file is, how sound and complete, and what that costs
        kwhy run VMCORE -c CMD    commands of the shell, spelled as in crash (kwhy run --help)
+       kwhy shell VMCORE         the same commands at a prompt
        kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
@@ -71,4 +72,15 @@ usage: kwhy run VMCORE [-c 'COMMAND'] ... [-i FILE] ... [options]
 
 exit status: 0 complete, 1 something was missing in an answer, 2 wrong command line, 3 the dump cannot be opened,
 5 a command failed (docs/exit-status.md)
+`;
+
+export const shellHelpText = `kwhy shell opens a dump and asks for commands, spelled as in crash: ps, log, bt, struct ... help lists them.
+
+usage: kwhy shell VMCORE [options]
+
+  --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
+  -h, --help              this text
+
+Tab completes commands, options, tasks, symbols, types, members and files. Up finds what was typed before and begins so;
+history TEXT finds what has TEXT in it. Long output goes to $PAGER. Ctrl-C ends a command, Ctrl-D the shell.
 `;

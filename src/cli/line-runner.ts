@@ -3,9 +3,9 @@
  * guard, so that Ctrl-C ends one that never asks its budget. Output is made in pieces and written between them.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { type Budget, unlimited } from '../base/budget.ts';
-import { UsageError } from '../base/errors.ts';
+import { CancelledError, UsageError } from '../base/errors.ts';
 import { escapeText } from '../render/escape.ts';
 import { encodeShape } from '../render/shape-json.ts';
 import { shapeChunks } from '../render/shape-text.ts';
@@ -29,6 +29,8 @@ export interface RunnerOptions {
   readonly console: Console;
   readonly colour: boolean;
   readonly budget?: Budget;
+  /** Whether Ctrl-C came while output was written, when the guard does not see it. */
+  readonly interrupted?: () => boolean;
   /** Collects answers as JSON instead of writing text. */
   readonly json?: JsonValue[];
   /** Opens the target of a line that goes to standard output: the shell's pager. */
@@ -110,7 +112,7 @@ export class LineRunner {
       for (let status: LineStatus = EXIT.complete; ; ) {
         status = worst(status, await this.run(source, trust, depth));
         await sleep(Math.max(10, seconds * 1000), undefined, { signal: stop.signal }).catch(() => {});
-        if (stop.signal.aborted || status === EXIT.failed) return status;
+        if (this.#options.interrupted?.() === true || stop.signal.aborted || status === EXIT.failed) return status;
       }
     } finally {
       process.off('SIGINT', onSignal);
@@ -169,6 +171,9 @@ export class LineRunner {
         return piece;
       });
       if (text !== '' && !(await target.write(text))) return false;
+      // A terminal is written to at once: without a turn of the event loop nobody would hear of a signal.
+      await turn();
+      if (this.#options.interrupted?.() === true) throw new CancelledError('interrupt');
       if (done) return true;
     }
   }

@@ -20,6 +20,10 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitStatus> {
     const { runCommand } = await import('./run-command.ts');
     return runCommand(argv.slice(1), io);
   }
+  if (argv[0] === 'shell') {
+    const { shellCommand } = await import('./shell-command.ts');
+    return shellCommand(argv.slice(1), io);
+  }
   if (argv[0] === 'slim') {
     const { slimCommand } = await import('./slim-command.ts');
     return slimCommand(argv.slice(1), io);

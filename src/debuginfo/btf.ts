@@ -145,6 +145,13 @@ export class Btf implements TypeSource {
     return undefined;
   }
 
+  *typeNames(): Generator<string> {
+    for (const id of this.records.named.ids) {
+      const name = this.records.kind(id) === KIND.INT ? undefined : this.records.name(id);
+      if (name !== undefined && name !== '') yield name;
+    }
+  }
+
   #index(named: { readonly ids: Uint32Array; readonly names: Uint32Array }): NameHash {
     return new NameHash(named.ids, named.names, this.records.strings);
   }

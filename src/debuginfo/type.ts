@@ -99,6 +99,8 @@ export interface TypeSource {
   readonly inferred?: boolean;
   /** Type of a function (`function` kind), where the source has it. */
   func(name: string): FunctionType | undefined;
+  /** Names of structs, unions, enums and typedefs, for completion; they may repeat. */
+  typeNames?(): Iterable<string>;
   /**
    * True when part of the source is lost and a name of that spelling may have been in it: then that it is not found
    * proves nothing. Missing where sources are always whole.

@@ -2,7 +2,7 @@
  * Runs one command: finds it (aliases, bare symbols and types too), checks its options, hands it the dump, and collects
  * what was missing. Data errors and usage errors of a command are its answer, not the end of the session.
  */
-import { type Budget } from '../base/budget.ts';
+import { type Budget, unlimited } from '../base/budget.ts';
 import { CancelledError, isDataError, UsageError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Command, CommandContext, Session } from '../model/command.ts';
@@ -10,6 +10,7 @@ import type { Coverage } from '../model/diagnosis.ts';
 import type { Shape } from '../model/shape.ts';
 import type { Program } from '../program/program.ts';
 import { parseCommandArguments, type Word, wordsOf } from './arguments.ts';
+import { complete, type Completion, type Paths } from './complete.ts';
 import { FactStore } from './facts.ts';
 import { parseLine } from './line.ts';
 
@@ -65,6 +66,16 @@ export class Console {
       failed(error);
       return { shape: undefined, notes, failed, finish };
     }
+  }
+
+  /** What Tab proposes at the end of a line. */
+  complete(line: string, paths: Paths): Completion {
+    const { program, session } = this;
+    return complete(
+      line,
+      { program, session, use: (fact) => this.#facts.use(fact, program, unlimited, () => {}) },
+      paths,
+    );
   }
 
   #start(words: readonly Word[], context: CommandContext): Shape {

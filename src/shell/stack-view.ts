@@ -133,21 +133,26 @@ export function* stackLines(
   const { frames } = stack;
   const area = attempt(() => stackArea(program, task.address));
   let index = 0;
+  const words = (frame: NamedFrame, next: NamedFrame | undefined): Iterable<TextLine> =>
+    options.words > 0 ? wordLines(context, frame.sp, next?.sp, options) : [];
   for (const [i, frame] of frames.entries()) {
     const before = frames[i - 1];
-    // Registers that were saved when this frame was cut; crash shows them instead of the frame.
+    const next = frames[i + 1];
+    // Registers that were saved when this frame was cut; crash shows them instead of the frame, before the words in
+    // which they are.
     const cut = frame.exact && before?.registersAt !== undefined ? registersAt(program, before.registersAt) : undefined;
-    if (cut !== undefined) {
+    if (cut !== undefined && before !== undefined) {
       yield `    [exception RIP: ${frame.symbol === undefined ? hex16(frame.pc) : `${frame.symbol.name}+${frame.symbol.offset}`}]`;
       yield* registerLines(cut);
-      if (before !== undefined && !sameStack(before, frame)) yield '--- <another stack> ---';
-      else {
-        if (options.words > 0) yield* wordLines(context, frame.sp, frames[i + 1]?.sp, options);
+      yield* words(before, frame);
+      if (sameStack(before, frame)) {
+        yield* words(frame, next);
         continue;
       }
+      yield '--- <another stack> ---';
     }
     yield frameLine(frame, index++, options.offsets);
-    if (options.words > 0) yield* wordLines(context, frame.sp, frames[i + 1]?.sp, options);
+    if (frame.registersAt === undefined || next?.exact !== true) yield* words(frame, next);
   }
   const user = userRegistersAt(program, stack, area);
   const registers = user === undefined ? undefined : registersAt(program, user);
