@@ -9,6 +9,7 @@ import { openProgram } from '../../src/program/open.ts';
 import { parseBtf } from '../../src/debuginfo/btf.ts';
 import type { BtfRecords } from '../../src/debuginfo/btf-records.ts';
 import { openKallsyms } from '../../src/debuginfo/kallsyms.ts';
+import { findOrc } from '../../src/debuginfo/find-orc.ts';
 import { openBtf } from '../../src/debuginfo/open-btf.ts';
 
 const PAGE = 4096n;
@@ -98,5 +99,25 @@ describe.each([
       return at === undefined || (sound.has(at.name) && at.address === address) ? [] : [at.name];
     });
     expect(said).toEqual([]);
+  });
+});
+
+describe('ORC tables whose symbols are lost', () => {
+  test('are found by their looks', () => {
+    const { memory, arch, vmcoreinfo } = program;
+    const text = vmcoreinfo.symbol('_stext') ?? start;
+    const found = findOrc(memory, arch.imageRanges(), text);
+    const ip = program.symbol('__start_orc_unwind_ip').address;
+    expect(found).toMatchObject({ ip, entries: program.symbol('__start_orc_unwind').address });
+    expect(found?.count).toBe(distance(program.symbol('__stop_orc_unwind_ip').address, ip) / 4);
+    // One of its pages may be lost.
+    const holed: MemoryReader = {
+      readBytes(address, length) {
+        const hole = add(ip, 100 * 4096);
+        if (address < add(hole, 4096) && add(address, length) > hole) throw new FaultError('virtual', hole, 'lost');
+        return memory.readBytes(address, length);
+      },
+    };
+    expect(findOrc(holed, arch.imageRanges(), text)).toMatchObject({ ip });
   });
 });

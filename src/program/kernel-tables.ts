@@ -3,10 +3,12 @@
  * ones before it tell, or searched in the image's constants. What is missing is noted and costs the answers that need it,
  * not the rest.
  */
+import type { VirtAddr } from '../base/address.ts';
 import { attempt, FormatError, isDataError } from '../base/errors.ts';
 import type { VirtRange } from '../base/memory.ts';
 import type { Btf } from '../debuginfo/btf.ts';
 import { findBtf } from '../debuginfo/find-btf.ts';
+import { findOrc } from '../debuginfo/find-orc.ts';
 import { Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
 import { openBtf } from '../debuginfo/open-btf.ts';
 import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
@@ -48,8 +50,9 @@ export function openTables(
   const kallsyms = symbols ?? openSymbols(memory, vmcoreinfo, arch, problems, known);
   const types = orProblem(problems, 'BTF', () => openTypes(memory, kallsyms, arch, known.btf));
   const btf = types?.btf;
-  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, kallsyms, btf));
-  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, kallsyms, version));
+  const named = namingOrc(memory, kallsyms, vmcoreinfo, arch);
+  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf));
+  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
   problems.push(...damageOf(kallsyms, btf));
   if (btf === undefined) problems.push(withoutTypes(vmcoreinfo));
   const places = {
@@ -133,6 +136,35 @@ function locateBtf(memory: VirtualMemory, kallsyms: SymbolTable, arch: Arch): Vi
   const start = kallsyms.lookup('__start_BTF')?.address;
   const end = kallsyms.lookup('__stop_BTF')?.address;
   return start === undefined || end === undefined ? findBtf(memory, arch.imageRanges()) : { start, end };
+}
+
+const ORC_SYMBOLS = ['__start_orc_unwind_ip', '__stop_orc_unwind_ip', '__start_orc_unwind'];
+
+/** The symbols, with those of the ORC tables found by their looks where they are lost; else every stack would be. */
+function namingOrc(memory: VirtualMemory, kallsyms: SymbolTable, vmcoreinfo: Vmcoreinfo, arch: Arch): SymbolTable {
+  const text = vmcoreinfo.symbol('_stext');
+  const { lost = 0 } = kallsyms;
+  if (lost === 0 || text === undefined || ORC_SYMBOLS.every((name) => kallsyms.lookup(name) !== undefined))
+    return kallsyms;
+  const found = findOrc(memory, arch.imageRanges(), text);
+  if (found === undefined) return kallsyms;
+  const { header, ip, entries } = found;
+  const places: ReadonlyMap<string, VirtAddr> = new Map([
+    ['__start_orc_header', header],
+    ['__start_orc_unwind_ip', ip],
+    ['__stop_orc_unwind_ip', entries],
+    ['__start_orc_unwind', entries],
+  ]);
+  return {
+    count: kallsyms.count,
+    lookup(name) {
+      const address = places.get(name);
+      return address === undefined ? kallsyms.lookup(name) : { name, address, size: 0, type: 'r', module: undefined };
+    },
+    lookupAll: (name) => kallsyms.lookupAll(name),
+    at: (address) => kallsyms.at(address),
+    entries: () => kallsyms.entries(),
+  };
 }
 
 /** As header or types tell; else, when there are neither, by what is in the tables. */
