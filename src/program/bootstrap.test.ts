@@ -97,6 +97,20 @@ describe('a dump without VMCOREINFO', () => {
     expectFound(program, /^kernel found by a search of memory, VMCOREINFO read from memory$/);
   });
 
+  it('is opened although it is the kernel that kdump booted, when the one that crashed is not there', () => {
+    const line = truth.memory.readPointer(truth.symbol('saved_command_line').address);
+    const at = truth.memory.translate(line);
+    const frame = Number(at >> 12n);
+    const page = Buffer.from(spec.pages.get(frame) ?? new Uint8Array(4096));
+    page.write('elfcorehdr=0x1000000\0', Number(at & 0xfffn), 'latin1');
+    const made = changed();
+    const notes = [cpuNote(root)];
+    const program = open(kdumpFile({ ...made, notes, pages: new Map([...made.pages, [frame, page]]) }));
+    expect(program.foundBy).toMatch(/^kernel found by the page tables of CPU 0, VMCOREINFO/);
+    expect(program.problems).toEqual([expect.stringContaining('the kernel that kdump booted after a crash')]);
+    expect(program.symbol('init_task')).toEqual(truth.symbol('init_task'));
+  });
+
   it('is refused when there is nothing', () => {
     const empty = elfFile({ segments: [{ paddr: 0, data: filledPage(7) }] });
     expect(() => open(empty)).toThrow(UsageError);

@@ -6,8 +6,8 @@
  * 3. a search of memory (bootstrap-scan.ts), where an image is likely and then everywhere: the text of VMCOREINFO, and
  *    the banner, around which lies the image.
  * Whatever is found counts only when the page tables it leads to map the kernel where it is (bootstrap-image.ts).
- * Not handled: AMD memory encryption before the kernel's own mask is known; a guest inside its capture kernel is opened
- * as that kernel.
+ * Of a machine in its capture kernel (kdump), the one that crashed is opened.
+ * Not handled: AMD memory encryption before the kernel's own mask is known.
  */
 import { add, alignDown, phys, type PhysAddr, physOfPfn, pfn, sub, virt, type VirtAddr } from '../base/address.ts';
 import { attempt, FormatError, UsageError } from '../base/errors.ts';
@@ -16,6 +16,7 @@ import { type Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
 import { parseVmcoreinfo, type Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { crashOf } from '../dump/foreign.ts';
+import { X86_64 } from './arch/x86-64.ts';
 import { cpuPaging } from './bootstrap-cpus.ts';
 import {
   type FoundKernel,
@@ -38,7 +39,9 @@ import {
   shiftByTables,
 } from './bootstrap-raw.ts';
 import { everything, type FrameRange, kernelTraces, likelyRegions } from './bootstrap-scan.ts';
+import { captureProblems } from './capture-kernel.ts';
 import type { PhysicalMemory } from './physical-memory.ts';
+import { VirtualMemory } from './virtual-memory.ts';
 
 /** The largest image, from the first of its constants to the last; half of it lies on either side of the banner. */
 const WINDOW_BELOW = 32 << 20;
@@ -86,8 +89,9 @@ export function locateKernel(dump: DumpFile, memoryOf: MemoryOf): KernelLocation
     problems.push(failure.message);
   }
   const physical = memoryOf(dump);
-  const found = byProcessors(dump, physical) ?? byHeaders(dump, physical) ?? byMemory(dump, memoryOf);
-  if (found === undefined) throw failure;
+  const first = byProcessors(dump, physical) ?? byHeaders(dump, physical) ?? byMemory(dump, memoryOf);
+  if (first === undefined) throw failure;
+  const found = theCrashed(first, dump, memoryOf);
   const { kernel, how } = found;
   const place = placeOf(kernel.vmcoreinfo, dump.physBase);
   if (typeof place === 'string') throw failure;
@@ -102,6 +106,31 @@ export function locateKernel(dump: DumpFile, memoryOf: MemoryOf): KernelLocation
     how: `kernel found by ${how}${text}${assumed === undefined ? '' : `; assumed: ${assumed}`}`,
     problems,
   };
+}
+
+/**
+ * After a crash the kernel that kdump booted runs beside the one that crashed, whose memory it leaves alone: that one is
+ * asked for. When it is not found, the running one is taken, and captureProblems() says what it is.
+ */
+function theCrashed(first: Found, dump: DumpFile, memoryOf: MemoryOf): Found {
+  if (!isCapture(first, dump, memoryOf)) return first;
+  const other = byMemory(dump, memoryOf, first.kernel.vmcoreinfo.number('phys_base'));
+  if (other === undefined || isCapture(other, dump, memoryOf)) return first;
+  return { ...other, how: `${other.how} (the one that crashed; the kernel that kdump booted was running)` };
+}
+
+function isCapture({ kernel, dump: placed }: Found, dump: DumpFile, memoryOf: MemoryOf): boolean {
+  const physical = memoryOf(placed ?? dump);
+  const place = placeOf(kernel.vmcoreinfo, dump.physBase);
+  const symbols = typeof place === 'string' ? undefined : symbolsOf(kernel, physical, place.physBase);
+  if (typeof place === 'string' || symbols === undefined) return false;
+  const arch = new X86_64(physical, kernel.vmcoreinfo, place.physBase, place.root);
+  return captureProblems(new VirtualMemory(physical, (address) => arch.translate(address)), symbols).length > 0;
+}
+
+function symbolsOf(kernel: Found['kernel'], physical: PhysicalMemory, physBase: bigint): Kallsyms | undefined {
+  const image = imageMemory(physical, physBase);
+  return kernel.kallsyms ?? attempt(() => openKallsyms(image, kernel.vmcoreinfo, () => SEARCHED));
 }
 
 /** Where the kernel was found before. */
@@ -138,8 +167,7 @@ export function locatedBefore(dump: DumpFile, place: KernelPlace, memoryOf: Memo
 function inPlace(dump: DumpFile, { kernel }: Found, physBase: bigint, memoryOf: MemoryOf): Placement {
   if (dump.withHole === undefined) return { dump, assumed: undefined };
   const image = imageMemory(memoryOf(dump), physBase);
-  const kallsyms = kernel.kallsyms ?? attempt(() => openKallsyms(image, kernel.vmcoreinfo, () => SEARCHED));
-  const maxPfn = kallsyms?.lookup('max_pfn')?.address;
+  const maxPfn = symbolsOf(kernel, memoryOf(dump), physBase)?.lookup('max_pfn')?.address;
   const last = maxPfn === undefined ? undefined : attempt(() => image.readU64(maxPfn));
   return last === undefined ? { dump, assumed: undefined } : placedByEnd(dump, Number(last));
 }
@@ -208,29 +236,31 @@ function byHeaders(dump: DumpFile, physical: PhysicalMemory): Found | undefined 
   return undefined;
 }
 
-/** First where a kernel's image is likely; then everywhere. */
-function byMemory(dump: DumpFile, memoryOf: MemoryOf): Found | undefined {
+/**
+ * First where a kernel's image is likely; then everywhere.
+ * @param except - `phys_base` of a kernel that is not asked for
+ */
+function byMemory(dump: DumpFile, memoryOf: MemoryOf, except?: bigint): Found | undefined {
   for (const region of [...likelyRegions(dump), everything(dump)]) {
-    const found = byTraces(dump, memoryOf, region);
-    if (found !== undefined) return found;
+    for (const found of byTraces(dump, memoryOf, region))
+      if (except === undefined || found.kernel.vmcoreinfo.number('phys_base') !== except) return found;
   }
   return undefined;
 }
 
-function byTraces(dump: DumpFile, memoryOf: MemoryOf, region: FrameRange): Found | undefined {
+function* byTraces(dump: DumpFile, memoryOf: MemoryOf, region: FrameRange): Generator<Found> {
   const banners: PhysAddr[] = [];
   for (const trace of kernelTraces(dump, region)) {
     if (trace.kind === 'banner') banners.push(trace.at);
     else {
       const found = byText(dump, memoryOf, trace.text);
-      if (found !== undefined) return found;
+      if (found !== undefined) yield found;
     }
   }
   for (const at of banners) {
     const found = byBanner(dump, memoryOf, at);
-    if (found !== undefined) return found;
+    if (found !== undefined) yield found;
   }
-  return undefined;
 }
 
 /** VMCOREINFO found in memory, if it is that of a kernel that is where it says. */
