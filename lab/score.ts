@@ -3,17 +3,18 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIncidents } from './incidents.ts';
 import { judge, type JudgedReport } from './judge.ts';
 import { readManifest } from './make.ts';
 import { expectedOf } from './manifest.ts';
-import { dumpsRoot, labRoot } from './paths.ts';
+import { cacheRoot, dumpsRoot, labRoot } from './paths.ts';
 import { LabError, run } from './run.ts';
 import { type Entry, entryName, renderScoreboard, type Scoreboard } from './scoreboard.ts';
 
 const repository = join(labRoot, '..');
+const builtRoot = join(cacheRoot, 'scored');
 const jsonPath = join(labRoot, 'scoreboard.json');
 const pagePath = join(repository, 'docs/scoreboard.md');
 
@@ -38,7 +39,7 @@ function report(dump: string): { readonly json: JudgedReport; readonly seconds: 
   const start = performance.now();
   const done = spawnSync(
     process.execPath,
-    ['--import', join(labRoot, 'measure.ts'), join(repository, 'dist/kwhy.js'), dump, '--json'],
+    ['--import', join(labRoot, 'measure.ts'), join(builtRoot, 'kwhy.js'), dump, '--json'],
     { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 600_000, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
   );
   const seconds = (performance.now() - start) / 1000;
@@ -91,6 +92,9 @@ function judgeDump(
 /** Scores every dump, writes the page and the JSON, and returns the page. */
 export function score(): string {
   run('npm', ['run', '--silent', 'build'], { cwd: repository });
+  // A copy, which stays as it is should somebody build again meanwhile.
+  rmSync(builtRoot, { recursive: true, force: true });
+  cpSync(join(repository, 'dist'), builtRoot, { recursive: true });
   const old = existsSync(jsonPath) ? (JSON.parse(readFileSync(jsonPath, 'utf8')) as Scoreboard).entries : [];
   const known = new Map(old.map((entry) => [entryName(entry), entry]));
   const sources = sourcesHash();
