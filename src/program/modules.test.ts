@@ -135,6 +135,15 @@ describe.each(['mem', 'core_layout', 'module_core'] as const)('a module in the l
     }
   });
 
+  it('has no function that reaches behind the code, though the next symbol is a variable', () => {
+    const image = withFuse(layout);
+    image.write('symtab[3].st_value', data + 0x40n);
+    image.write('symtab[3].st_shndx', 2);
+    const { symbols } = programOfImage(image);
+    expect(symbols.at(add(CODE, 0x120))).toMatchObject({ name: 'fuse_read', size: 0x2f00 });
+    expect(symbols.at(add(data, 0x50))).toMatchObject({ name: 'kfree', offset: 0x10, size: 0x1fc0 });
+  });
+
   it('has symbols with the kernel’s letters', () => {
     const program = programOfImage(withFuse(layout));
     expect(program.symbols.at(add(CODE, 0x120))).toEqual({

@@ -60,15 +60,23 @@ export class KernelModule {
     return this.#symbols;
   }
 
-  /** The symbol that covers an address. The last one of all, whose table knows no next, reaches to the end of its range. */
+  /** The symbol that covers an address; none reaches behind the end of its range, whatever the next one's address is. */
   symbolAt(address: VirtAddr): SymbolEntry | undefined {
     const found = this.symbols?.at(address);
-    if (found !== undefined && found.size > 0) return found;
+    if (found !== undefined && found.size > 0) return this.#cut(found);
     const last = this.#lastSymbol();
     const range = this.ranges.find(({ start, size }) => contains(start, size, address));
     if (last === undefined || last.address > address || range === undefined) return found;
     if (!contains(range.start, range.size, last.address)) return found;
     return { ...last, size: range.size - distance(last.address, range.start) };
+  }
+
+  /** As the kernel cuts a size (find_kallsyms_symbol()): the last function's next is a variable, pages behind the text. */
+  #cut(symbol: SymbolEntry): SymbolEntry {
+    const range = this.ranges.find(({ start, size }) => contains(start, size, symbol.address));
+    if (range === undefined) return symbol;
+    const most = range.size - distance(symbol.address, range.start);
+    return symbol.size > most ? { ...symbol, size: most } : symbol;
   }
 
   #lastSymbol(): SymbolEntry | undefined {
