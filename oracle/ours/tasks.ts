@@ -94,16 +94,18 @@ export function sayLocks(
     const frames = stacks.get(task.address)?.frames ?? [];
     const wait = attempt(() => findLockWait(program, task, frames, (address) => addresses.has(address), rings));
     if (wait === undefined) continue;
-    answers.say('lock waits', hex(task.address), hex(wait.lock));
+    answers.say(isAsked(wait.kind) ? 'lock waits' : 'other lock waits', hex(task.address), hex(wait.lock));
     locks.set(wait.lock, wait.kind);
   }
   for (const [lock, kind] of locks) sayLock(program, lock, kind, answers);
   return locks;
 }
 
+/** drgn is asked of these two kinds alone. */
+const isAsked = (kind: LockKind): boolean => kind === 'mutex' || kind === 'rw_semaphore';
+
 function sayLock(program: Program, lock: VirtAddr, kind: LockKind, answers: Answers): void {
-  // drgn is asked of these two alone.
-  const group = kind === 'mutex' || kind === 'rw_semaphore' ? 'locks' : 'other locks';
+  const group = isAsked(kind) ? 'locks' : 'other locks';
   const say = (name: string, value: string): void => answers.say(group, `${hex(lock)}.${name}`, value);
   say('kind', kind);
   if (kind === 'mutex') say('owner', orNull(mutexState(program, lock).owner));
