@@ -8,6 +8,7 @@ import type { CommandContext } from '../model/command.ts';
 import { type Cell, type Column, type Shape, shown } from '../model/shape.ts';
 import { byteCount, name, ratio } from '../model/value.ts';
 import { hex16 } from './format.ts';
+import { residentViews } from './mem-resident.ts';
 
 export interface MemView {
   /** What stands behind `--by`. */
@@ -117,4 +118,4 @@ const byFileSystem: MemView = {
   },
 };
 
-export const memViews: readonly MemView[] = [bySlab, byCaller, byFileSystem];
+export const memViews: readonly MemView[] = [...residentViews, bySlab, byCaller, byFileSystem];
