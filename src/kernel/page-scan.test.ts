@@ -202,6 +202,10 @@ describe('page structures that contradict themselves', () => {
     memory.compound(0x40, 2, { mapping: 0xffff888000200001n, mappings: 1 });
     memory.image.write('memmap[65].compound_head', 0xffffea0000000001n);
     memory.page(0x50, { mapping: 0x1234n });
+    // An order beyond what the allocator has, and a compound page without tails.
+    memory.page(0, { type: 'buddy', private: 12 });
+    memory.compound(0x80, 4, {}, { dtor: 2 });
+    memory.image.write('memmap[129].compound_head', 0);
     const { of, walk, sum } = walked(memory);
     expect([0x20, 0x31, 0x41, 0x42, 0x50].map(of)).toEqual([
       'unclassified',
@@ -210,7 +214,8 @@ describe('page structures that contradict themselves', () => {
       'anon-unmapped',
       'unclassified',
     ]);
-    expect(walk.scan.unclassified.oddities.get('bad order')).toBe(2);
+    expect([0, 1, 0x80, 0x81].map(of)).toEqual(['unclassified', 'unclassified', 'hugetlb', 'unclassified']);
+    expect(walk.scan.unclassified.oddities.get('bad order')).toBe(3);
     expect(walk.scan.unclassified.oddities.get('tail without head')).toBe(1);
     expect(walk.scan.unclassified.oddities.get('mapping not known')).toBe(1);
     expect(sum).toBe(256);

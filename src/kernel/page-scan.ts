@@ -6,6 +6,7 @@
 import type { VirtAddr } from '../base/address.ts';
 import type { Budget } from '../base/budget.ts';
 import type { Program } from '../program/program.ts';
+import { strip } from '../program/types.ts';
 import type { FrameTable } from './frame-table.ts';
 import { codeOf, PAGE_CLASSES, type PageClassId } from './page-class.ts';
 import { type PageLayout, pageLayout } from './page-flags.ts';
@@ -17,8 +18,8 @@ import { Unclassified } from './page-unclassified.ts';
 import { flagsOf, moverClass, type PageFlagMasks, typeReader } from './page-words.ts';
 import type { Memmap, MemmapChunk } from './vmemmap.ts';
 
-/** Orders of free blocks: 10 on x86-64, up to 13 on arm64. */
-const MAX_BUDDY_ORDER = 20;
+/** Orders of free blocks: 11 on x86-64, up to 14 on arm64. */
+const MAX_BUDDY_ORDERS = 32;
 /** Orders of compound pages: 18 is 1 GiB, 22 is 16 GiB. */
 const MAX_COMPOUND_ORDER = 22;
 /** PP_SIGNATURE: 0x40 added to POISON_POINTER_DELTA, and since 6.16 a number in the bits between. */
@@ -83,6 +84,8 @@ export class PageScan {
   readonly contradictions = new Map<string, number>();
   /** Frames that are marked as page tables. */
   tables = 0;
+  /** Orders of free blocks that this kernel has. */
+  readonly #orders: number;
   readonly #layout: PageLayout;
   readonly #memmap: Memmap;
   readonly #slabs = new PointerTable();
@@ -130,7 +133,9 @@ export class PageScan {
     this.mappings = new PageMappings(program);
     this.unclassified = new Unclassified();
     this.regions = regions;
-    this.freeBlocks = regions.zones.map(() => new Float64Array(MAX_BUDDY_ORDER + 1));
+    const areas = strip(program.field('struct zone', 'free_area').type);
+    this.#orders = areas.kind === 'array' ? Math.min(areas.length, MAX_BUDDY_ORDERS) : 0;
+    this.freeBlocks = regions.zones.map(() => new Float64Array(this.#orders));
     this.#reclaimable = reclaimable;
     this.#typed = typeReader(this.#layout);
     this.#flag = flagsOf(program);
@@ -227,7 +232,7 @@ export class PageScan {
 
   #buddy(words: Int32Array, at: number, frame: number, claim: number): number {
     const order = words[at + (this.#layout.private >> 2)] ?? 0;
-    if (order < 0 || order > MAX_BUDDY_ORDER || frame % 2 ** order !== 0) {
+    if (order < 0 || order >= this.#orders || frame % 2 ** order !== 0) {
       this.unclassified.add(frame, 0, 0, 'bad order', 1);
       return CODE.unclassified;
     }
@@ -271,9 +276,11 @@ export class PageScan {
 
   /** Begins a compound page. One whose order cannot be is a page alone. */
   #begin(words: Int32Array, at: number, frame: number, code: number, tally: number, flags: number): Head {
-    const { order, entireMapcount } = this.#layout;
+    const { order, entireMapcount, size, head: tailWord } = this.#layout;
     const byte = order === undefined ? 0 : ((words[at + (order >> 2)] ?? 0) >>> ((order & 3) * 8)) & 0xff;
-    const valid = byte >= 1 && byte <= MAX_COMPOUND_ORDER && frame % 2 ** byte === 0;
+    // The first tail is one, also where those behind it share their page structures.
+    const next = tailWord === undefined ? 1 : (words[at + ((size + tailWord) >> 2)] ?? 0);
+    const valid = byte >= 1 && byte <= MAX_COMPOUND_ORDER && frame % 2 ** byte === 0 && (next & 1) !== 0;
     const head = this.#head;
     head.frame = frame;
     head.end = frame + (valid ? 2 ** byte : 1);
