@@ -47,6 +47,7 @@ export interface UserTables {
 }
 
 /**
+ * The form of a program's page tables, those of `pgd_t *`, on this machine.
  * @throws LookupError where the page tables are not those of x86-64
  */
 export function userTables(program: Program): UserTables {

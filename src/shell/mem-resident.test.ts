@@ -1,6 +1,21 @@
 import { expect, it } from 'vitest';
 import { commandRunner } from '../../test/builders/commands.ts';
-import mem from '../commands/mem.ts';
+import { UsageError } from '../base/errors.ts';
+import { defineCommand } from '../model/command.ts';
+import { residentViews } from './mem-resident.ts';
+
+const mem = defineCommand({
+  name: 'mem',
+  summary: 'the views',
+  options: [{ flag: '-by', value: 'what', summary: 'a view' }],
+  arguments: [],
+  examples: [{ line: 'mem --by process', what: 'one of them' }],
+  run(context, args) {
+    const view = residentViews.find(({ key }) => key === args.value('-by'));
+    if (view === undefined) throw new UsageError('no such view');
+    return view.run(context);
+  },
+});
 
 it('has a view of each kind, and says where page tables are not in the dump', () => {
   // The sample keeps what the report reads, and that has no page tables of programs.
