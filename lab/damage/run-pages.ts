@@ -18,7 +18,7 @@ export interface PageResult extends Damage {
   readonly internal: readonly string[];
 }
 
-const PERCENTS = [1, 2, 5, 10, 20];
+const PERCENTS = [1, 5, 20];
 const SEEDS: { readonly [percent: number]: number } = { 1: 2 };
 
 /** @param path - a sound dump */

@@ -24,7 +24,6 @@ const INCIDENTS = [
 const PAGE_DUMPS: readonly (readonly [string, string])[] = [
   ['01-userfault-getdents', '5.10/1/zstd'],
   ['01-userfault-getdents', '6.1/1/elf'],
-  ['01-userfault-getdents', '6.1/1/zlib'],
   ...INCIDENTS.flatMap((incident) => [[incident, '6.1/1/zstd'] as const, [incident, '6.12/1/zstd'] as const]),
 ];
 const FIRST = INCIDENTS[0] ?? '';
@@ -32,8 +31,6 @@ const FILE_DUMPS: readonly (readonly [string, string, boolean])[] = [
   ['6.1 zstd', '6.1/1/zstd', false],
   ['6.1 zstd', '6.1/1/zstd', true],
   ['6.1 ELF', '6.1/1/elf', false],
-  ['6.12 zstd', '6.12/1/zstd', false],
-  ['5.10 zstd', '5.10/1/zstd', false],
 ];
 
 function pathOf(incident: string, which: string): string | undefined {
