@@ -14,7 +14,7 @@ import { mappedFrames, userTables } from './kernel-mappings.ts';
 import { pageOfFrame } from './page.ts';
 import { codeOf, type PageClassId } from './page-class.ts';
 import { threadSize } from './stack.ts';
-import { tracePages } from './trace-buffers.ts';
+import { type TracePage, tracePages, traceRecords } from './trace-buffers.ts';
 import { type VmallocArea, vmallocAreas } from './vmalloc.ts';
 import type { Memmap } from './vmemmap.ts';
 
@@ -154,12 +154,14 @@ export function claimFrames(
     }
   });
   areas.claim((claimed) => claimed !== 'vmap');
-  claimer.part('tracing buffers', () => {
-    for (const { address, order } of tracePages(program)) {
+  const claimTrace = (pages: Iterable<TracePage>): void => {
+    for (const { address, order } of pages) {
       budget.check();
       claimer.claimRange(address, program.pageSize * 2 ** order, 'trace');
     }
-  });
+  };
+  claimer.part('tracing buffers', () => claimTrace(tracePages(program)));
+  claimer.part('records of functions to trace', () => claimTrace(traceRecords(program)));
   claimer.part('the huge page of zeroes', () => claimHugeZero(program, claimer, memmap));
   claimer.part('kernel stacks', () => claimDirectStacks(program, claimer, sources.stacks));
   claimer.part('page tables of the kernel', () => {

@@ -88,7 +88,7 @@ export const PAGE_CLASSES = [
     vmalloc: 'vmalloc',
     module: 'modules',
     vmap: 'mapped by vmap()',
-    trace: 'tracing buffers',
+    trace: 'tracing: buffers and records of functions',
     'huge-zero': 'the huge page of zeroes',
     'page-pool': 'network: page pools',
     'driver-mapped': 'of drivers, mapped by programs',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { ValidationError } from '../base/errors.ts';
-import { tracePages } from './trace-buffers.ts';
+import { tracePages, traceRecords } from './trace-buffers.ts';
 
 /** Two CPUs, of which the first has a ring of three pages and one for the reader. */
 function image(order?: number): KernelImage {
@@ -73,5 +73,38 @@ describe('tracing buffers', () => {
     expect(() => [...tracePages(programOfImage(built))]).toThrow(ValidationError);
     built.write('cpu0.nr_pages', 2n ** 40n);
     expect(() => [...tracePages(programOfImage(built))]).toThrow(ValidationError);
+  });
+});
+
+describe.each(['order', 'size'] as const)('records of functions, with %s', (member) => {
+  const built = (): KernelImage => {
+    const records = new KernelImage();
+    records.struct('dyn_ftrace', { ip: 'unsigned long', flags: 'unsigned long' });
+    records.struct('ftrace_page', { next: 'struct ftrace_page *', records: 'void *', index: 'int', [member]: 'int' });
+    // 2^3 pages of 16 bytes each, and one page.
+    records.place('first', 'struct ftrace_page', {
+      next: ref('second'),
+      records: 0xffff888030000000n,
+      [member]: member === 'order' ? 3 : (8 * 4096) / 16,
+    });
+    records.place('second', 'struct ftrace_page', {
+      records: 0xffff888040000000n,
+      [member]: member === 'order' ? 0 : 100,
+    });
+    records.global('ftrace_pages_start', 'struct ftrace_page *', ref('first'));
+    return records;
+  };
+
+  it('are told block by block', () => {
+    expect([...traceRecords(programOfImage(built()))]).toEqual([
+      { address: 0xffff888030000000n, order: 3 },
+      { address: 0xffff888040000000n, order: 0 },
+    ]);
+  });
+
+  it('that lead back to themselves end with an error', () => {
+    const records = built();
+    records.write('second.next', ref('first'));
+    expect(() => [...traceRecords(programOfImage(records))]).toThrow(ValidationError);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * Memory of the tracing buffers, kernel/trace/ring_buffer.c: the data pages of each `struct trace_array`'s buffers, CPU by
- * CPU. They are plain pages of the kernel in no counter, and grow to megabytes for each CPU once something was traced.
+ * Memory of tracing, which are plain pages of the kernel in no counter: the data pages of each `struct trace_array`'s buffers,
+ * CPU by CPU (kernel/trace/ring_buffer.c), which grow to megabytes once something was traced, and the records of all
+ * functions that can be traced (kernel/trace/ftrace.c).
  */
 import { add, clearBits, isAligned, isKernel, NULL, type VirtAddr } from '../base/address.ts';
 import { attempt, ValidationError } from '../base/errors.ts';
@@ -13,6 +14,7 @@ const MAX_ARRAYS = 1 << 16;
 /** Data pages of a CPU: 16 GiB of them. */
 const MAX_PAGES = 1 << 22;
 const MAX_ORDER = 10;
+const MAX_RECORD_BLOCKS = 1 << 16;
 /** RB_PAGE_HEAD and RB_PAGE_UPDATE, in the low bits of a list's pointers. */
 const LINK_FLAGS = 3n;
 
@@ -40,6 +42,29 @@ export function* tracePages(program: Program): Generator<TracePage> {
       const buffer = member.pointer(array);
       if (buffer !== NULL) yield* bufferPages(program, buffer);
     }
+  }
+}
+
+/**
+ * The records of functions that can be traced, `struct dyn_ftrace`, block by block.
+ * @returns none where the kernel traces no functions
+ * @throws FaultError, LookupError, ValidationError when the chain of `struct ftrace_page` is broken
+ */
+export function* traceRecords(program: Program): Generator<TracePage> {
+  const start = program.symbols.kernel.lookup('ftrace_pages_start');
+  if (start === undefined) return;
+  const field = (path: string): Field => program.field('struct ftrace_page', path);
+  const records = field('records');
+  // Since 5.13 and in stable kernels (commit 59300b36f85f); the records that fit, `size`, before.
+  const order = program.tryField('struct ftrace_page', 'order');
+  let n = 0;
+  for (let at = program.memory.readPointer(start.address); at !== NULL; at = field('next').pointer(at)) {
+    if (!isKernel(at) || ++n > MAX_RECORD_BLOCKS)
+      throw new ValidationError('struct ftrace_page', at, 'the chain is broken');
+    const bytes = order === undefined ? field('size').number(at) * program.sizeOf('struct dyn_ftrace') : 0;
+    const shift = order?.number(at) ?? Math.ceil(Math.log2(Math.max(1, bytes / program.pageSize)));
+    if (!(shift >= 0 && shift <= MAX_ORDER)) throw new ValidationError('struct ftrace_page', at, `has order ${shift}`);
+    yield { address: records.pointer(at), order: shift };
   }
 }
 
