@@ -9,6 +9,8 @@ import type { MemoryReader, VirtRange } from '../base/memory.ts';
 const PAGE = 4096;
 const CHUNK = 256 * 1024;
 const HOLE_STEP = 16 * PAGE;
+/** Behind more missing bytes than this another part of memory begins. */
+const MAX_HOLE = 64 * PAGE;
 /** Longest image that is searched; x86-64 has room for 1 GiB, real ones take less than 100 MiB. */
 const MAX_SCAN = 256 * 1024 * 1024;
 
@@ -92,20 +94,26 @@ export function tryRead(memory: MemoryReader, at: VirtAddr, length: number): Uin
   }
 }
 
-/** The most that can be read of the `length` bytes before `end`, in whole pages. */
+/** The most that can be read of the `length` bytes before `end`, in whole pages: zeros where pages between are missing. */
 export function readBefore(memory: MemoryReader, end: VirtAddr, length: number): Uint8Array {
   const whole = tryRead(memory, sub(end, length), length);
   if (whole !== undefined) return whole;
   const parts: Uint8Array[] = [];
   let have = 0;
-  while (have < length) {
-    const upTo = sub(end, have);
+  let missing = 0;
+  while (have + missing < length && missing <= MAX_HOLE) {
+    const upTo = sub(end, have + missing);
     const start = alignDown(sub(upTo, 1), PAGE);
-    const size = Math.min(distance(upTo, start), length - have);
+    const size = Math.min(distance(upTo, start), length - have - missing);
     const bytes = tryRead(memory, sub(upTo, size), size);
-    if (bytes === undefined) break;
+    if (bytes === undefined) {
+      missing += size;
+      continue;
+    }
+    if (missing > 0) parts.unshift(new Uint8Array(missing));
     parts.unshift(bytes);
-    have += size;
+    have += missing + size;
+    missing = 0;
   }
   return Buffer.concat(parts);
 }
