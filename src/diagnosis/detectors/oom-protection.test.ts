@@ -51,6 +51,10 @@ describe('oom-protection', () => {
     expect(findings(-1000, (image) => image.write('mm50.rss_stat.count[1]', BIG / 4))).toEqual([]);
   });
 
+  it('is silent where there is nobody to choose: the kernel panics then', () => {
+    expect(findings(-1000, (image) => image.write('signal60.oom_score_adj', -1000))).toEqual([]);
+  });
+
   it('claims nothing when a process could not be read', () => {
     expect(findings(-1000, (image) => image.write('task60.signal', 0xffff880000000000n))).toEqual([]);
   });

@@ -27,7 +27,8 @@ export default defineDetector({
 
 /** The largest process of all, when its oom_score_adj protects it and it holds a good part of memory. */
 function largestOf({ totalPages, killable, exempt, next, partial }: OomCandidates): OomProcess | undefined {
-  if (totalPages === undefined || partial) return undefined;
+  // With nobody to choose the kernel panics: that is another finding.
+  if (totalPages === undefined || partial || next === undefined) return undefined;
   const [largest] = [...killable, ...exempt].sort((a, b) => (b.standing.pages ?? 0) - (a.standing.pages ?? 0));
   if (largest === undefined || largest === next || largest.standing.scoreAdj >= 0) return undefined;
   const isExempt = largest.standing.exemption === 'adj';
