@@ -17,11 +17,15 @@ export function modelFlattened(file: Uint8Array): ModelFlattened | undefined {
   const records: { readonly offset: number; readonly data: Uint8Array }[] = [];
   let size = 0;
   let cut = true;
+  let zeros = 0;
   for (let at = 4096; at + 16 <= bytes.length; ) {
     const offset = bytes.readBigInt64BE(at);
     const length = bytes.readBigInt64BE(at + 8);
     if (offset === -1n && length === -1n) cut = false;
     if (offset < 0n || length < 0n || offset + length > BigInt(Number.MAX_SAFE_INTEGER)) break;
+    // Zeros are no records: a second one in a row ends what can be read.
+    zeros = offset === 0n && length === 0n ? zeros + 1 : 0;
+    if (zeros > 1) break;
     const data = bytes.subarray(at + 16, Number(BigInt(at + 16) + length));
     if (data.length > 0) {
       records.push({ offset: Number(offset), data });
