@@ -151,6 +151,18 @@ export class LineRunner {
   async #write(answer: Answer, target: Target): Promise<boolean> {
     if (answer.shape === undefined) return true;
     const chunks = shapeChunks(answer.shape, { colour: target.colour });
+    const { writeNow } = target;
+    // To a terminal all goes out under one guard: between two of them a Ctrl-C could be lost.
+    if (writeNow !== undefined) {
+      this.#guarded(() => {
+        try {
+          for (const text of gathered(chunks)) writeNow(text);
+        } catch (error) {
+          answer.failed(error);
+        }
+      });
+      return true;
+    }
     for (;;) {
       let done = false;
       const text = this.#guarded(() => {
@@ -171,7 +183,9 @@ export class LineRunner {
         return piece;
       });
       if (text !== '' && !(await target.write(text))) return false;
-      // A terminal is written to at once: without a turn of the event loop nobody would hear of a signal.
+      // A terminal is written to at once: without a turn of the event loop nobody would hear of a signal. One turn may
+      // end before the loop asks for signals again; the second one has passed that point.
+      await turn();
       await turn();
       if (this.#options.interrupted?.() === true) throw new CancelledError('interrupt');
       if (done) return true;
@@ -209,6 +223,21 @@ export class LineRunner {
 
   async #say(text: string): Promise<void> {
     await this.#options.io.stderr.write(`kwhy: ${escapeText(text)}\n`);
+  }
+}
+
+/** Lines in larger pieces; what was made before an error comes out before it. */
+function* gathered(lines: Iterable<string>): Generator<string> {
+  let piece = '';
+  try {
+    for (const line of lines) {
+      piece += line;
+      if (piece.length < PIECE) continue;
+      yield piece;
+      piece = '';
+    }
+  } finally {
+    if (piece !== '') yield piece;
   }
 }
 

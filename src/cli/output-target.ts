@@ -10,6 +10,8 @@ import { systemReason } from './system-error.ts';
 export interface Target {
   /** False when nobody reads any more: the rest need not be made. */
   write(text: string): Promise<boolean>;
+  /** Writes at once; only a terminal can. */
+  readonly writeNow?: (text: string) => void;
   /** Waits until all has arrived. @throws UsageError when it could not be written */
   end(): Promise<void>;
   readonly colour: boolean;
@@ -18,6 +20,7 @@ export interface Target {
 function toSink(sink: Sink, colour: boolean): Target {
   return {
     colour,
+    ...(sink.isTTY ? { writeNow: (text: string) => sink.writeNow(text) } : {}),
     async write(text) {
       await sink.write(text);
       return true;

@@ -54,7 +54,7 @@ export function complete(
   const command = commandOf(first, context.session.commands, aliases);
   if (command === undefined)
     return done([...memberWords(context.program, word), ...symbolsStarting(context.program, word, MAX_WORDS)]);
-  if (/^-/.test(word)) return done(command.options.map(({ flag }) => `-${flag}`));
+  if (word.startsWith('-')) return done(command.options.map(({ flag }) => `-${flag}`));
   const option = command.options.find(({ flag, value }) => value !== undefined && before.at(-1) === `-${flag}`);
   const kinds =
     option === undefined ? command.arguments.flatMap((argument) => argument.kinds) : [option.kind ?? 'text'];
