@@ -25,11 +25,13 @@ type Finding = NonNullable<ComparedReport['findings']>[number];
 
 const CONFIDENCES = ['certain', 'probable', 'possible'];
 
-/** What the queue behind a lock may be called when less of it is known. */
+/** What a cause may be called when less of it is known. */
 const WEAKER: { readonly [cause: string]: readonly string[] } = {
   'lock-holder-stuck-in-own-userfaultfd': ['lock-holder-waits-for-userfaultfd', 'lock-holder-stuck'],
   'lock-holder-in-reclaim': ['lock-holder-stuck'],
   'lock-cycle': ['lock-holder-stuck'],
+  // Without the panic in the log: whom the killer may not choose.
+  'oom-no-victim': ['oom-largest-protected'],
 };
 const LOCK_QUEUES = ['lock-stuck-holder-unknown', 'lock-queue'];
 
@@ -40,8 +42,8 @@ function claims(finding: Finding): boolean {
 function isAbout(damaged: Finding, sound: Finding): boolean {
   if (damaged.cause === sound.cause) return true;
   const cause = sound.cause ?? '';
-  const isLock = cause.startsWith('lock-');
-  return isLock && [...(WEAKER[cause] ?? []), ...LOCK_QUEUES].includes(damaged.cause ?? '');
+  const lesser = [...(WEAKER[cause] ?? []), ...(cause.startsWith('lock-') ? LOCK_QUEUES : [])];
+  return lesser.includes(damaged.cause ?? '');
 }
 
 /** What a finding names that the sound one does not. */
