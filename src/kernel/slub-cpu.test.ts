@@ -61,7 +61,57 @@ describe.each(['plain', 'scrambled', 'swapped'] as const)('free objects that a C
   });
 });
 
-it('a kernel that keeps them otherwise (7.0) says so', () => {
+describe.each(['barn of the node', 'barn beside the node'] as const)('sheaves, %s', (form) => {
+  const built = (): KernelImage => {
+    const sheaves = new KernelImage();
+    sheaves.cpus(2);
+    sheaves.struct('slab_sheaf', { barn_list: 'struct list_head', size: 'unsigned int' });
+    sheaves.struct('slub_percpu_sheaves', {
+      main: 'struct slab_sheaf *',
+      spare: 'struct slab_sheaf *',
+      rcu_free: 'struct slab_sheaf *',
+    });
+    sheaves.struct('node_barn', { lock: 'unsigned long', sheaves_full: 'struct list_head' });
+    sheaves.struct('kmem_cache_node', { nr_slabs: 'unsigned long', barn: 'struct node_barn *' });
+    sheaves.struct('kmem_cache_per_node_ptrs', { barn: 'struct node_barn *', node: 'struct kmem_cache_node *' });
+    const beside = form === 'barn beside the node';
+    sheaves.struct('kmem_cache', {
+      cpu_sheaves: 'struct slub_percpu_sheaves *',
+      ...(beside ? { per_node: 'struct kmem_cache_per_node_ptrs[1]' } : { node: 'struct kmem_cache_node *[1]' }),
+    });
+    sheaves.struct('pglist_data', { node_id: 'int' });
+    sheaves.global('contig_page_data', 'struct pglist_data', {});
+    for (const [label, size] of [
+      ['a', 5],
+      ['b', 7],
+      ['c', 11],
+      ['d', 13],
+    ] as const)
+      sheaves.place(label, 'struct slab_sheaf', { size });
+    sheaves.place('barn', 'struct node_barn', {});
+    sheaves.list('barn.sheaves_full', ['c.barn_list', 'd.barn_list']);
+    sheaves.place('on node', 'struct kmem_cache_node', { barn: ref('barn') });
+    sheaves.perCpuPointer('cpus', 'struct slub_percpu_sheaves', [{ main: ref('a') }, { spare: ref('b') }]);
+    sheaves.place('cache', 'struct kmem_cache', {
+      cpu_sheaves: ref('cpus'),
+      ...(beside ? { 'per_node[0].barn': ref('barn') } : { 'node[0]': ref('on node') }),
+    });
+    return sheaves;
+  };
+
+  it('of CPUs and of the barn are counted', () => {
+    const sheaves = built();
+    expect(cpuFreeObjects(programOfImage(sheaves), sheaves.address('cache'))).toBe(36);
+  });
+
+  it('that are absurd are errors', () => {
+    const sheaves = built();
+    sheaves.write('a.size', 2 ** 31);
+    expect(() => cpuFreeObjects(programOfImage(sheaves), sheaves.address('cache'))).toThrow(ValidationError);
+  });
+});
+
+it('a kernel that keeps them otherwise says so', () => {
   const built = new KernelImage();
   built.struct('kmem_cache', { offset: 'unsigned int' });
   built.place('cache', 'struct kmem_cache', {});

@@ -1,22 +1,72 @@
 /**
- * Free objects that CPUs keep ready in their own lists (SLUB's `kmem_cache_cpu.freelist`, mm/slub.c): in the page structure
- * of such a slab they count as used. Not handled: the arrays of objects that took their place in 7.0 (sheaves).
+ * Free objects that are kept ready for CPUs (SLUB, mm/slub.c), which count as used in the page structures of their slabs: the
+ * lists in `kmem_cache_cpu.freelist`, and in their place since 7.0 arrays of objects, `struct slab_sheaf`, of each CPU and in
+ * the barn of each node.
  */
 import { add, isKernel, NULL, type VirtAddr, virt } from '../base/address.ts';
 import { ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { cpus } from './cpus.ts';
+import { listEntries } from './list.ts';
+import { memoryNodes } from './zone.ts';
 
 /** `objects` of a slab has 15 bits. */
 const MAX_OBJECTS = 1 << 15;
 
+/** Sheaves of a barn: the kernel keeps 10 full ones. */
+const MAX_SHEAVES = 1 << 12;
+
 /**
- * How many free objects the online CPUs keep ready.
+ * How many free objects are kept ready for the online CPUs.
  * @param cache - `struct kmem_cache *`
  * @returns undefined where this kernel keeps them otherwise
  * @throws FaultError, LookupError, ValidationError when a list is broken
  */
 export function cpuFreeObjects(program: Program, cache: VirtAddr): number | undefined {
+  // Both are there in 6.18 and 6.19.
+  const lists = listedObjects(program, cache);
+  const sheaves = sheafObjects(program, cache);
+  return lists === undefined && sheaves === undefined ? undefined : (lists ?? 0) + (sheaves ?? 0);
+}
+
+/** Objects in the sheaves of the CPUs, those that wait for an RCU grace period among them, and in full ones of the nodes. */
+function sheafObjects(program: Program, cache: VirtAddr): number | undefined {
+  // Since 6.18 (commit 2d517aa09bbc).
+  const perCpu = program.tryField('struct kmem_cache', 'cpu_sheaves');
+  if (perCpu === undefined) return undefined;
+  const size = program.field('struct slab_sheaf', 'size');
+  const sizeOf = (sheaf: VirtAddr): number => {
+    const objects = isKernel(sheaf) ? size.number(sheaf) : 0;
+    if (objects > MAX_OBJECTS) throw new ValidationError('struct slab_sheaf', sheaf, `has ${objects} objects`);
+    return objects;
+  };
+  const base = perCpu.pointer(cache);
+  let count = 0;
+  if (base !== NULL) {
+    const sheaves = ['main', 'spare', 'rcu_free'].map((member) => program.field('struct slub_percpu_sheaves', member));
+    for (const cpu of cpus(program, 'online'))
+      for (const sheaf of sheaves) count += sizeOf(sheaf.pointer(program.perCpuAddress(base, cpu)));
+  }
+  for (const { id } of memoryNodes(program)) {
+    // In kmem_cache_node until 7.0.
+    const barn =
+      program.tryField('struct kmem_cache', `per_node[${id}].barn`)?.pointer(cache) ??
+      nodeBarn(program, program.tryField('struct kmem_cache', `node[${id}]`)?.pointer(cache));
+    if (barn === undefined || !isKernel(barn)) continue;
+    const full = program.field('struct node_barn', 'sheaves_full').address(barn);
+    for (const sheaf of listEntries(program, full, 'struct slab_sheaf', 'barn_list', MAX_SHEAVES))
+      count += sizeOf(sheaf);
+  }
+  return count;
+}
+
+function nodeBarn(program: Program, node: VirtAddr | undefined): VirtAddr | undefined {
+  if (node === undefined || !isKernel(node)) return undefined;
+  return program.tryField('struct kmem_cache_node', 'barn')?.pointer(node);
+}
+
+/** Objects on the CPUs' own lists, until 6.19. */
+function listedObjects(program: Program, cache: VirtAddr): number | undefined {
   const cpuSlab = program.tryField('struct kmem_cache', 'cpu_slab');
   const first = program.tryField('struct kmem_cache_cpu', 'freelist');
   if (cpuSlab === undefined || first === undefined) return undefined;

@@ -55,6 +55,9 @@ export function memoryTree(context: CommandContext, { all }: { readonly all: boo
     }
   }
   lines.push(row(0, ledger.extent === 'all' ? 'all page structures' : 'page structures looked at', ledger.seen, false));
+  const types = ledger.freeByType ?? [];
+  if (types.length > 0)
+    lines.push(`Free blocks by migrate type: ${types.map(({ key, pages }) => `${key} ${pages}`).join(', ')} pages.`);
   lines.push('', ...comparisonLines(ledger), ...unclassifiedLines(ledger, all));
   return { shape: 'lines', lines, data: () => ledgerData(ledger) };
 }
@@ -203,6 +206,7 @@ function ledgerData(ledger: PageLedger): Data {
     classes: ledger.classes.map(({ id, group, label, pages }) => ({ id, group, label, pages })),
     counters: ledger.rows.map(rowData),
     free: ledger.free.map(({ node, zone, blocks }) => ({ node, zone, blocks })),
+    freeByType: ledger.freeByType?.map((each) => ({ ...each })),
     unclassified: {
       pages: unclassified.pages,
       blocks: unclassified.blocks.map((each) => ({ ...each })),

@@ -75,6 +75,12 @@ describe('the ledger of the sample', () => {
     expect(cached).toBe(8659);
     const free = ledger.free.flatMap(({ blocks }) => blocks.map((count, order) => count * 2 ** order));
     expect(free.reduce((sum, pages) => sum + pages, 0)).toBe(48361);
+    // As crash's kmem -f has them.
+    expect(ledger.freeByType).toEqual([
+      { key: 'Movable', pages: 43744 },
+      { key: 'Unmovable', pages: 3955 },
+      { key: 'Reclaimable', pages: 662 },
+    ]);
   });
 
   it('describes what fits no class', () => {

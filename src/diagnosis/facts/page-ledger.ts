@@ -7,6 +7,7 @@ import { attempt } from '../../base/errors.ts';
 import { codeOf, type PageClass, PAGE_CLASSES, type PageClassId } from '../../kernel/page-class.ts';
 import { type PageContents, pageContents } from '../../kernel/page-contents.ts';
 import { flagMask } from '../../kernel/page-flags.ts';
+import { freeListBlocks, freeLists } from '../../kernel/free-lists.ts';
 import type { FrameTable } from '../../kernel/frame-table.ts';
 import { type PageWalk, walkPages } from '../../kernel/page-walk.ts';
 import type { SlabCachePages } from '../../kernel/page-scan.ts';
@@ -80,6 +81,8 @@ export interface PageLedger {
   }[];
   /** Free blocks by zone and order. */
   readonly free: readonly { readonly node: number; readonly zone: string; readonly blocks: readonly number[] }[];
+  /** Free pages by migrate type, as the buddy allocator's lists have them; undefined when these cannot be followed. */
+  readonly freeByType: PageHistogram | undefined;
   readonly unclassified: UnclassifiedPages;
   /** What could not be followed, and where page structures contradict what claims a frame; one line each. */
   readonly problems: readonly string[];
@@ -153,6 +156,14 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
       zone: name,
       blocks: [...(scan.freeBlocks[i] ?? [])],
     })),
+    freeByType: attempt(() => {
+      const lists = freeLists(program).map((list): readonly [string, number] => {
+        let blocks = 0;
+        for (const _ of freeListBlocks(program, list)) blocks++;
+        return [list.migrateType, blocks * 2 ** list.order];
+      });
+      return histogram(lists.filter(([, pages]) => pages > 0));
+    }),
     unclassified: describe(program, walk, names),
     problems: [...claims.problems, ...contradictions],
     classOf(frame) {
