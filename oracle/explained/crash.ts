@@ -4,6 +4,7 @@
 import type { Answer, Answers } from '../answers.ts';
 import type { Context, Explanation } from '../compare.ts';
 import { isSince } from './releases.ts';
+import { waitsForRtlock } from './drgn.ts';
 import { addressesOf, areAliases, isInside } from './symbols.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
@@ -268,6 +269,16 @@ export const CRASH: readonly Explanation[] = [
       ours === 'RU' &&
       theirs === 'WA' &&
       all.ours.get('tasks', key.replace(/state$/, 'rawState')) === String(TASK_WAKING),
+  },
+  {
+    name: 'waiting for a sleeping spinlock',
+    oracle: 'crash',
+    group: 'ps',
+    verdict: 'oracle',
+    argument:
+      'TASK_RTLOCK_WAIT (PREEMPT_RT, since 5.15) is reported as D by task_state_index(); crash has no name for it.',
+    explains: ({ key, ours, theirs }, all) =>
+      key.endsWith('.state') && ours === 'UN' && theirs === '??' && waitsForRtlock(key, all),
   },
   {
     name: 'load averages cut off',

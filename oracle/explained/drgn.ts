@@ -2,7 +2,7 @@
  * Known differences from drgn.
  */
 import type { Answer, Answers } from '../answers.ts';
-import { isUnreadable, type Explanation } from '../compare.ts';
+import { type Context, type Explanation, isUnreadable } from '../compare.ts';
 import { addressesOf, areAliases, isInside } from './symbols.ts';
 
 const text = (answer: Answer | undefined): string => (typeof answer === 'string' ? answer : '');
@@ -19,6 +19,19 @@ function isInModule(ours: Answers, address: bigint): boolean {
           return address >= BigInt(start) && address < BigInt(end);
         }),
   );
+}
+
+/** TASK_RTLOCK_WAIT of include/linux/sched.h. */
+const TASK_RTLOCK_WAIT = 0x1000;
+
+/** @param key - of the task's state */
+export function waitsForRtlock(key: string, { ours }: Context): boolean {
+  return (Number(ours.get('tasks', key.replace(/state$/, 'rawState'))) & TASK_RTLOCK_WAIT) !== 0;
+}
+
+/** Its stack was given back; the dump has no registers of it. */
+function hasExited(task: string, { ours }: Context): boolean {
+  return text(ours.get('tasks', `${task}.exitState`)) !== '0' && ours.get('stack registers', task) === 'none';
 }
 
 export const DRGN: readonly Explanation[] = [
@@ -114,11 +127,41 @@ export const DRGN: readonly Explanation[] = [
   {
     name: 'stacks that were freed',
     oracle: 'drgn',
+    group: 'functions',
+    verdict: 'both',
+    argument: 'The name is of an address on a stack that was freed.',
+    explains: ({ key, ours }, all) =>
+      ours === undefined &&
+      [...all.theirs.group('stacks')].some(([task, stack]) => text(stack).includes(key) && hasExited(task, all)),
+  },
+  {
+    name: 'stacks that were freed',
+    oracle: 'drgn',
     group: 'stacks',
     verdict: 'both',
-    argument: 'An exited task has no stack any more: drgn raises an error, we have no frames.',
+    argument:
+      'An exited task has no stack any more (task_struct.stack is NULL), and we have no frames: drgn raises an error, or reads what is left of it where the memory was not used again.',
+    explains: ({ key, ours }, all) => ours === '' && hasExited(key, all),
+  },
+  {
+    name: 'waiting for a sleeping spinlock',
+    oracle: 'drgn',
+    group: 'tasks',
+    verdict: 'oracle',
+    argument:
+      'TASK_RTLOCK_WAIT (PREEMPT_RT, since 5.15) is reported as D by task_state_index(); drgn knows no letter of it and says R.',
     explains: ({ key, ours, theirs }, all) =>
-      ours === '' && isUnreadable(theirs) && text(all.ours.get('tasks', `${key}.exitState`)) !== '0',
+      key.endsWith('.state') && ours === 'D' && theirs === 'R' && waitsForRtlock(key, all),
+  },
+  {
+    name: 'a variable that the compiler removed',
+    oracle: 'drgn',
+    group: 'lock waits',
+    verdict: 'oracle',
+    argument:
+      'The function that waits keeps the lock in no variable that drgn finds. The waiters of the lock itself, as drgn lists them, have the task among them.',
+    explains: ({ key, ours, theirs }, all) =>
+      theirs === undefined && text(all.theirs.get('locks', `${text(ours)}.waiters`)).includes(key),
   },
   {
     name: 'woken already',
