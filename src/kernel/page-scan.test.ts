@@ -224,6 +224,7 @@ describe('page structures that contradict themselves', () => {
 
   it('do not end the walk when the budget does', () => {
     const memory = new MemmapImage('6.1', { frames: 1024 });
+    memory.area('late', [1000], 'late_init');
     const program = memory.open();
     let calls = 0;
     walkPages(program, [], { budget: { check: () => void calls++ } });
@@ -236,11 +237,15 @@ describe('page structures that contradict themselves', () => {
     expect(seen).toBeGreaterThan(0);
     expect(seen).toBeLessThan(1024);
     expect(seen % 256).toBe(0);
+    expect([seen - 1, seen, 1000].map((frame) => walk.scan.frames.get(frame))).toEqual([codeOf('unclassified'), 0, 0]);
   });
 
   it('are looked at in some sections only when a limit says so', () => {
     const memory = new MemmapImage('6.1', { frames: 1024 });
+    // In a section that is not looked at, and in one that is.
+    memory.area('area', [300, 600], 'caller');
     const walk = walkPages(memory.open(), [], { limit: 512 });
+    expect([300, 600].map((frame) => walk.scan.frames.get(frame))).toEqual([0, codeOf('vmalloc')]);
     expect(walk.extent).toBe('sample');
     expect(walk.scan.seen).toBe(512);
     expect(walk.frames).toBe(1024);

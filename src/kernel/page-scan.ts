@@ -167,14 +167,25 @@ export class PageScan {
    * @throws CancelledError when the budget ends it: what was counted so far stays right
    */
   run(budget: Budget, which: (position: number) => boolean = () => true): void {
-    this.frames.sections.forEach((section, position) => {
-      if (!which(position)) return;
-      const codes = this.frames.codes(position);
-      for (const chunk of this.#memmap.chunks(section)) {
-        budget.check();
-        this.#chunk(chunk, codes, chunk.first - section.first, section.online);
+    let at = 0;
+    let done = 0;
+    try {
+      for (const section of this.frames.sections) {
+        const codes = this.frames.codes(at);
+        if (which(at)) {
+          for (const chunk of this.#memmap.chunks(section)) {
+            budget.check();
+            this.#chunk(chunk, codes, done, section.online);
+            done += chunk.count;
+          }
+        } else codes.fill(0);
+        at++;
+        done = 0;
       }
-    });
+    } finally {
+      // A claim on a frame that was not looked at is none.
+      for (; at < this.frames.sections.length; at++, done = 0) this.frames.codes(at).fill(0, done);
+    }
   }
 
   #chunk(chunk: MemmapChunk, codes: Uint8Array, offset: number, online: boolean): void {
