@@ -39,6 +39,10 @@ test.each([
   ['*panic', '{void (const char *, ...)} 0xffffffff9a1ccf31 <panic>'],
   ['per_cpu(runqueues, 0).nr_running', '1'],
   ['(int)nr_threads', '161'],
+  ['nr_threads', 'nr_threads = 161'],
+  ['(int)rcu_state', '0'],
+  ['&shmem_file_operations', '(const struct file_operations *) 0xffffffff9a8397c0 <shmem_file_operations>'],
+  ['system_wq', 'system_wq = (struct workqueue_struct *) 0xffff88898104ee00'],
   ['{unsigned int} &nr_threads', '161'],
   [
     'container_of(&init_task.tasks, struct task_struct, tasks)',
@@ -72,7 +76,7 @@ test('per-CPU variables: where they are, and their values', () => {
 });
 
 test.each([
-  ['nr_threads', 'the type of nr_threads is not known'],
+  ['rcu_state', 'the type of rcu_state is not known'],
   ['init_task.piid', "struct task_struct has no member 'piid'; did you mean pid?"],
   ['jiffiess', "no symbol or enumerator 'jiffiess'; did you mean jiffies?"],
   ['(struct tsk *)0', "no type 'struct tsk' in this kernel"],

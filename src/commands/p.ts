@@ -9,7 +9,8 @@ import { strip } from '../program/types.ts';
 import { parseCpus } from '../shell/arguments.ts';
 import { cTypeName } from '../shell/c-types.ts';
 import { memoryPlace, symbolText, valueData, valueText } from '../shell/c-value.ts';
-import { type CValue, evaluate, variableType } from '../shell/expression.ts';
+import { type CValue, evaluate } from '../shell/expression.ts';
+import { variableType } from '../shell/variable-types.ts';
 
 export default defineCommand({
   name: 'p',
@@ -48,10 +49,7 @@ export default defineCommand({
     const value = evaluate(context.program, args.text);
     const text = topText(context, args, value);
     // crash begins a new line for what does not break into lines itself.
-    const label =
-      bare && value.address !== undefined
-        ? `${args.text} = ${/^\{.*\}/.test(text) && !text.includes('\n') ? '\n ' : ''}`
-        : '';
+    const label = bare && value.address !== undefined ? `${args.text} = ${/^\{[^\n]/.test(text) ? '\n ' : ''}` : '';
     return {
       shape: 'lines',
       lines: linesOf(`${label}${text}`),

@@ -17,7 +17,8 @@ test.each([
     ['struct list_head {', '    struct list_head *next;', '    struct list_head *prev;', '}', 'SIZE: 16'],
   ],
   ['whatis NR_FREE_PAGES', ['NR_FREE_PAGES = 0']],
-  ['whatis nr_threads', ['<data variable, its type is not known> nr_threads;']],
+  ['whatis nr_threads', ['int nr_threads;']],
+  ['whatis cpu_bit_bitmap', ['<data variable, its type is not known> cpu_bit_bitmap;']],
 ])('%s', (line, lines) => {
   expect(run(line).lines).toEqual(lines);
 });

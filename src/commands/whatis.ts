@@ -5,7 +5,8 @@ import { defineCommand } from '../model/command.ts';
 import type { Program } from '../program/program.ts';
 import { sizeOf, strip } from '../program/types.ts';
 import { declaration, definition, enumDefinition } from '../shell/c-types.ts';
-import { functionType, variableType } from '../shell/expression.ts';
+import { functionType } from '../shell/expression.ts';
+import { variableType } from '../shell/variable-types.ts';
 import { definitionLines, structSpec } from '../shell/struct-view.ts';
 
 export default defineCommand({

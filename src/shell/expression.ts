@@ -6,9 +6,8 @@
  * member)`. Nothing is ever called or written.
  */
 import { add, diff, virt, type VirtAddr } from '../base/address.ts';
-import { attempt, LookupError, UsageError } from '../base/errors.ts';
+import { LookupError, UsageError } from '../base/errors.ts';
 import type { CType } from '../debuginfo/type.ts';
-import { GLOBAL_TYPES } from '../program/globals.ts';
 import type { Program } from '../program/program.ts';
 import { sizeOf, strip } from '../program/types.ts';
 import { cTypeName } from './c-types.ts';
@@ -16,6 +15,7 @@ import { bytesPlace, memoryPlace, type Place, scalar } from './c-value.ts';
 import { type Expression, parseExpression, type TypeName } from './expression-parser.ts';
 import { findMember, memberNames } from './members.ts';
 import { nearestSymbol } from './symbol-names.ts';
+import { variableType } from './variable-types.ts';
 import { nearest } from '../base/nearest.ts';
 
 export interface CValue {
@@ -329,14 +329,6 @@ function memberPath(expression: Expression): string {
   if (expression.kind === 'index' && expression.index.kind === 'number')
     return `${memberPath(expression.object)}[${expression.index.value}]`;
   throw new UsageError('this is no path of members');
-}
-
-/** Type of a global variable; undefined when nobody knows it. */
-export function variableType(program: Program, name: string): CType | undefined {
-  return (
-    attempt(() => program.global(name).type) ??
-    (Object.hasOwn(GLOBAL_TYPES, name) ? undefined : program.types.variable(name))
-  );
 }
 
 /** Type of a function, where a source of types knows it. */

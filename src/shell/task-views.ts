@@ -53,7 +53,11 @@ export function relativesOf(context: CommandContext, tasks: readonly Task[], vie
       };
     }
     const chain = [task];
-    for (let parent = task.idle ? undefined : parentOf(task); parent !== undefined && !chain.includes(parent); parent = parentOf(parent)) {
+    for (
+      let parent = task.idle ? undefined : parentOf(task);
+      parent !== undefined && !chain.includes(parent);
+      parent = parentOf(parent)
+    ) {
       chain.unshift(parent);
       if (chain.length > MAX_PARENTS) break;
     }
