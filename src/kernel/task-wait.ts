@@ -1,0 +1,150 @@
+/**
+ * What a sleeping task waits for beside locks (lock-wait.ts has those): the objects on its own stack that stand in a queue,
+ * a completion, a timer, a futex, a file lock; then what these lie in. The functions on the stack narrow the search, and
+ * answer alone only where no structure does. What is not known keeps the function that it sleeps in as its wait channel.
+ */
+import type { VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import type { Task } from './sched.ts';
+import type { NamedFrame } from './stack.ts';
+import { findUserFault } from './userfaultfd.ts';
+import { completionWait, type Machine, vforkChildren } from './wait-completions.ts';
+import { functionWait, isIdleLoop } from './wait-functions.ts';
+import type { FoundWait, TaskWait } from './wait-kinds.ts';
+import { fileAround, placeOf } from './wait-objects.ts';
+import { bitWait, pageWait } from './wait-pages.ts';
+import {
+  type HeadCache,
+  queuedEntries,
+  type QueuedEntry,
+  simpleEntries,
+  sleeperStack,
+  type SleeperStack,
+} from './wait-shapes.ts';
+import { timerOf, waitClocks } from './wait-timers.ts';
+import { childWait, fileLockWait, futexWait, pollWait } from './wait-users.ts';
+import { readWorkers } from './wait-work.ts';
+
+/** What all searches in one dump share. */
+export interface WaitSearch extends Machine {
+  readonly program: Program;
+  readonly heads: HeadCache;
+  readonly isTask: (address: VirtAddr) => boolean;
+}
+
+/**
+ * Prepares the searches.
+ * @param tasks - all tasks, each a `struct task_struct`
+ * @throws nothing for what the dump holds
+ */
+export function waitSearch(program: Program, tasks: readonly Task[]): WaitSearch {
+  const addresses = new Set(tasks.map(({ address }) => address));
+  return {
+    program,
+    tasks,
+    isTask: (address) => addresses.has(address),
+    heads: new Map(),
+    clocks: waitClocks(program),
+    workers: readWorkers(program, tasks),
+    vforks: vforkChildren(program, tasks),
+  };
+}
+
+const SCHEDULER =
+  /^(__schedule|schedule(_|$)|_*cond_resched|io_schedule|__switch_to|preempt_schedule|rt_mutex_schedule|wait_for_completion|__wait_for_common|wait_woken$|do_wait$)/;
+
+/**
+ * @param task - a `struct task_struct`
+ * @param frames - its stack
+ * @returns undefined for one that does not sleep
+ * @throws nothing for what the dump holds: what cannot be read is an unknown wait
+ */
+export function taskWait(search: WaitSearch, task: Task, frames: readonly NamedFrame[]): TaskWait | undefined {
+  if (!task.state.sleeping || task.running || task.idle || task.state.exitState !== 0n) return undefined;
+  const { program, isTask, heads, clocks } = search;
+  const stack = attempt(() => sleeperStack(program, task.address, frames, isTask, heads));
+  const timer = stack === undefined ? undefined : timerOf(stack, clocks);
+  const inIoWait =
+    attempt(() => program.tryField('struct task_struct', 'in_iowait')?.u64(task.address) === 1n) ?? false;
+  const idle = task.kthread && isIdleLoop(frames) ? ({ kind: 'idle', what: 'for work' } as const) : undefined;
+  const found = idle ?? (stack && foundOn(search, stack)) ?? functionWait(frames, task.kthread, inIoWait);
+  const queued = found === undefined && stack !== undefined ? attempt(() => anyQueue(stack)) : undefined;
+  const channel = frames.find(({ func }) => func !== undefined && !SCHEDULER.test(func))?.func;
+  const none: FoundWait =
+    timer === undefined
+      ? { kind: 'unknown', what: channel === undefined ? 'for something unknown' : `in ${channel}` }
+      : { kind: 'timer', what: `for a timer${channel === undefined ? '' : `, in ${channel}`}`, proof: 'structure' };
+  return {
+    object: undefined,
+    name: undefined,
+    awaited: [],
+    proof: timer !== undefined && found?.kind === 'timer' ? 'structure' : 'function',
+    ...(found ?? queued ?? none),
+    left: timer?.left,
+    channel,
+  };
+}
+
+/** The first that proves itself; one that cannot be read does not keep the others from it. */
+function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined {
+  const { program, tasks } = search;
+  const entries = attempt(() => queuedEntries(stack)) ?? [];
+  for (const entry of entries) {
+    const found =
+      attempt(() => pageWait(program, entry)) ??
+      attempt(() => bitWait(program, entry)) ??
+      attempt(() => childWait(stack, entry, tasks)) ??
+      attempt(() => fileLockWait(stack, entry, tasks)) ??
+      attempt(() => completionWait(stack, entry, search));
+    if (found !== undefined) return found;
+  }
+  for (const entry of attempt(() => simpleEntries(stack)) ?? []) {
+    const found = attempt(() => completionWait(stack, entry, search));
+    if (found !== undefined) return found;
+  }
+  const fault = attempt(() => userFault(stack));
+  if (fault !== undefined) return fault;
+  for (const entry of entries) {
+    const found = fileWait(stack, entry);
+    if (found !== undefined) return found;
+  }
+  return attempt(() => futexWait(stack)) ?? attempt(() => pollWait(stack));
+}
+
+/** A queue inside an open file of the sleeper. */
+function fileWait({ program, task }: SleeperStack, { queue }: QueuedEntry): FoundWait | undefined {
+  const owner = queue === undefined ? undefined : fileAround(program, task, queue);
+  if (owner === undefined) return undefined;
+  const { kind, address, ctype, what, name } = owner;
+  return { kind, what: `for ${what}`, name, object: { address, ctype }, proof: 'structure' };
+}
+
+/** A wait queue of which nothing more is known than where it lies. */
+function anyQueue(stack: SleeperStack): FoundWait | undefined {
+  const { program } = stack;
+  for (const { queue } of [...queuedEntries(stack), ...simpleEntries(stack)]) {
+    if (queue === undefined) continue;
+    const place = placeOf(program, queue);
+    return {
+      kind: 'wait-queue',
+      what: `on a wait queue${place === undefined ? '' : ` in ${place.what}`}`,
+      name: place?.name,
+      object: { address: queue, ctype: 'struct wait_queue_head' },
+      proof: 'structure',
+    };
+  }
+  return undefined;
+}
+
+function userFault({ program, task, words, frames }: SleeperStack): FoundWait | undefined {
+  if (!frames.some(({ func }) => func === 'handle_userfault')) return undefined;
+  const fault = findUserFault(program, task, words);
+  if (fault === undefined) return undefined;
+  return {
+    kind: 'user-fault',
+    what: `for an answer of user space to its page fault at 0x${fault.address.toString(16)}`,
+    object: { address: fault.ctx, ctype: 'struct userfaultfd_ctx' },
+    proof: 'structure',
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * Waits for a `struct completion` (include/linux/completion.h), and who is to complete it: the child of vfork(2), the
+ * kernel worker that runs a flushed work item, the grace period of RCU.
+ */
+import { add, isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import type { Task } from './sched.ts';
+import type { WaitClocks } from './wait-timers.ts';
+import type { Awaited, FoundWait } from './wait-kinds.ts';
+import { placeOf } from './wait-objects.ts';
+import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
+import { flushedWork, flushedQueue, type WorkerOf } from './wait-work.ts';
+
+/** What the search for the one who completes needs of the whole machine. */
+export interface Machine {
+  readonly tasks: readonly Task[];
+  readonly clocks: WaitClocks;
+  readonly workers: WorkerOf;
+  /** `task_struct.vfork_done` of each task that has one. */
+  readonly vforks: ReadonlyMap<VirtAddr, VirtAddr>;
+}
+
+/** Functions that wait for a completion, in all kernels since 2.6.32. */
+const COMPLETION = /^(__)?wait_for_(common|completion\w*)$/;
+
+/**
+ * A wait for a `struct completion`.
+ * @param entry - of the task, in a queue
+ * @returns undefined when the queue is not that of a completion
+ * @throws FaultError, LookupError
+ */
+export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, machine: Machine): FoundWait | undefined {
+  const { program, frames } = stack;
+  // A swait_queue_head since 5.7, a wait_queue_head before: each lies in all kinds of objects.
+  if (queue === undefined || !frames.some(({ func }) => func !== undefined && COMPLETION.test(func))) return undefined;
+  const completion = program.field('struct completion', 'wait').container(queue);
+  if (program.field('struct completion', 'done').number(completion) !== 0) return undefined;
+  const object = { address: completion, ctype: 'struct completion' };
+  const proof = 'structure';
+  const child = vforkChild(machine, completion);
+  if (child !== undefined)
+    return {
+      kind: 'child',
+      what: 'for the child of its vfork to call exec or to end',
+      object,
+      proof,
+      awaited: [child],
+    };
+  const own = isOnStack(stack, completion);
+  if (own) {
+    const work =
+      attempt(() => flushedWork(stack, completion, machine.workers)) ??
+      attempt(() => flushedQueue(stack, completion, machine.workers));
+    if (work !== undefined) return work;
+    const grace = attempt(() => gracePeriod(stack, completion, machine));
+    if (grace !== undefined) return grace;
+  }
+  const caller = callerOf(stack);
+  const place = own ? undefined : placeOf(program, completion);
+  const whose = place === undefined ? (own ? ' on its own stack' : '') : ` in ${place.what}`;
+  return {
+    kind: 'completion',
+    what: `for a completion${caller === undefined ? '' : `, in ${caller}`},${whose}`.replace(/,$/, ''),
+    name: place?.name,
+    object,
+    proof,
+  };
+}
+
+/** The first function that is not part of waiting itself. */
+function callerOf({ frames }: SleeperStack): string | undefined {
+  return frames.find(
+    ({ func }) =>
+      func !== undefined && !COMPLETION.test(func) && !/^(__)?schedule|^io_schedule|wait_for_common/.test(func),
+  )?.func;
+}
+
+function vforkChild({ vforks }: Machine, completion: VirtAddr): Awaited | undefined {
+  const task = vforks.get(completion);
+  return task === undefined ? undefined : { task, certainty: 'exact', why: 'its vfork_done is the completion' };
+}
+
+/** Each task by its `vfork_done`, a `struct completion *` that its parent waits for. @throws nothing for what the dump holds */
+export function vforkChildren(program: Program, tasks: readonly Task[]): ReadonlyMap<VirtAddr, VirtAddr> {
+  const field = attempt(() => program.tryField('struct task_struct', 'vfork_done'));
+  const found = new Map<VirtAddr, VirtAddr>();
+  if (field === undefined) return found;
+  for (const { address } of tasks) {
+    const done = attempt(() => field.pointer(address));
+    if (done !== undefined && isKernel(done)) found.set(done, address);
+  }
+  return found;
+}
+
+const SYNCHRONIZE =
+  /^(__wait_rcu_gp|wait_rcu_gp|synchronize_rcu\w*|synchronize_sched\w*|synchronize_srcu\w*|__synchronize_srcu|rcu_barrier\w*)$/;
+
+/** `struct rcu_synchronize` around the completion: queued as a callback of RCU that completes it. */
+function gracePeriod(stack: SleeperStack, completion: VirtAddr, machine: Machine): FoundWait | undefined {
+  const { program, frames } = stack;
+  const func = frames.find((frame) => frame.func !== undefined && SYNCHRONIZE.test(frame.func))?.func;
+  if (func === undefined) return undefined;
+  const around = program.field('struct rcu_synchronize', 'completion').container(completion);
+  // `head` comes first, and its second word is the function that is called.
+  const call = program.symbols.at(program.memory.readPointer(add(around, 8)));
+  if (call?.name !== 'wakeme_after_rcu') return undefined;
+  const sleepable = /srcu/.test(func);
+  const state = sleepable ? undefined : attempt(() => rcuState(program, machine.clocks));
+  const kthread = state?.kthread;
+  return {
+    kind: 'grace-period',
+    what: `for a grace period of ${sleepable ? 'SRCU' : 'RCU'}${state?.text ?? ''}`,
+    object: { address: around, ctype: 'struct rcu_synchronize' },
+    proof: 'structure',
+    awaited:
+      kthread === undefined
+        ? []
+        : [{ task: kthread, certainty: 'inferred', why: 'rcu_state.gp_kthread ends the grace periods' }],
+  };
+}
+
+/** `rcu_state`, one since 4.20 or so (commit 358be2d36de4 "rcu: Remove RCU_STATE_INITIALIZER()"). */
+function rcuState(
+  program: Program,
+  { jiffies, hz }: WaitClocks,
+): { readonly kthread: VirtAddr | undefined; readonly text: string } {
+  const at = program.symbol('rcu_state').address;
+  const field = (path: string) => program.field('struct rcu_state', path);
+  const kthread = field('gp_kthread').pointer(at);
+  const start = field('gp_start').u64(at);
+  const running = (field('gp_seq').u64(at) & 3n) !== 0n;
+  let text = '';
+  if (running && jiffies !== undefined && hz !== undefined && jiffies >= start)
+    text = `; one has been running for ${Number(jiffies - start) / hz} s`;
+  return { kthread: isKernel(kthread) ? kthread : undefined, text };
+}

@@ -1,0 +1,68 @@
+/** What a sleeping task can wait for beside a lock, as task-wait.ts and its parts (wait-*.ts) find it. */
+import type { VirtAddr } from '../base/address.ts';
+import type { Nanoseconds } from '../base/units.ts';
+
+export type WaitKind =
+  | 'completion'
+  | 'wait-queue'
+  | 'bit'
+  | 'page'
+  | 'buffer'
+  | 'io'
+  | 'journal'
+  | 'work'
+  | 'grace-period'
+  | 'futex'
+  | 'file-lock'
+  | 'pipe'
+  | 'socket'
+  | 'terminal'
+  | 'poll'
+  | 'events'
+  | 'user-fault'
+  | 'fuse'
+  | 'child'
+  | 'signal'
+  | 'timer'
+  | 'tracer'
+  | 'core-dump'
+  | 'exec'
+  | 'exit'
+  | 'frozen'
+  | 'throttled'
+  | 'reclaim'
+  | 'out-of-memory'
+  /** A kernel thread without work. */
+  | 'idle'
+  | 'unknown';
+
+/** A task that has to act before the wait ends. */
+export interface Awaited {
+  /** `struct task_struct *`. */
+  readonly task: VirtAddr;
+  /** `exact`: a structure names it; `inferred`: it is what usually ends such waits. */
+  readonly certainty: 'exact' | 'inferred';
+  /** What says so: 'its vfork_done is the completion'. */
+  readonly why: string;
+}
+
+export interface TaskWait {
+  readonly kind: WaitKind;
+  /** The object that the task waits for, such as a `struct completion`; undefined where none was found. */
+  readonly object: { readonly address: VirtAddr; readonly ctype: string } | undefined;
+  /** Fits after 'waits': 'for a child to end', 'in msleep'. Our own words. */
+  readonly what: string;
+  /** A name out of the dump that belongs behind it: a path. */
+  readonly name: string | undefined;
+  /** `structure`: objects in memory prove it; `function`: the functions on the stack alone say it. */
+  readonly proof: 'structure' | 'function';
+  /** The task that has to act; several when any of them would do. */
+  readonly awaited: readonly Awaited[];
+  /** How long until a timer ends the wait at the latest; negative when it is overdue. */
+  readonly left: Nanoseconds | undefined;
+  /** First function below the scheduler. */
+  readonly channel: string | undefined;
+}
+
+/** What the parts find; the rest is filled in by `taskWait`. */
+export type FoundWait = Pick<TaskWait, 'kind' | 'what'> & Partial<Omit<TaskWait, 'kind' | 'what' | 'channel' | 'left'>>;

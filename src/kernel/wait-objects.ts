@@ -1,0 +1,101 @@
+/**
+ * What a wait queue or a completion belongs to: an open file of the sleeper itself (pipe, epoll, eventfd, terminal,
+ * socket), a variable of the kernel or a module, or at least the slab cache whose object it lies in.
+ */
+import { type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import { descriptorTable, readFile } from './files.ts';
+import { slabObjectAt } from './slab.ts';
+import { offsetWithin } from './wait-shapes.ts';
+import type { WaitKind } from './wait-kinds.ts';
+
+/** The `private_data` of an open file, by the symbol of its operations. */
+const FILE_OBJECTS: {
+  readonly [operations: string]: { readonly type: string; readonly kind: WaitKind; readonly what: string };
+} = {
+  pipefifo_fops: { type: 'struct pipe_inode_info', kind: 'pipe', what: 'the pipe' },
+  eventpoll_fops: { type: 'struct eventpoll', kind: 'events', what: 'events of the epoll instance' },
+  eventfd_fops: { type: 'struct eventfd_ctx', kind: 'events', what: 'the eventfd' },
+  timerfd_fops: { type: 'struct timerfd_ctx', kind: 'timer', what: 'the timerfd' },
+  inotify_fops: { type: 'struct fsnotify_group', kind: 'events', what: 'events of the inotify instance' },
+  fanotify_fops: { type: 'struct fsnotify_group', kind: 'events', what: 'events of the fanotify instance' },
+  userfaultfd_fops: { type: 'struct userfaultfd_ctx', kind: 'events', what: 'events of the userfaultfd' },
+  socket_file_ops: { type: 'struct socket', kind: 'socket', what: 'the socket' },
+};
+
+export interface QueueOwner {
+  readonly kind: WaitKind;
+  readonly address: VirtAddr;
+  readonly ctype: string;
+  /** 'the pipe', 'the global oom_reaper_wait'. */
+  readonly what: string;
+  readonly name: string | undefined;
+}
+
+/**
+ * The open file of a task around a wait queue.
+ * @param task - `struct task_struct *`
+ * @param queue - `struct wait_queue_head *`
+ * @returns undefined when it lies in none of those that are known
+ * @throws nothing for what the dump holds
+ */
+export function fileAround(program: Program, task: VirtAddr, queue: VirtAddr): QueueOwner | undefined {
+  const table = attempt(() => descriptorTable(program, task));
+  for (const { fd, file } of table?.descriptors ?? []) {
+    const { operationsName, privateData, path } = attempt(() => readFile(program, file)) ?? {};
+    if (operationsName === undefined || privateData === undefined) continue;
+    const name = path === undefined ? `descriptor ${fd}` : `${path.text} (descriptor ${fd})`;
+    const known = FILE_OBJECTS[operationsName];
+    if (known !== undefined && isInside(program, privateData, known.type, queue))
+      return { kind: known.kind, address: privateData, ctype: known.type, what: known.what, name };
+    const other = attempt(() => socketOrTerminal(program, operationsName, privateData, queue));
+    if (other !== undefined) return { ...other, name };
+  }
+  return undefined;
+}
+
+/** Objects one step behind `private_data`: `struct socket.sk`, and `struct tty_file_private.tty` (since 2.6.36). */
+function socketOrTerminal(
+  program: Program,
+  operations: string,
+  data: VirtAddr,
+  queue: VirtAddr,
+): Omit<QueueOwner, 'name'> | undefined {
+  if (operations === 'socket_file_ops') {
+    const address = program.field('struct socket', 'sk').pointer(data);
+    const ctype = 'struct sock';
+    return isInside(program, address, ctype, queue)
+      ? { kind: 'socket', address, ctype, what: 'the lock of the socket' }
+      : undefined;
+  }
+  if (operations !== 'tty_fops' && operations !== 'console_fops' && operations !== 'hung_up_tty_fops') return undefined;
+  const address = program.field('struct tty_file_private', 'tty').pointer(data);
+  const ctype = 'struct tty_struct';
+  return isInside(program, address, ctype, queue)
+    ? { kind: 'terminal', address, ctype, what: 'the terminal' }
+    : undefined;
+}
+
+function isInside(program: Program, start: VirtAddr, type: string, at: VirtAddr): boolean {
+  const size = attempt(() => program.sizeOf(type));
+  return size !== undefined && offsetWithin(start, size, at) !== undefined;
+}
+
+/**
+ * What kernel memory a `void *` is in: 'the global rcu_state+16', 'a kmalloc-256 object'.
+ * @returns undefined when neither a symbol nor a slab cache covers it
+ * @throws nothing for what the dump holds
+ */
+export function placeOf(program: Program, at: VirtAddr): { readonly what: string; readonly name: string } | undefined {
+  const symbol = attempt(() => program.symbols.at(at));
+  if (symbol !== undefined && !program.isText(at)) {
+    const spelled = symbol.offset === 0 ? symbol.name : `${symbol.name}+${symbol.offset}`;
+    return {
+      what: 'the global',
+      name: symbol.module === undefined ? spelled : `${spelled} of module ${symbol.module}`,
+    };
+  }
+  const object = attempt(() => slabObjectAt(program, at));
+  return object === undefined ? undefined : { what: 'an object of the slab cache', name: object.cacheName };
+}

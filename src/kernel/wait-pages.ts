@@ -1,0 +1,121 @@
+/**
+ * Waits for a bit in a word: of a page or folio (locked, under writeback), a buffer head, an inode. The key lies on the
+ * stack beside the entry of the wait queue: `struct wait_page_queue`, `struct wait_bit_queue_entry` (include/linux/pagemap.h,
+ * wait_bit.h). Nobody is recorded as the owner of a locked page.
+ */
+import { isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import { pathOfInode, readInode } from './inode.ts';
+import { slabObjectAt } from './slab.ts';
+import type { FoundWait } from './wait-kinds.ts';
+import { placeOf } from './wait-objects.ts';
+import type { QueuedEntry } from './wait-shapes.ts';
+
+/** BH_Lock, enum bh_state_bits. */
+const BH_LOCK = 2n;
+
+/** A wait for a `struct folio` or page, by its entry with `wake_page_function`. @throws FaultError, LookupError */
+export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundWait | undefined {
+  if (func !== 'wake_page_function') return undefined;
+  const key = program.field('struct wait_page_queue', 'wait').container(entry);
+  // `folio` since 5.16 (commit 020853b6f5ea), `page` before.
+  const page = program.firstField('struct wait_page_queue', ['folio', 'page']).pointer(key);
+  const bit = program.field('struct wait_page_queue', 'bit_nr').value(key);
+  if (!isKernel(page)) return undefined;
+  const until =
+    bit === program.enumerator('PG_locked')
+      ? 'to be unlocked'
+      : bit === program.enumerator('PG_writeback')
+        ? 'to be written back'
+        : `to lose its flag ${bit}`;
+  const of = attempt(() => fileOfPage(program, page));
+  return {
+    kind: 'page',
+    what: `for a page ${until}${of === undefined ? '' : `: page ${of.index} of`}`,
+    name: of?.name,
+    object: {
+      address: page,
+      ctype: program.tryField('struct folio', 'mapping') === undefined ? 'struct page' : 'struct folio',
+    },
+    proof: 'structure',
+  };
+}
+
+/** The file and the index in it. */
+function fileOfPage(program: Program, page: VirtAddr): { readonly index: bigint; readonly name: string } | undefined {
+  const type = program.tryField('struct folio', 'mapping') === undefined ? 'struct page' : 'struct folio';
+  const mapping = program.field(type, 'mapping').pointer(page);
+  // The low bits mark anonymous and movable pages.
+  if (!isKernel(mapping) || (mapping & 3n) !== 0n) return undefined;
+  const index = program.field(type, 'index').u64(page);
+  const host = program.field('struct address_space', 'host').pointer(mapping);
+  return { index, name: nameOfInode(program, host) };
+}
+
+/** What a `struct inode` is: 'the file /x (ext4)'. @throws FaultError, LookupError, ValidationError when it is none */
+export function nameOfInode(program: Program, address: VirtAddr): string {
+  const inode = readInode(program, address);
+  const path = attempt(() => pathOfInode(program, address));
+  if (path === undefined && inode.kind === 'block device') {
+    // The inodes of bdev itself have no entries. 12 bits of major number before 20 of minor.
+    const device = program.field('struct inode', 'i_rdev').number(address);
+    return `the block device ${device >>> 20}:${device & 0xfffff}`;
+  }
+  return `the ${inode.kind} ${path?.text ?? `with inode number ${inode.number}`} (${inode.fsType})`;
+}
+
+/** A wait for a bit or a variable, by the `struct wait_bit_queue_entry` around its entry with `wake_bit_function` or `var_wake_function`. @throws as above */
+export function bitWait(program: Program, { entry, func }: QueuedEntry): FoundWait | undefined {
+  if (func !== 'wake_bit_function' && func !== 'var_wake_function') return undefined;
+  // `wq_entry` since 4.13 (commit 2141713616c6), `wait` in struct wait_bit_queue before.
+  const renamed = program.tryField('struct wait_bit_queue_entry', 'wq_entry');
+  const type = renamed === undefined ? 'struct wait_bit_queue' : 'struct wait_bit_queue_entry';
+  const key = (renamed ?? program.field(type, 'wait')).container(entry);
+  const word = program.field(type, 'key.flags').pointer(key);
+  const bit = program.field(type, 'key.bit_nr').value(key);
+  if (!isKernel(word)) return undefined;
+  const object = { address: word, ctype: func === 'var_wake_function' ? 'void' : 'unsigned long' };
+  if (func === 'var_wake_function') {
+    const place = placeOf(program, word);
+    return {
+      kind: 'bit',
+      what: `for a variable to change${inThe(place?.what)}`,
+      name: place?.name,
+      object,
+      proof: 'structure',
+    };
+  }
+  const buffer = attempt(() => bufferWait(program, word, bit));
+  if (buffer !== undefined) return buffer;
+  const inode = attempt(() => program.field('struct inode', 'i_state').container(word));
+  const named = inode === undefined ? undefined : attempt(() => nameOfInode(program, inode));
+  if (named !== undefined && attempt(() => slabObjectAt(program, word)?.cacheName.includes('inode')) === true)
+    return { kind: 'bit', what: `for bit ${bit} in i_state of`, name: named, object, proof: 'structure' };
+  const place = placeOf(program, word);
+  return {
+    kind: 'bit',
+    what: `for bit ${bit} of a word${inThe(place?.what)}`,
+    name: place?.name,
+    object,
+    proof: 'structure',
+  };
+}
+
+const inThe = (what: string | undefined): string => (what === undefined ? '' : ` in ${what}`);
+
+/** `struct buffer_head`: its `b_state` is its first member in all kernels. */
+function bufferWait(program: Program, word: VirtAddr, bit: bigint): FoundWait | undefined {
+  const slab = slabObjectAt(program, word);
+  if (slab?.cacheName !== 'buffer_head') return undefined;
+  const head = program.field('struct buffer_head', 'b_state').container(word);
+  if (head !== slab.start) return undefined;
+  const block = program.field('struct buffer_head', 'b_blocknr').u64(head);
+  const until = bit === BH_LOCK ? 'to be read or written' : `to lose its flag ${bit}`;
+  return {
+    kind: 'buffer',
+    what: `for block ${block} ${until}`,
+    object: { address: head, ctype: 'struct buffer_head' },
+    proof: 'structure',
+  };
+}
