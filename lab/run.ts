@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly input?: string;
   /** A file to read as standard input, in place of `input`. */
   readonly stdin?: string;
+  /** A file that gets what is printed, in place of what `run` returns. */
+  readonly stdout?: string;
   /** Milliseconds; ten minutes when missing. */
   readonly timeout?: number;
 }
@@ -28,22 +30,24 @@ export interface RunOptions {
  */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): string {
   const stdin = options.stdin === undefined ? undefined : openSync(options.stdin, 'r');
+  const stdout = options.stdout === undefined ? undefined : openSync(options.stdout, 'w');
   const done = spawnSync(program, args, {
     cwd: options.cwd,
     env: { ...process.env, LC_ALL: 'C', ...options.env },
     encoding: 'utf8',
-    ...(stdin === undefined ? { input: options.input ?? '' } : { stdio: [stdin, 'pipe', 'pipe'] }),
+    ...(stdin === undefined ? { input: options.input ?? '' } : {}),
+    stdio: [stdin ?? 'pipe', stdout ?? 'pipe', 'pipe'],
     maxBuffer: 256 << 20,
     timeout: options.timeout ?? 600_000,
     killSignal: 'SIGKILL',
   });
-  if (stdin !== undefined) closeSync(stdin);
+  for (const fd of [stdin, stdout]) if (fd !== undefined) closeSync(fd);
   if (done.error !== undefined) throw new LabError(`${program}: ${done.error.message}`);
   if (done.status !== 0) {
-    const said = `${done.stdout}\n${done.stderr}`.trim().split('\n').slice(-15).join('\n');
+    const said = `${stdout === undefined ? done.stdout : ''}\n${done.stderr}`.trim().split('\n').slice(-15).join('\n');
     throw new LabError(`${program} ${args.join(' ')}\nexit ${done.status ?? done.signal}\n${said}`);
   }
-  return done.stdout;
+  return stdout === undefined ? done.stdout : '';
 }
 
 /** The full path of a program, or undefined when it is not installed. */

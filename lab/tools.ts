@@ -68,9 +68,10 @@ export function sidLoader(): string[] {
   return [loader, '--library-path', libraries];
 }
 
-/** Runs sid's makedumpfile, its standard input from a file when one is given. */
-export function makedumpfile(args: readonly string[], stdin?: string): string {
+/** Runs sid's makedumpfile, its standard input from a file and its output into one when they are given. */
+export function makedumpfile(args: readonly string[], stdin?: string, stdout?: string): string {
   const [loader = '', ...words] = sidLoader();
   const program = join(sidRoot(), 'usr/bin/makedumpfile');
-  return run(loader, [...words, program, ...args], stdin === undefined ? {} : { stdin });
+  const options = { ...(stdin === undefined ? {} : { stdin }), ...(stdout === undefined ? {} : { stdout }) };
+  return run(loader, [...words, program, ...args], options);
 }

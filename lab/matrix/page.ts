@@ -1,0 +1,171 @@
+/** docs/support.md, from the cells: what is proven on a real dump, what on a synthetic one only, and what is not proven. */
+import type { Cell, Matrix } from './cells.ts';
+import { FORMATS } from './formats.ts';
+import { MATRIX_GUESTS, MATRIX_KERNELS, PAGING } from './guests.ts';
+import type { SyntheticLayout } from './synthetic.ts';
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+}
+
+/** What a cell says; `notes` collects why one is not simply proven. */
+function wordOf(cell: Cell | undefined, notes: string[]): string {
+  if (cell === undefined) return 'unproven';
+  const note = noteOf(cell);
+  if (note === '') return cell.origin === 'as written' ? 'proven' : `proven, ${cell.origin}`;
+  if (!notes.includes(note)) notes.push(note);
+  return `${cell.verdict === 'right' ? 'proven' : `**${cell.verdict}**`} [${notes.indexOf(note) + 1}]`;
+}
+
+function noteOf(cell: Cell): string {
+  const said = [
+    ...(cell.verdict === 'right' ? [] : [cell.why]),
+    ...(cell.verdict === 'right' && cell.complete === false ? [`marked as partial: ${reasonOf(cell)}`] : []),
+    ...(cell.verdict === 'right' && cell.unproven.length > 0 ? [`unproven layouts: ${cell.unproven.join('; ')}`] : []),
+    ...(cell.verdict === 'right' && cell.confidence !== 'certain'
+      ? [`the first finding is ${cell.confidence ?? 'unsure'}`]
+      : []),
+  ];
+  return said.join('; ');
+}
+
+/** Counts differ from dump to dump: they are left out, so that equal reasons have one note. */
+function reasonOf(cell: Cell): string {
+  return cell.problems.join('; ').replaceAll(/\b\d[\d,]*\b/g, 'N') || 'not everything could be read';
+}
+
+function releases(cells: readonly Cell[]): ReadonlyMap<string, string> {
+  return new Map(cells.map(({ kernel, release }) => [kernel, release]));
+}
+
+function formatTable(cells: readonly Cell[], notes: string[]): string[] {
+  const known = releases(cells);
+  const columns = MATRIX_KERNELS.flatMap((kernel) =>
+    Object.keys(PAGING).map((paging) => ({ kernel, paging, head: `${known.get(kernel) ?? kernel} ${paging}` })),
+  );
+  const rows = FORMATS.map(({ name }) => [
+    name,
+    ...columns.map(({ kernel, paging }) =>
+      wordOf(
+        cells.find((cell) => cell.kernel === kernel && cell.guest === paging && cell.format === name),
+        notes,
+      ),
+    ),
+  ]);
+  return table(['format', ...columns.map(({ head }) => head)], rows);
+}
+
+function machineTable(cells: readonly Cell[], notes: string[]): string[] {
+  const formats = FORMATS.filter(({ always }) => always).map(({ name }) => name);
+  const guests = MATRIX_GUESTS.filter(({ thorough }) => !thorough);
+  const rows = guests.map(({ kernel, name }) => {
+    const own = cells.filter((cell) => cell.kernel === kernel && cell.guest === name);
+    const seen = own.find(({ onlineCpus }) => onlineCpus !== undefined);
+    const cpus = seen === undefined ? '' : `${seen.onlineCpus ?? '?'} of ${seen.possibleCpus ?? '?'}`;
+    return [
+      name,
+      own[0]?.release ?? kernel,
+      cpus,
+      seen === undefined ? '' : String(seen.modules ?? ''),
+      ...formats.map((format) =>
+        wordOf(
+          own.find((cell) => cell.format === format),
+          notes,
+        ),
+      ),
+    ];
+  });
+  return table(['machine', 'kernel', 'CPUs online, possible', 'modules', ...formats], rows);
+}
+
+function layoutTable(matrix: Matrix, synthetic: readonly SyntheticLayout[]): string[] {
+  const met = matrix.layouts.map(({ part, layout, provenOn, metOn }) => [
+    part,
+    layout,
+    provenOn.join(', ') || 'none',
+    metOn.join(', '),
+  ]);
+  const key = (part: string, layout: string): string => `${part}: ${layout}`;
+  const there = new Set(matrix.layouts.map(({ part, layout }) => key(part, layout)));
+  const others = synthetic
+    .filter(({ part, layout }) => !there.has(key(part, layout)))
+    .map(({ part, layout }) => [part, layout, 'none: synthetic only', 'none']);
+  return table(['part', 'layout', 'compared with the truth on', 'chosen under a right report on'], [...met, ...others]);
+}
+
+const TYPES: readonly (readonly string[])[] = [
+  ['5.10 to 7.2 with BTF', 'BTF in the dump', 'proven on real dumps: the tables above'],
+  [
+    '5.10, 6.1, 6.12 without BTF',
+    'none; what tasks need is found by what all tasks hold',
+    'proven on real dumps whose BTF was erased: log, symbols, tasks and stacks only; the report says so and calls nothing certain',
+  ],
+  [
+    '4.18 to 5.9',
+    'BTF since 5.2, else none',
+    'synthetic only: no package of such a kernel can be had; at most probable',
+  ],
+  ['any', 'a vmlinux with debug information', 'unproven: not read yet'],
+];
+
+const NOT_POSSIBLE = [
+  '* **Memory encryption (AMD SME, SEV):** QEMU without such a processor does not emulate it. The mask is taken from VMCOREINFO',
+  '  or the kernel; tried on synthetic dumps only.',
+  '* **Snappy:** no makedumpfile at hand has it built in. The pages of its uncompressed file are compressed anew by the lab.',
+  '* **LiME and raw memory:** written anew from what QEMU dumped; see [formats.md](formats.md) for real raw files.',
+  '* **7.2:** makedumpfile 1.7.8 does not know its `struct page`, and at level 31 leaves out pages that are in use. Its files are',
+  '  of level 1 (pages of zeros left out).',
+  '* **More than 255 possible CPUs on 6.12 and later:** its kernels are built for fewer with this option.',
+];
+
+/** The whole page. */
+export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayout[]): string {
+  const notes: string[] = [];
+  const { cells } = matrix;
+  const formats = formatTable(cells, notes);
+  const machines = machineTable(cells, notes);
+  const right = cells.filter(({ verdict }) => verdict === 'right').length;
+  return [
+    '# What is supported, and how that is known',
+    '',
+    'Written by `npm run lab -- matrix`; not edited by hand. Incident 1 of the [lab](../lab/README.md) (a directory that is locked by',
+    'a `getdents` which waits for its own userfaultfd) was brought about in a guest of each kind, and dumped in each format. A',
+    "cell is *proven* when the first finding of the report has the right cause, the right culprit, and the lock's address, as",
+    'the guest itself told them. *unproven*: no such dump was made. Numbers in brackets are notes below.',
+    '',
+    `**${cells.length} dumps: ${right} right, ${cells.length - right} not.**`,
+    '',
+    '## Kernels and formats',
+    '',
+    'Real dumps, of kernels as Debian builds them. *re-encoded* and *rewritten*: by the lab, from a real file in another form.',
+    '',
+    ...formats,
+    '',
+    '## Machines of other kinds',
+    '',
+    ...machines,
+    ...(notes.length === 0
+      ? []
+      : ['', ...notes.map((note, index) => `[${index + 1}] ${note}`).flatMap((line) => [line, ''])]),
+    '',
+    '## Where types come from',
+    '',
+    ...table(['kernel', 'types', 'how that is known'], TYPES),
+    '',
+    '## Layouts of structures',
+    '',
+    'Which form of a structure a kernel has is found by looking, never by its version. A report that rests on a form which no',
+    "real dump has proven says so, and calls nothing *certain*. The last column is this table's own.",
+    '',
+    ...layoutTable(matrix, synthetic),
+    '',
+    '## Not possible here',
+    '',
+    ...NOT_POSSIBLE,
+    '',
+  ]
+    .join('\n')
+    .replaceAll(/\n{3,}/g, '\n\n');
+}
