@@ -1,12 +1,11 @@
 /**
- * The command line of the lab: `make`, `list`, `score`, `damage`, `next-victim`.
+ * The command line of the lab: `make`, `list`, `score`, `damage`.
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
 import { makeVariant } from './make.ts';
-import { nextVictims } from './next-victim.ts';
 import { matrix, printMatrix } from './matrix.ts';
 import { LabError } from './run.ts';
 import { score } from './score.ts';
@@ -15,8 +14,7 @@ import { ensureTools } from './tools.ts';
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
-       npm run lab -- damage
-       npm run lab -- next-victim`;
+       npm run lab -- damage`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
   ensureTools();
@@ -62,8 +60,6 @@ async function main(): Promise<void> {
     console.log(printMatrix());
   } else if (command === 'matrix') {
     await matrix({ kernels: values.kernel ?? [], guests: values.guest ?? [], keep: values.keep });
-  } else if (command === 'next-victim') {
-    console.log(nextVictims());
   } else {
     throw new LabError(USAGE);
   }
