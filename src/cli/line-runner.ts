@@ -31,6 +31,8 @@ export interface RunnerOptions {
   readonly budget?: Budget;
   /** Whether Ctrl-C came while output was written, when the guard does not see it. */
   readonly interrupted?: () => boolean;
+  /** What was said of the dump as a whole: once is enough. Kept by whoever makes several runners. */
+  readonly said?: Set<string>;
   /** Collects answers as JSON instead of writing text. */
   readonly json?: JsonValue[];
   /** Opens the target of a line that goes to standard output: the shell's pager. */
@@ -47,9 +49,11 @@ export function worst(a: LineStatus, b: LineStatus): LineStatus {
 
 export class LineRunner {
   readonly #options: RunnerOptions;
+  readonly #said: Set<string>;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#said = options.said ?? new Set();
   }
 
   /** @throws CancelledError on Ctrl-C; the dump must be opened anew then. Never throws what a user did wrong. */
@@ -217,7 +221,13 @@ export class LineRunner {
     answer.finish();
     const { problems, failures } = answer.notes;
     for (const failure of failures) await this.#say(failure);
-    for (const problem of problems) await this.#say(`incomplete: ${problem}`);
+    for (const problem of problems) {
+      if (answer.aboutDump(problem)) {
+        if (this.#said.has(problem)) continue;
+        this.#said.add(problem);
+      }
+      await this.#say(`incomplete: ${problem}`);
+    }
     return failures.length > 0 ? EXIT.failed : problems.size > 0 ? EXIT.partial : EXIT.complete;
   }
 

@@ -94,6 +94,17 @@ test('the worst of all answers is the status; each says what was wrong', async (
   expect((await run(SAMPLE, '-c', 'ps -a 96')).status).toBe(1);
 });
 
+test('what is wrong with the dump as a whole is said once, and counts for each answer', async () => {
+  const path = tempFolder()('cut.vmcore');
+  const bytes = readFileSync(SAMPLE);
+  writeFileSync(path, bytes.subarray(0, Math.floor(bytes.length * 0.9)));
+  const { status, err } = await run(path, '-c', 'rd -p 1000000', '-c', 'help', '-c', 'sys -t');
+  expect([1, 5]).toContain(status);
+  const lines = err.split('\n').filter((line) => line !== '');
+  expect(lines.length).toBeGreaterThan(0);
+  expect(new Set(lines).size).toBe(lines.length);
+});
+
 test('--json is one document', async () => {
   const { status, out } = await run(SAMPLE, '--json', '-c', 'ps -S', '-c', 'ps -a 96', '-c', 'nosuch', '-c', 'ps | wc');
   expect(status).toBe(5);

@@ -58,6 +58,7 @@ class Shell {
   readonly #session: Session;
   readonly #terminal: Terminal;
   readonly #history: History;
+  readonly #said = new Set<string>();
   #console: Console;
   #interrupted = false;
 
@@ -149,7 +150,13 @@ class Shell {
   #runner(): LineRunner {
     const { stdout, env } = this.#io;
     const colour = wantsColour('auto', env, stdout);
-    const base = { io: this.#io, console: this.#console, colour, interrupted: () => this.#interrupted };
+    const base = {
+      io: this.#io,
+      console: this.#console,
+      colour,
+      said: this.#said,
+      interrupted: () => this.#interrupted,
+    };
     const command = stdout.isTTY ? pagerCommand(env) : undefined;
     if (command === undefined) return new LineRunner(base);
     const rows = (this.#terminal.output.rows || 24) - 1;

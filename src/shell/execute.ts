@@ -28,6 +28,8 @@ export interface Answer {
   readonly notes: Notes;
   /** Notes an error that the shape threw while it was shown. @throws it again when it is no answer (bug, Ctrl-C) */
   failed(error: unknown): void;
+  /** Whether a problem is one of the dump as a whole, which every command that reads it has. */
+  aboutDump(problem: string): boolean;
   /** To be called when the shape was shown: adds what the file itself lacks. */
   finish(): void;
 }
@@ -54,17 +56,19 @@ export class Console {
       const name = first?.text ?? '';
       notes.failures.push(error.message.startsWith(`${name}: `) ? error.message : `${name}: ${error.message}`);
     };
+    const whole = new Set<string>();
     const finish = (): void => {
       if (!used.program) return;
-      for (const problem of [...this.program.dump.problems, ...this.program.problems]) notes.problems.add(problem);
-      const lost = this.program.lostPages;
-      if (lost > 0) notes.problems.add(`pages that were needed are damaged or missing in the file: ${lost}`);
+      for (const problem of [...this.program.dump.problems, ...this.program.problems]) whole.add(problem);
+      if (this.program.lostPages > 0) whole.add('pages that were needed are damaged or missing in the file');
+      for (const problem of whole) notes.problems.add(problem);
     };
+    const aboutDump = (problem: string): boolean => whole.has(problem);
     try {
-      return { shape: this.#start(words, context), notes, failed, finish };
+      return { shape: this.#start(words, context), notes, failed, aboutDump, finish };
     } catch (error) {
       failed(error);
-      return { shape: undefined, notes, failed, finish };
+      return { shape: undefined, notes, failed, aboutDump, finish };
     }
   }
 
