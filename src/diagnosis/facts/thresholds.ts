@@ -72,3 +72,27 @@ export const MEMCG_FULL = 0.97;
 
 /** Files of one tmpfs are told as a cause of a shortage from this share of MemTotal on, like deleted ones. */
 export const TMPFS_SHARE = 0.2;
+
+/**
+ * Less than this share of MemTotal available is called tight: what holds much of memory is then told as a cause, and with
+ * more left only as context, as it may be meant. Three times SHORT_AVAILABLE: the next burst makes it short.
+ */
+export const TIGHT_AVAILABLE = 0.1;
+
+/**
+ * Pages that no counter has are told from this share of MemTotal on. Healthy machines have below 2 %; graphics and network
+ * drivers, and file systems with a cache of their own, some percent on purpose.
+ */
+export const PAGE_LEAK_SHARE = 0.15;
+
+/** One caller of vmalloc() is suspected of a leak from this share of MemTotal on, as with a slab cache. */
+export const VMALLOC_SHARE = 0.15;
+
+/**
+ * Page tables are told as a cause from this share of MemTotal on. They take 0.2 % of what they map with small pages; it
+ * needs a hundred processes that map the same to get here.
+ */
+export const PAGE_TABLE_SHARE = 0.2;
+
+/** Free pages of a hugetlb pool that nobody has reserved are told as a cause of a shortage from this share of MemTotal on. */
+export const HUGE_FREE_SHARE = 0.15;
