@@ -51,13 +51,27 @@ const FLAGS: readonly (readonly [letter: string, meaning: string])[] = [
  */
 export function taint(program: Program): Taint {
   const mask = program.memory.readU64(program.symbol('tainted_mask').address);
+  const flags = flagsOf(program, mask);
+  return { mask, letters: lettersOf(flags), flags };
+}
+
+/** The letters of a mask, such as `unsigned long taints` of a `struct module`: 'OE'; empty for none. */
+export function taintLetters(program: Program, mask: bigint): string {
+  return lettersOf(flagsOf(program, mask));
+}
+
+function lettersOf(flags: readonly TaintFlag[]): string {
+  return flags.map(({ letter }) => letter).join('');
+}
+
+function flagsOf(program: Program, mask: bigint): readonly TaintFlag[] {
   const flags: TaintFlag[] = [];
   for (let bit = 0; bit < 64; bit++) {
     if (((mask >> BigInt(bit)) & 1n) === 0n) continue;
     const own = attempt(() => letterOf(program, bit));
     flags.push({ bit, letter: own ?? FLAGS[bit]?.[0] ?? '?', meaning: FLAGS[bit]?.[1] });
   }
-  return { mask, letters: flags.map(({ letter }) => letter).join(''), flags };
+  return flags;
 }
 
 /** `taint_flags[bit].c_true`; undefined for a bit that the kernel gives no letter. */
