@@ -25,6 +25,8 @@ export interface Machine {
   readonly liveFormat: 'elf' | 'kdump-zlib';
   /** More words for the kernel's command line. */
   readonly cmdline: string;
+  /** Seconds that a guest goes on for after a live dump, until it tells `afterwards`; 0 for not at all. */
+  readonly goesOn: number;
   /** Seconds until the guest is given up. */
   readonly timeout: number;
   /** Bytes of the drive for the oracle. */
@@ -66,6 +68,16 @@ const isNumber = (text: unknown): text is string => typeof text === 'string' && 
 
 function field(messages: readonly Readonly<Record<string, unknown>>[], name: string): unknown {
   return messages.find((message) => name in message)?.[name];
+}
+
+/** Lets a guest that was dumped run on until it says what came of it. */
+async function untilAfterwards(truth: string, seconds: number): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (Date.now() < end) {
+    if (readMessages(truth).some(({ name }) => name === 'afterwards')) return;
+    await sleep(200);
+  }
+  if (seconds > 0) throw new LabError(`the guest said nothing for ${seconds} s after its dump; see ${truth}`);
 }
 
 /** Whether a file begins with the header of a tar: a drive that nothing was written to is zeroes. */
@@ -132,6 +144,7 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
           format: machine.liveFormat,
         });
         qmp.close();
+        await untilAfterwards(truth, machine.goesOn);
         break;
       }
       if (field(readMessages(truth), 'failed') !== undefined) break;

@@ -1,11 +1,12 @@
 /**
- * The command line of the lab: `make`, `list`, `score`, `damage`.
+ * The command line of the lab: `make`, `list`, `score`, `damage`, `next-victim`.
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
 import { makeVariant } from './make.ts';
+import { nextVictims } from './next-victim.ts';
 import { matrix, printMatrix } from './matrix.ts';
 import { LabError } from './run.ts';
 import { score } from './score.ts';
@@ -14,7 +15,8 @@ import { ensureTools } from './tools.ts';
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
-       npm run lab -- damage`;
+       npm run lab -- damage
+       npm run lab -- next-victim`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
   ensureTools();
@@ -60,6 +62,8 @@ async function main(): Promise<void> {
     console.log(printMatrix());
   } else if (command === 'matrix') {
     await matrix({ kernels: values.kernel ?? [], guests: values.guest ?? [], keep: values.keep });
+  } else if (command === 'next-victim') {
+    console.log(nextVictims());
   } else {
     throw new LabError(USAGE);
   }

@@ -44,6 +44,8 @@ export interface Incident {
   readonly names: readonly ('culprit' | 'resource')[];
   /** Whether it is made only when it is asked for by name. */
   readonly onDemand: boolean;
+  /** Seconds that the guest goes on for after a live dump: what it then tells is truth as well. */
+  readonly goesOn: number;
   /** Seconds that the guest may take for each step. */
   readonly patience: number;
   readonly parameters: Readonly<Record<string, Parameter>>;
@@ -59,6 +61,7 @@ const DEFAULTS = {
   names: ['culprit', 'resource'],
   onDemand: false,
   patience: 120,
+  goesOn: 0,
   parameters: {},
 } as const;
 

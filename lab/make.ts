@@ -85,6 +85,7 @@ export async function makeVariant(
     // An ELF file of a large guest takes too much room.
     liveFormat: incident.memoryMb > 2048 ? 'kdump-zlib' : 'elf',
     cmdline: incident.cmdline,
+    goesOn: dump === 'live' ? incident.goesOn : 0,
     timeout: incident.patience * 3,
     oracleBytes: incident.memoryMb > 2048 ? 2 ** 30 : 2 ** 27,
   };

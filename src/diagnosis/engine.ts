@@ -94,7 +94,7 @@ function weaken(finding: Finding, unproven: readonly string[]): Finding {
   return { ...finding, confidence: 'probable', because };
 }
 
-function makeContext(program: Program, budget: Budget, coverage: Coverage[]): FactContext {
+export function makeContext(program: Program, budget: Budget, coverage: Coverage[]): FactContext {
   const known = new Map<Fact<unknown>, { readonly value: unknown } | { readonly error: unknown }>();
   const context: FactContext = {
     program,

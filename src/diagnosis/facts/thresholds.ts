@@ -96,3 +96,12 @@ export const PAGE_TABLE_SHARE = 0.2;
 
 /** Free pages of a hugetlb pool that nobody has reserved are told as a cause of a shortage from this share of MemTotal on. */
 export const HUGE_FREE_SHARE = 0.15;
+
+/** Swap counts as full when less than this share of it is free: what is left goes within seconds. */
+export const SWAP_FULL = 0.1;
+
+/**
+ * Tasks that waited for memory in this share of the last ten seconds make a machine feel slow: oomd and similar
+ * daemons act between 10 and 60 %. Below, swap may be full of what nobody asks for, which harms nobody.
+ */
+export const MEMORY_PRESSURE = 0.1;

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { contextOf } from '../../../test/builders/facts.ts';
+import { Incident } from '../../../test/builders/incident.ts';
+import { setFree } from '../../../test/builders/memory-counters.ts';
+import { bytes, nanoseconds } from '../../base/units.ts';
+import type { PressureState } from '../../kernel/psi.ts';
+import type { Finding } from '../../model/finding.ts';
+import { memoryFact } from '../facts/memory.ts';
+import { rssFact } from '../facts/rss.ts';
+import { stacksFact } from '../facts/stacks.ts';
+import { tasksFact } from '../facts/tasks.ts';
+import swapThrashing from './swap-thrashing.ts';
+
+const MIB = 2 ** 20;
+
+interface Case {
+  /** MiB of 64 that are free. */
+  readonly swapFree?: number | undefined;
+  /** Of the last ten seconds; undefined without accounts. */
+  readonly pressure?: number | undefined;
+  readonly func?: string;
+  readonly workers?: number;
+}
+
+/** Workers that are getting pages back from swap, on a machine that is short of memory. */
+function told(some: Case): readonly Finding[] {
+  const { swapFree, pressure, func, workers } = {
+    swapFree: 1,
+    pressure: 0.4,
+    func: 'do_swap_page',
+    workers: 4,
+    ...some,
+  };
+  const incident = new Incident();
+  const stack = ['folio_wait_bit_common', func, '__handle_mm_fault', 'asm_exc_page_fault'];
+  incident.tasks(workers, 'java', (i) => ({ pid: 50 + i, state: 'D', stack }));
+  const program = incident.program((image) => setFree(image, 10 * MIB));
+  const context = contextOf(program);
+  const memory = context.use(memoryFact);
+  const known = (mib: number | undefined) => ({
+    value: mib === undefined ? undefined : bytes(mib * MIB),
+    source: 'test',
+    problem: undefined,
+  });
+  const info = { ...memory.info, swapTotal: known(64), swapFree: known(swapFree) };
+  const state: PressureState | undefined =
+    pressure === undefined
+      ? undefined
+      : {
+          updated: nanoseconds(1n),
+          pressures: [{ of: 'memory', kind: 'some', averages: [pressure, 0, 0], total: nanoseconds(0n) }],
+        };
+  return swapThrashing.detector.run(
+    {
+      memory: { ...memory, info },
+      pressure: state,
+      tasks: context.use(tasksFact),
+      stacks: context.use(stacksFact),
+      rss: context.use(rssFact),
+    },
+    program,
+  );
+}
+
+describe('swap-thrashing', () => {
+  it('speaks of full swap while tasks wait for memory', () => {
+    const [finding, ...more] = told({});
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({
+      cause: 'swap-thrashing',
+      role: 'cause',
+      confidence: 'certain',
+      details: { pressure: { value: 0.4 }, swappingIn: [{ pid: 50 }, {}, {}, {}] },
+    });
+  });
+
+  it('is less sure when nobody was reading at that moment, or without accounts', () => {
+    expect(told({ func: 'do_anonymous_page' })[0]?.confidence).toBe('probable');
+    expect(told({ pressure: undefined })[0]?.confidence).toBe('probable');
+  });
+
+  it('is silent where swap is full of what nobody asks for, and where there is room in it', () => {
+    expect(told({ pressure: 0.01 })).toEqual([]);
+    expect(told({ swapFree: 30 })).toEqual([]);
+    expect(told({ pressure: undefined, workers: 2 })).toEqual([]);
+  });
+
+  it('claims nothing when swap cannot be read', () => {
+    expect(told({ swapFree: undefined })).toEqual([]);
+  });
+});
