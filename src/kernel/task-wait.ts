@@ -39,11 +39,17 @@ export interface WaitSearch extends Machine {
  * @throws nothing for what the dump holds
  */
 export function waitSearch(program: Program, tasks: readonly Task[]): WaitSearch {
-  const addresses = new Set(tasks.map(({ address }) => address));
+  const byAddress = new Map(tasks.map((task) => [task.address, task]));
   return {
     program,
     tasks,
-    isTask: (address) => addresses.has(address),
+    byPid: new Map(tasks.filter(({ pid }) => pid > 0).map((task) => [task.pid, task])),
+    byAddress,
+    children: Map.groupBy(
+      tasks.filter(({ pid, tgid, idle }) => pid === tgid && !idle),
+      ({ realParent }) => realParent,
+    ),
+    isTask: (address) => byAddress.has(address),
     heads: new Map(),
     clocks: waitClocks(program),
     workers: readWorkers(program, tasks),
@@ -88,14 +94,14 @@ export function taskWait(search: WaitSearch, task: Task, frames: readonly NamedF
 
 /** The first that proves itself; one that cannot be read does not keep the others from it. */
 function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined {
-  const { program, tasks } = search;
+  const { program } = search;
   const entries = attempt(() => queuedEntries(stack)) ?? [];
   for (const entry of entries) {
     const found =
       attempt(() => pageWait(program, entry)) ??
       attempt(() => bitWait(program, entry)) ??
-      attempt(() => childWait(stack, entry, tasks)) ??
-      attempt(() => fileLockWait(stack, entry, tasks)) ??
+      attempt(() => childWait(stack, entry, search)) ??
+      attempt(() => fileLockWait(stack, entry, search)) ??
       attempt(() => completionWait(stack, entry, search));
     if (found !== undefined) return found;
   }

@@ -15,6 +15,10 @@ import { flushedWork, flushedQueue, type WorkerOf } from './wait-work.ts';
 /** What the search for the one who completes needs of the whole machine. */
 export interface Machine {
   readonly tasks: readonly Task[];
+  readonly byPid: ReadonlyMap<number, Task>;
+  readonly byAddress: ReadonlyMap<VirtAddr, Task>;
+  /** Processes by the task that is their parent. */
+  readonly children: ReadonlyMap<VirtAddr | undefined, readonly Task[]>;
   readonly clocks: WaitClocks;
   readonly workers: WorkerOf;
   /** `task_struct.vfork_done` of each task that has one. */

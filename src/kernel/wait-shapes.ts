@@ -23,6 +23,8 @@ export interface SleeperStack {
   readonly task: VirtAddr;
   readonly frames: readonly NamedFrame[];
   readonly words: StackWords;
+  /** Where among the words the task itself is named. */
+  readonly named: readonly VirtAddr[];
   readonly isTask: (address: VirtAddr) => boolean;
   readonly heads: HeadCache;
 }
@@ -43,7 +45,11 @@ export function sleeperStack(
   const area = stackArea(program, task);
   const sp = frames[0]?.sp;
   const words = area === undefined || sp === undefined ? undefined : stackWords(program, area, sp);
-  return words === undefined ? undefined : { program, task, frames, words, isTask, heads };
+  if (words === undefined) return undefined;
+  const named: VirtAddr[] = [];
+  for (let i = words.words.indexOf(task); i >= 0; i = words.words.indexOf(task, i + 1))
+    named.push(add(words.start, 8 * i));
+  return { program, task, frames, words, named, isTask, heads };
 }
 
 /** True for a `void *` to at least `size` bytes on the searched part of the stack. */
@@ -58,17 +64,12 @@ export function isOnStack({ words }: SleeperStack, address: VirtAddr, size = 8):
  * @throws nothing for what the dump holds
  */
 export function objectsNamingTask(stack: SleeperStack, type: string, member: string): readonly VirtAddr[] {
-  const { program, task, words } = stack;
+  const { program, named } = stack;
+  if (named.length === 0) return [];
   const field = attempt(() => program.tryField(type, member));
   if (field === undefined) return [];
   const size = program.sizeOf(type);
-  const found: VirtAddr[] = [];
-  for (let i = 0; i < words.words.length; i++) {
-    if (words.words[i] !== task) continue;
-    const at = field.container(add(words.start, 8 * i));
-    if (isOnStack(stack, at, size)) found.push(at);
-  }
-  return found;
+  return named.map((at) => field.container(at)).filter((at) => isOnStack(stack, at, size));
 }
 
 /** An entry of a wait queue, or of a simple one, that the task put there itself. */

@@ -5,7 +5,7 @@
 import { isKernel } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import { fileInode } from './files.ts';
-import type { Task } from './sched.ts';
+import type { Machine } from './wait-completions.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { nameOfInode } from './wait-pages.ts';
 import { isOnStack, objectsNamingTask, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
@@ -42,11 +42,7 @@ export function futexWait(stack: SleeperStack): FoundWait | undefined {
  * flock(2), fcntl(2): the request, a `struct file_lock`, lies on the stack, and names the lock that is in its way.
  * @throws FaultError, LookupError
  */
-export function fileLockWait(
-  stack: SleeperStack,
-  { queue }: QueuedEntry,
-  tasks: readonly Task[],
-): FoundWait | undefined {
+export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machine: Machine): FoundWait | undefined {
   const { program } = stack;
   // The members moved into struct file_lock_core in 6.9 (commit b6be3714005c).
   const core = attempt(() => program.tryField('struct file_lock', 'c.flc_wait'));
@@ -61,7 +57,7 @@ export function fileLockWait(
   const inode = attempt(() => fileInode(program, file));
   if (inode === undefined) return undefined;
   const pid = blocker === undefined || !isKernel(blocker) ? undefined : attempt(() => member('pid').number(blocker));
-  const owner = tasks.find((task) => task.pid === pid && task.pid > 0);
+  const owner = pid === undefined ? undefined : machine.byPid.get(pid);
   const awaited: Awaited[] = [];
   if (owner !== undefined)
     awaited.push({ task: owner.address, certainty: 'inferred', why: `fl_pid of the lock in its way is ${owner.pid}` });
@@ -75,21 +71,14 @@ export function fileLockWait(
   };
 }
 
-/** wait4(2) and its kin: an entry in `signal_struct.wait_chldexit`. @throws FaultError, LookupError */
-export function childWait(
-  stack: SleeperStack,
-  { func, queue }: QueuedEntry,
-  tasks: readonly Task[],
-): FoundWait | undefined {
+/** wait4(2) and its kin: an entry in the queue of `struct signal_struct`. @throws FaultError, LookupError */
+export function childWait(stack: SleeperStack, { func, queue }: QueuedEntry, machine: Machine): FoundWait | undefined {
   const { program, task } = stack;
   if (func !== 'child_wait_callback' || queue === undefined) return undefined;
-  const own = tasks.find((each) => each.address === task);
-  const children = tasks.filter((each) => {
-    const parent = tasks.length === 0 ? undefined : each.realParent;
-    return (
-      each.pid === each.tgid && !each.idle && (parent === task || (own !== undefined && parent === own.groupLeader))
-    );
-  });
+  // Any thread may wait for the children of the others.
+  const own = machine.byAddress.get(task);
+  const threads = machine.tasks.filter(({ tgid }) => tgid === own?.tgid);
+  const children = threads.flatMap(({ address }) => machine.children.get(address) ?? []);
   const [only] = children;
   const awaited: readonly Awaited[] =
     children.length === 1 && only !== undefined

@@ -67,6 +67,8 @@ export interface Stacks {
 export interface TextLines {
   readonly shape: 'text';
   readonly lines: readonly Prose[];
+  /** What JSON has beside the sentences. */
+  readonly data?: () => Data;
 }
 
 /** What a piece of a line is; without a style it is plain text. */

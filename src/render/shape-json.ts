@@ -43,7 +43,11 @@ export function encodeShape(shape: Shape): JsonValue {
         ),
       };
     case 'text':
-      return { shape: 'text', lines: shape.lines.map(proseText) };
+      return jsonObject({
+        shape: 'text',
+        lines: shape.lines.map(proseText),
+        data: shape.data === undefined ? undefined : encodeData(shape.data()),
+      });
     case 'lines':
       return jsonObject({ shape: 'lines', data: encodeData(shape.data()) });
     case 'list':

@@ -1,0 +1,236 @@
+/**
+ * Who waits for whom: from each blocked task to what it waits for (a lock, or another object that a task has to act on),
+ * and on to the tasks that own it, as sure as that is known. Chains are followed to those who wait for no other task.
+ */
+import type { VirtAddr } from '../../base/address.ts';
+import type { Task } from '../../kernel/sched.ts';
+import { defineFact, type FactContext } from '../../model/diagnosis.ts';
+import { type Prose, prose } from '../../model/value.ts';
+import { holdersFact, type Holder } from './holders.ts';
+import { lockNamesFact } from './lock-names.ts';
+import { locksFact, type ContendedLock } from './locks.ts';
+import { taskWaitsFact, waitProse } from './task-waits.ts';
+import { tasksFact } from './tasks.ts';
+import { cyclicParts, shortestCycle } from './wait-cycles.ts';
+
+/**
+ * `exact`: a structure names the owner; `last known`: the lock names who took it last, who may have let go; `inferred`:
+ * its stack, or what usually ends such waits, says so.
+ */
+export type OwnerCertainty = 'exact' | 'last known' | 'inferred';
+
+export interface WaitOwner {
+  readonly task: Task;
+  readonly certainty: OwnerCertainty;
+  /** 'the lock names it'. */
+  readonly why: string;
+}
+
+/** What tasks wait for. */
+export interface WaitTarget {
+  readonly address: VirtAddr;
+  readonly ctype: string;
+  /** Fits after 'waits': 'for the i_rwsem of the directory /data'. */
+  readonly text: Prose;
+  readonly lock: ContendedLock | undefined;
+  readonly holder: Holder | undefined;
+  /** Several where all of them must act. */
+  readonly owners: readonly WaitOwner[];
+  /** Why there is no owner: it exited, nobody holds it although one waits, or it is not recorded. */
+  readonly ownerless: 'dead' | 'nobody' | 'not known' | undefined;
+  readonly waiters: readonly Task[];
+}
+
+/** Where chains end, and what is behind it. */
+export interface WaitRoot {
+  /** The task that waits for no other; undefined for a circle, and for a lock whose owner is not known. */
+  readonly task: Task | undefined;
+  /** The shortest circle: each waits for the next, the last for the first. */
+  readonly cycle: readonly Task[];
+  /** The lock without an owner that chains end at. */
+  readonly target: WaitTarget | undefined;
+  /** All that wait for it, directly or not, by links that are exact or confirmed; without itself and its circle. */
+  readonly behind: readonly Task[];
+  /** More that wait for those, by links that are inferred only: a parent for its child, a request for a file lock. */
+  readonly further: readonly Task[];
+}
+
+export interface WaitGraph {
+  /** Most tasks behind first. */
+  readonly roots: readonly WaitRoot[];
+  readonly targets: readonly WaitTarget[];
+  /** What a task waits for that another task must act on. */
+  readonly targetOf: (task: Task) => WaitTarget | undefined;
+  /** What a task has that others wait for. */
+  readonly heldBy: (task: Task) => readonly WaitTarget[];
+}
+
+export const waitGraphFact = defineFact<WaitGraph>({
+  id: 'wait-graph',
+  derive(context) {
+    const targets = [...lockTargets(context), ...otherTargets(context)];
+    const targetOf = new Map<Task, WaitTarget>();
+    for (const target of targets) for (const task of target.waiters) targetOf.set(task, target);
+    const held = new Map<Task, WaitTarget[]>();
+    for (const target of targets) {
+      for (const { task, certainty } of target.owners) {
+        if (certainty !== 'last known') held.set(task, [...(held.get(task) ?? []), target]);
+      }
+    }
+    const graph = {
+      targets,
+      targetOf: (task: Task) => targetOf.get(task),
+      heldBy: (task: Task) => held.get(task) ?? [],
+    };
+    return { ...graph, roots: rootsOf(context, graph) };
+  },
+});
+
+function lockTargets(context: FactContext): readonly WaitTarget[] {
+  const { locks } = context.use(locksFact);
+  return locks.map((lock) => {
+    const holder = context.use(holdersFact).of(lock);
+    const owner = holder === undefined ? undefined : ownerOf(holder, lock);
+    const free = lock.mutex?.locked === false || lock.rwsem?.heldBy === 'nobody';
+    return {
+      address: lock.address,
+      ctype: `struct ${lock.kind}`,
+      text: prose`for ${context.use(lockNamesFact).of(lock.address, lock.kind).text}`,
+      lock,
+      holder,
+      owners: owner === undefined ? [] : [owner],
+      ownerless:
+        owner !== undefined ? undefined : lock.ownerGone !== undefined ? 'dead' : free ? 'nobody' : 'not known',
+      waiters: lock.waiters.map(({ task }) => task),
+    };
+  });
+}
+
+function ownerOf({ task, certainty, proof }: Holder, lock: ContendedLock): WaitOwner {
+  if (certainty === 'exact') return { task, certainty, why: 'the lock names it' };
+  if (certainty === 'hint')
+    return { task, certainty: 'last known', why: 'the lock names it as the last that took it, and it may have let go' };
+  const where = proof?.taker ?? proof?.func;
+  return {
+    task,
+    certainty: 'inferred',
+    why: `its stack shows the ${lock.kind}${where === undefined ? '' : `, in ${where}`}`,
+  };
+}
+
+/** Waits for tasks that are named by something else than a lock. */
+function otherTargets(context: FactContext): readonly WaitTarget[] {
+  const { tasks, byAddress } = context.use(tasksFact);
+  const { waitOf } = context.use(locksFact);
+  const waits = context.use(taskWaitsFact);
+  const out = new Map<VirtAddr, WaitTarget & { readonly waiters: Task[] }>();
+  for (const task of tasks) {
+    context.budget.check();
+    const wait = task.state.sleeping && waitOf(task) === undefined ? waits.of(task) : undefined;
+    if (wait?.object === undefined || wait.awaited.length === 0) continue;
+    const known = out.get(wait.object.address);
+    if (known !== undefined) {
+      known.waiters.push(task);
+      continue;
+    }
+    const owners = wait.awaited.flatMap(({ task: at, certainty, why }): WaitOwner[] => {
+      const owner = byAddress.get(at);
+      return owner === undefined ? [] : [{ task: owner, certainty, why }];
+    });
+    const { address, ctype } = wait.object;
+    const ownerless = owners.length === 0 ? 'dead' : undefined;
+    out.set(address, {
+      address,
+      ctype,
+      text: waitProse(wait),
+      lock: undefined,
+      holder: undefined,
+      owners,
+      ownerless,
+      waiters: [task],
+    });
+  }
+  return [...out.values()];
+}
+
+type Links = Pick<WaitGraph, 'targets' | 'targetOf' | 'heldBy'>;
+
+/** Links that a chain is followed along: what the lock knew last may be long over. */
+function nextOf({ targetOf }: Links, task: Task): readonly Task[] {
+  const owners = targetOf(task)?.owners ?? [];
+  return owners.filter(({ certainty }) => certainty !== 'last known').map((owner) => owner.task);
+}
+
+function rootsOf(context: FactContext, links: Links): readonly WaitRoot[] {
+  const next = (task: Task): readonly Task[] => nextOf(links, task);
+  const nodes = new Set(
+    links.targets.flatMap(({ waiters, owners }) => [...waiters, ...owners.map(({ task }) => task)]),
+  );
+  const cycles = cyclicParts(nodes, next);
+  const inCycle = new Set(cycles.flat());
+  const roots: WaitRoot[] = cycles.map((part) => {
+    const cycle = shortestCycle(part, next);
+    return { task: undefined, cycle: fromLowest(cycle), target: undefined, ...behindOf(context, links, part, cycle) };
+  });
+  for (const target of links.targets) {
+    if (target.owners.some(({ certainty }) => certainty !== 'last known')) continue;
+    const first = target.waiters;
+    roots.push({ task: undefined, cycle: [], target, ...behindTarget(context, links, first) });
+  }
+  for (const task of nodes) {
+    // Of a lock whose owner is not known, the lock is the root.
+    if (inCycle.has(task) || next(task).length > 0 || links.targetOf(task) !== undefined) continue;
+    const reached = behindOf(context, links, [task], [task]);
+    if (reached.behind.length + reached.further.length > 0)
+      roots.push({ task, cycle: [], target: undefined, ...reached });
+  }
+  return roots.sort(
+    (a, b) =>
+      b.behind.length - a.behind.length || b.further.length - a.further.length || b.cycle.length - a.cycle.length,
+  );
+}
+
+function fromLowest(cycle: readonly Task[]): readonly Task[] {
+  const lowest = cycle.reduce((at, task, i) => (task.pid < (cycle[at]?.pid ?? 0) ? i : at), 0);
+  return [...cycle.slice(lowest), ...cycle.slice(0, lowest)];
+}
+
+type Behind = Pick<WaitRoot, 'behind' | 'further'>;
+
+function behindOf(context: FactContext, links: Links, starts: readonly Task[], without: readonly Task[]): Behind {
+  const { behind, further } = reach(context, links, starts);
+  const own = new Set(without);
+  return { behind: behind.filter((task) => !own.has(task)), further: further.filter((task) => !own.has(task)) };
+}
+
+function behindTarget(context: FactContext, links: Links, waiters: readonly Task[]): Behind {
+  const { behind, further } = reach(context, links, waiters);
+  const direct = new Set(waiters);
+  return { behind: [...waiters, ...behind.filter((task) => !direct.has(task))], further };
+}
+
+/** Against the direction of the links: first along those of locks and exact ones, then along all. */
+function reach({ budget }: FactContext, { heldBy }: Links, starts: readonly Task[]): Behind {
+  const seen = new Set<Task>(starts);
+  const walk = (from: readonly Task[], follows: (target: WaitTarget, owner: Task) => boolean): Task[] => {
+    const found: Task[] = [];
+    const queue = [...from];
+    for (const task of queue) {
+      budget.check();
+      for (const target of heldBy(task)) {
+        if (!follows(target, task)) continue;
+        for (const waiter of target.waiters) {
+          if (seen.has(waiter)) continue;
+          seen.add(waiter);
+          found.push(waiter);
+          queue.push(waiter);
+        }
+      }
+    }
+    return found;
+  };
+  const sure = (target: WaitTarget, owner: Task): boolean =>
+    target.lock !== undefined || target.owners.some(({ task, certainty }) => task === owner && certainty === 'exact');
+  const behind = walk(starts, sure);
+  return { behind, further: walk([...starts, ...behind], () => true) };
+}
