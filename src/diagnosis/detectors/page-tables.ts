@@ -1,0 +1,97 @@
+/**
+ * Page tables hold a large part of memory: many processes map one large memory with small pages, each with tables of its
+ * own for all of it; or one maps very much and touches it here and there. What many small processes have is no finding of
+ * this kind: those are too many processes.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
+import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { type PageTableOwners, pageTableOwnersFact, type PageTables } from '../facts/page-table-owners.ts';
+import { PAGE_TABLE_SHARE } from '../facts/thresholds.ts';
+import { weigh } from '../facts/tightness.ts';
+
+export default defineDetector({
+  id: 'page-tables',
+  title: 'Memory in page tables',
+  summary:
+    'Page tables are counted to no process in RSS: hundreds that map one shared memory can fill a machine with them.',
+  needs: { tables: pageTableOwnersFact, memory: memoryFact },
+  appliesTo: (program) =>
+    program.tryField('struct mm_struct', 'pgd') !== undefined ? true : 'the type of address spaces is not known',
+  run({ tables, memory }) {
+    const { memTotal, pageTables } = memory.info;
+    const [largest] = tables.owners;
+    if (largest === undefined || memTotal.value === undefined || pageTables.value === undefined) return [];
+    const excess = tables.owners.reduce((sum, owner) => sum + owner.excess, 0);
+    if (excess < memTotal.value * PAGE_TABLE_SHARE) return [];
+    return [findingOf(largest, tables, { bytes: pageTables.value, total: memTotal.value }, memory)];
+  },
+});
+
+function findingOf(
+  owner: PageTableOwners,
+  { owners, whole }: PageTables,
+  { bytes, total }: { readonly bytes: number; readonly total: number },
+  memory: MemoryState,
+): Finding {
+  const held = prose`${byteCount(bytes)} (${ratio(bytes / total)} of memory)`;
+  const who = prose`${plural(owner.processes, 'process', 'processes')} named ${name(owner.comm)}`;
+  const least = whole ? '' : 'at least ';
+  return {
+    detector: 'page-tables',
+    cause: 'page-tables',
+    ...weigh(memory, whole ? 'certain' : 'probable', whole ? undefined : ['some address spaces could not be read']),
+    title: prose`Page tables hold ${held}: ${least}${byteCount(owner.bytes)} of it are those of ${who}.`,
+    weight: bytes / 4096,
+    story: [
+      {
+        topic: 'what',
+        text: prose`Page tables hold ${held}, which no RSS has in it.`,
+      },
+      {
+        topic: 'why',
+        text: ['Each process has page tables of its own for what it maps, also for memory that all of them share.'],
+      },
+      {
+        topic: 'holder',
+        text: prose`${who}: ${least}${byteCount(owner.bytes)}, in the largest, ${taskValue(owner.largest)}, ${byteCount(owner.largestBytes)}${owner.shared === undefined ? '' : prose` for ${byteCount(owner.shared)} of resident shared memory`}.`,
+      },
+      { topic: 'clears', text: ['Only when these processes end, or unmap it.'] },
+      { topic: 'memory', text: memoryText(memory) },
+    ],
+    evidence: [
+      {
+        claim: prose`NR_PAGETABLE counts ${byteCount(bytes)}.`,
+        address: undefined,
+        ctype: undefined,
+        confidence: 'certain',
+        show: 'kmem -V',
+      },
+      ...owners.slice(0, 3).map((each) => ({
+        claim: prose`${plural(each.processes, 'process', 'processes')} named ${name(each.comm)}: ${byteCount(each.bytes)} in page tables (mm_struct.pgtables_bytes).`,
+        address: each.largest.address,
+        ctype: 'struct task_struct',
+        confidence: 'certain' as const,
+        show: 'mem --by process',
+      })),
+    ],
+    remedies: [
+      {
+        action: prose`Map the shared memory of ${name(owner.comm)} with huge pages (one entry for 2 MiB in place of 512), or let fewer processes map it: a pool of connections.`,
+        caution: ['huge pages must be reserved, and take memory from everybody else'],
+      },
+    ],
+    details: {
+      held: byteCount(bytes),
+      share: ratio(bytes / total),
+      comm: name(owner.comm),
+      processes: owner.processes,
+      ofThese: byteCount(owner.bytes),
+      largest: taskValue(owner.largest),
+      largestBytes: byteCount(owner.largestBytes),
+      complete: whole,
+      memory: memory.verdict,
+    },
+  };
+}
