@@ -54,8 +54,7 @@ function sidRoot(): string {
 }
 
 /** The words that run a program which was linked against sid's C library: the loader and its options. */
-export function sidLoader(): string[] {
-  const root = sidRoot();
+export function sidLoader(root = sidRoot()): string[] {
   const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'].map((folder) => join(root, folder)).join(':');
   const loader = [
     'usr/lib64/ld-linux-x86-64.so.2',
@@ -70,8 +69,9 @@ export function sidLoader(): string[] {
 
 /** Runs sid's makedumpfile, its standard input from a file and its output into one when they are given. */
 export function makedumpfile(args: readonly string[], stdin?: string, stdout?: string): string {
-  const [loader = '', ...words] = sidLoader();
-  const program = join(sidRoot(), 'usr/bin/makedumpfile');
+  const root = sidRoot();
+  const [loader = '', ...words] = sidLoader(root);
+  const program = join(root, 'usr/bin/makedumpfile');
   const options = { ...(stdin === undefined ? {} : { stdin }), ...(stdout === undefined ? {} : { stdout }) };
   return run(loader, [...words, program, ...args], options);
 }

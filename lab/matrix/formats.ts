@@ -19,6 +19,8 @@ export interface Format {
   readonly always: boolean;
   /** Whether it is made by a makedumpfile that leaves pages out. */
   readonly filtered: boolean;
+  /** What a whole file of it lacks, so that a report on it is partial. */
+  readonly lacks?: string;
   /** Makes it of the guest's files in `folder`; `level` is makedumpfile's. Returns the files of the dump. */
   make(folder: string, level: number, output: string): readonly string[];
 }
@@ -51,6 +53,7 @@ function reformed(name: string, form: string): Format {
     origin: 'rewritten',
     always: false,
     filtered: false,
+    lacks: 'the file has no registers of the CPUs, so the stacks of tasks that were running are not known',
     make(folder, _level, output) {
       const file = `${output}.vmcore`;
       run(process.execPath, [join(labRoot, 'reform.ts'), form, join(folder, LIVE_FILES.elf), file]);

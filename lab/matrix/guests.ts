@@ -83,6 +83,17 @@ function incidentFor(guest: MatrixGuest, kernel: Kernel): Incident {
   return { ...incident, kernelModules: manyModules(kernel, guest.moduleFiles) };
 }
 
+/** An emulated drive or a race of the incident fails now and then: one more try, said aloud. */
+async function bootTwice(...given: Parameters<typeof bootMatrix>): ReturnType<typeof bootMatrix> {
+  try {
+    return await bootMatrix(...given);
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    console.error(`once more: ${error.message}`);
+    return await bootMatrix(...given);
+  }
+}
+
 /** Makes the dumps of a guest, unless they lie there. */
 export async function makeGuest(guest: MatrixGuest): Promise<GuestTruth> {
   const before = readTruth(guest);
@@ -91,7 +102,7 @@ export async function makeGuest(guest: MatrixGuest): Promise<GuestTruth> {
   const incident = incidentFor(guest, kernel);
   const work = guestFolder(guest);
   const built = buildMatrixGuest(kernel, incident, drawParameters(incident, 1), work);
-  const messages = await bootMatrix(built, machineOf(guest), work);
+  const messages = await bootTwice(built, machineOf(guest), work);
   for (const name of ['root', 'capture', 'initrd', 'oracle.tar'])
     rmSync(join(work, name), { recursive: true, force: true });
   const truth: GuestTruth = {

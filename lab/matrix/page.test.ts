@@ -36,7 +36,7 @@ it('says proven only of right reports, and why not of others', () => {
         cell({ guest: '4-level', verdict: 'wrong', why: 'blames cron (7)' }),
         cell({ kernel: 'rt', release: '6.1.0-1-rt', complete: false, problems: ['12 pages are lost'] }),
       ],
-      layouts: [],
+      layouts: [{ part: 'page tables', layout: '5 levels', provenOn: [], metOn: ['6.1.0-1-amd64', '6.1.0-1-rt'] }],
     },
     [],
   );
@@ -47,6 +47,8 @@ it('says proven only of right reports, and why not of others', () => {
   expect(page).toContain('blames cron (7)');
   expect(at(page, 'kdump zstd', '6.1.0-1-rt 5-level')).toMatch(/^proven \[\d\]$/);
   expect(page).toContain('marked as partial: N pages are lost');
+  const other = renderSupport({ cells: [cell({})], layouts: [] }, []);
+  expect(other).toContain('6.1.0-1-amd64 4-level (not built for 5');
   expect(page).toContain('4 dumps: 3 right, 1 not');
 });
 
@@ -63,5 +65,5 @@ it('lists layouts that no real dump has proven, but not those that one was chose
   const met = { part: 'struct mutex', layout: 'count and owner (until 4.9)', provenOn: [], metOn: ['9.9'] };
   const page = renderSupport({ cells: [], layouts: [met] }, found);
   expect(page.match(/count and owner/g)).toHaveLength(1);
-  expect(page).toContain('| locks | readers and rt_mutex inside | none: synthetic only | none |');
+  expect(page).toContain('| locks | readers and rt_mutex inside | none | none |');
 });

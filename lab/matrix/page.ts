@@ -1,5 +1,5 @@
 /** docs/support.md, from the cells: what is proven on a real dump, what on a synthetic one only, and what is not proven. */
-import type { Cell, Matrix } from './cells.ts';
+import type { Cell, Matrix, MetLayout } from './cells.ts';
 import { FORMATS } from './formats.ts';
 import { MATRIX_GUESTS, MATRIX_KERNELS, PAGING } from './guests.ts';
 import type { SyntheticLayout } from './synthetic.ts';
@@ -33,17 +33,29 @@ function noteOf(cell: Cell): string {
 
 /** Counts differ from dump to dump: they are left out, so that equal reasons have one note. */
 function reasonOf(cell: Cell): string {
-  return cell.problems.join('; ').replaceAll(/\b\d[\d,]*\b/g, 'N') || 'not everything could be read';
+  const problems = cell.problems.join('; ').replaceAll(/\b\d[\d,]*\b/g, 'N');
+  const lacks = FORMATS.find(({ name }) => name === cell.format)?.lacks;
+  return [problems, lacks ?? ''].filter((text) => text !== '').join('; ') || 'not everything could be read';
+}
+
+/** Not every kernel is built for 5 levels: on a processor that has them it uses 4 all the same. */
+function pagingOf(paging: string, release: string | undefined, layouts: readonly MetLayout[]): string {
+  if (paging !== '5-level' || release === undefined) return paging;
+  const five = layouts.find(({ part, layout }) => part === 'page tables' && layout === '5 levels');
+  return five?.metOn.includes(release) === true ? paging : '4-level (not built for 5; the processor has them)';
 }
 
 function releases(cells: readonly Cell[]): ReadonlyMap<string, string> {
   return new Map(cells.map(({ kernel, release }) => [kernel, release]));
 }
 
-function formatTable(cells: readonly Cell[], notes: string[]): string[] {
+function formatTable({ cells, layouts }: Matrix, notes: string[]): string[] {
   const known = releases(cells);
   const columns = MATRIX_KERNELS.flatMap((kernel) =>
-    Object.keys(PAGING).map((paging) => ({ kernel, paging, head: `${known.get(kernel) ?? kernel} ${paging}` })),
+    Object.keys(PAGING).map((paging) => {
+      const release = known.get(kernel);
+      return { kernel, paging, head: `${release ?? kernel} ${pagingOf(paging, release, layouts)}` };
+    }),
   );
   const rows = FORMATS.map(({ name }) => [
     name,
@@ -91,7 +103,7 @@ function layoutTable(matrix: Matrix, synthetic: readonly SyntheticLayout[]): str
   const there = new Set(matrix.layouts.map(({ part, layout }) => key(part, layout)));
   const others = synthetic
     .filter(({ part, layout }) => !there.has(key(part, layout)))
-    .map(({ part, layout }) => [part, layout, 'none: synthetic only', 'none']);
+    .map(({ part, layout }) => [part, layout, 'none', 'none']);
   return table(['part', 'layout', 'compared with the truth on', 'chosen under a right report on'], [...met, ...others]);
 }
 
@@ -117,14 +129,14 @@ const NOT_POSSIBLE = [
   '* **LiME and raw memory:** written anew from what QEMU dumped; see [formats.md](formats.md) for real raw files.',
   '* **7.2:** makedumpfile 1.7.8 does not know its `struct page`, and at level 31 leaves out pages that are in use. Its files are',
   '  of level 1 (pages of zeros left out).',
-  '* **More than 255 possible CPUs on 6.12 and later:** its kernels are built for fewer with this option.',
+  '* **More than 255 possible CPUs on 6.12 and later:** these kernels take no more in the guests here.',
 ];
 
 /** The whole page. */
 export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayout[]): string {
   const notes: string[] = [];
   const { cells } = matrix;
-  const formats = formatTable(cells, notes);
+  const formats = formatTable(matrix, notes);
   const machines = machineTable(cells, notes);
   const right = cells.filter(({ verdict }) => verdict === 'right').length;
   return [
@@ -157,7 +169,8 @@ export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayou
     '## Layouts of structures',
     '',
     'Which form of a structure a kernel has is found by looking, never by its version. A report that rests on a form which no',
-    "real dump has proven says so, and calls nothing *certain*. The last column is this table's own.",
+    'real dump has proven says so, and calls nothing *certain*. *none*: tried on synthetic dumps only. The last column is of the',
+    'tables above.',
     '',
     ...layoutTable(matrix, synthetic),
     '',
