@@ -2,7 +2,7 @@
  * `kmem -p`: the page structures, in crash's columns. A word that is shown under MAPPING is none in a page of a slab and
  * others: `mem` says what a page is.
  */
-import { add, pageNumber, pfn, type VirtAddr } from '../base/address.ts';
+import { add, pageNumber, type Pfn, pfn, type VirtAddr } from '../base/address.ts';
 import { attempt, UsageError } from '../base/errors.ts';
 import { pageLedgerFact } from '../diagnosis/facts/page-ledger.ts';
 import { frameOfAddress, frameOfPage, pageOfFrame } from '../kernel/page.ts';
@@ -132,6 +132,28 @@ function pageData(
   };
 }
 
+function wordsOf(program: Program, frame: Pfn): PageWords {
+  const page = pageOfFrame(program, frame);
+  const fields = fieldsOf(program);
+  const { memory } = program;
+  return {
+    frame,
+    page,
+    mapping: memory.readU64(add(page, fields.mapping)),
+    index: fields.index === undefined ? 0n : memory.readU64(add(page, fields.index)),
+    references: memory.readS32(add(page, fields.references)),
+    flags: memory.readU64(add(page, fields.flags)),
+  };
+}
+
+/**
+ * The page structure of a frame under crash's header.
+ * @throws FaultError, LookupError
+ */
+export function pageLines(program: Program, frame: Pfn): readonly [header: string, page: string] {
+  return [HEADER, line(flagNames(program), wordsOf(program, frame), program.pageSize)];
+}
+
 /** The page structure of an address: of the memmap, of kernel memory, or physical. */
 export function onePage(context: CommandContext, wanted: VirtAddr): Shape {
   const { program } = context;
@@ -140,17 +162,7 @@ export function onePage(context: CommandContext, wanted: VirtAddr): Shape {
     attempt(() => frameOfPage(program, wanted)) ??
     attempt(() => frameOfAddress(program, wanted)) ??
     pfn(pageNumber(wanted, shift));
-  const page = pageOfFrame(program, frame);
-  const fields = fieldsOf(program);
-  const { memory } = program;
-  const words: PageWords = {
-    frame,
-    page,
-    mapping: memory.readU64(add(page, fields.mapping)),
-    index: fields.index === undefined ? 0n : memory.readU64(add(page, fields.index)),
-    references: memory.readS32(add(page, fields.references)),
-    flags: memory.readU64(add(page, fields.flags)),
-  };
+  const words = wordsOf(program, frame);
   const names = flagNames(program);
   const use = context.use(pageLedgerFact).classOf(frame);
   return {
