@@ -11,7 +11,7 @@ export async function loadCore(): Promise<Core> {
       const program = openProgram(paths, { budget });
       return {
         diagnose: (budget) => diagnose(program, budget),
-        close: () => program.dump.close(),
+        close: () => program.close(),
       };
     },
   };

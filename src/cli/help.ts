@@ -7,6 +7,7 @@ export const helpText = `kwhy opens a Linux kernel crash dump (vmcore) and says 
 
 usage: kwhy VMCORE [options]
        kwhy PART... [options]    the files of a split dump, in any order; or a folder with one dump
+       kwhy VMCORE VMLINUX       with the types of a vmlinux (docs/debuginfo.md)
        kwhy check VMCORE         what the file is, how sound and complete, and what that costs
        kwhy run VMCORE -c CMD    commands of the shell, spelled as in crash (kwhy run --help)
        kwhy shell VMCORE         the same commands at a prompt

@@ -14,6 +14,7 @@ import { openBtf } from '../debuginfo/open-btf.ts';
 import { detectOrcVersion, OrcTable, type OrcVersion } from '../debuginfo/orc.ts';
 import { orcVersionByLooks } from '../debuginfo/orc-looks.ts';
 import type { SymbolTable } from '../debuginfo/symbol.ts';
+import type { TypeSource } from '../debuginfo/type.ts';
 import { vmcoreinfoSymbols } from '../debuginfo/vmcoreinfo-symbols.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { Arch } from './arch/arch.ts';
@@ -34,27 +35,47 @@ export interface KernelTables {
   readonly problems: readonly string[];
 }
 
-/**
- * Never throws for what the dump holds.
- * @param known - where they were found before: looked at first
- * @param symbols - when they were needed to find the kernel
- */
-export function openTables(
-  memory: VirtualMemory,
-  vmcoreinfo: Vmcoreinfo,
-  arch: Arch,
-  known: Places = {},
-  symbols?: SymbolTable,
-): KernelTables {
+export interface TablesOptions {
+  readonly memory: VirtualMemory;
+  readonly vmcoreinfo: Vmcoreinfo;
+  readonly arch: Arch;
+  /** Where they were found before: looked at first. */
+  readonly known?: Places | undefined;
+  /** When they were needed to find the kernel. */
+  readonly symbols?: SymbolTable | undefined;
+  /** With the types of this kernel. */
+  readonly debugFile?: { readonly types: TypeSource } | undefined;
+  /** Left aside. */
+  readonly without: readonly ('BTF' | 'ORC')[];
+}
+
+/** Never throws for what the dump holds. */
+export function openTables({
+  memory,
+  vmcoreinfo,
+  arch,
+  known = {},
+  symbols,
+  debugFile,
+  without,
+}: TablesOptions): KernelTables {
   const problems: string[] = [];
   const kallsyms = symbols ?? openSymbols(memory, vmcoreinfo, arch, problems, known);
-  const types = orProblem(problems, 'BTF', () => openTypes(memory, kallsyms, arch, known.btf));
+  const btfProblems: string[] = [];
+  const types = without.includes('BTF')
+    ? undefined
+    : orProblem(btfProblems, 'BTF', () => openTypes(memory, kallsyms, arch, known.btf));
   const btf = types?.btf;
+  // With the types in a file, nothing is missing.
+  if (debugFile === undefined) problems.push(...btfProblems);
   const named = namingOrc(memory, kallsyms, vmcoreinfo, arch);
-  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf));
-  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
+  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf ?? debugFile?.types));
+  const orc =
+    version === undefined || without.includes('ORC')
+      ? undefined
+      : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
   problems.push(...damageOf(kallsyms, btf));
-  if (btf === undefined) problems.push(withoutTypes(vmcoreinfo));
+  if (btf === undefined && debugFile === undefined) problems.push(withoutTypes(vmcoreinfo));
   const places = {
     kallsyms: kallsyms instanceof Kallsyms ? kallsyms.place : undefined,
     btf: types?.at,
@@ -168,9 +189,13 @@ function namingOrc(memory: VirtualMemory, kallsyms: SymbolTable, vmcoreinfo: Vmc
 }
 
 /** As header or types tell; else, when there are neither, by what is in the tables. */
-function orcVersionOf(memory: VirtualMemory, kallsyms: SymbolTable, btf: Btf | undefined): OrcVersion | undefined {
+function orcVersionOf(
+  memory: VirtualMemory,
+  kallsyms: SymbolTable,
+  types: TypeSource | undefined,
+): OrcVersion | undefined {
   try {
-    return detectOrcVersion(memory, kallsyms, btf);
+    return detectOrcVersion(memory, kallsyms, types);
   } catch (error) {
     const seen = isDataError(error) ? orcVersionByLooks(memory, kallsyms) : undefined;
     if (seen === undefined) throw error;

@@ -5,15 +5,18 @@
  */
 import type { Pfn } from '../base/address.ts';
 import { type Budget, Checkpoint } from '../base/budget.ts';
+import { attempt } from '../base/errors.ts';
+import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import { openDump, type OpenedFile } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import { X86_64 } from './arch/x86-64.ts';
 import { locatedBefore, locateKernel, placeFound } from './bootstrap.ts';
 import { captureProblems } from './capture-kernel.ts';
+import { checkIdentity, type DebugFile, oneLine, openDebugFile, partPaths } from './debug-file.ts';
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
 import { inferTypes } from './inferred-types.ts';
-import { openTables } from './kernel-tables.ts';
+import { type KernelTables, openTables } from './kernel-tables.ts';
 import { PhysicalMemory } from './physical-memory.ts';
 import { Program } from './program.ts';
 import { VirtualMemory } from './virtual-memory.ts';
@@ -28,6 +31,10 @@ export interface OpenOptions {
    * part of it.
    */
   readonly budget?: Budget;
+  /** A vmlinux with debug information, of the very kernel in the dump. It may stand among the paths as well. */
+  readonly debuginfo?: string;
+  /** Tables in the dump that are left aside: to see what remains without them. */
+  readonly without?: readonly ('BTF' | 'ORC')[];
 }
 
 /** For whoever opened the dump with a Checkpoint already. */
@@ -38,11 +45,14 @@ export interface ProgramOptions extends OpenOptions {
   readonly files?: readonly OpenedFile[];
   /** Where tables were found before; what is not there, or not right, is searched. */
   readonly places?: Places;
+  /** Closed with the program. */
+  readonly debugFile?: DebugFile | undefined;
 }
 
 /**
- * @param paths - a dump; or the files of a split dump, in any order; or a folder that holds one dump or the files of one
- * @throws UsageError when the file is no dump that can be opened, FormatError when it is too damaged to start with,
+ * @param paths - a dump; or the files of a split dump, in any order; or a folder that holds one dump or the files of one;
+ *   and, anywhere among them, a vmlinux with debug information
+ * @throws UsageError when the file is no dump that can be opened or the vmlinux is of another kernel, FormatError when it is too damaged to start with,
  *   CancelledError; no file stays open then
  */
 export function openProgram(paths: string | readonly string[], options: OpenOptions = {}): Program {
@@ -81,10 +91,15 @@ function openWith(
   more: Pick<ProgramOptions, 'files' | 'places'>,
 ): Program {
   const checkpoint = new Checkpoint(options.budget);
-  const dump = openDump(paths, { checkpoint, onFile });
+  const { dumps, debug } = partPaths(typeof paths === 'string' ? [paths] : paths);
+  const path = options.debuginfo ?? debug;
+  const dump = openDump(dumps, { checkpoint, onFile });
+  let debugFile: DebugFile | undefined;
   try {
-    return programOf(dump, { ...options, ...more, checkpoint });
+    debugFile = path === undefined ? undefined : openDebugFile(path);
+    return programOf(dump, { ...options, ...more, checkpoint, debugFile });
   } catch (error) {
+    debugFile?.close();
     dump.close();
     throw error;
   }
@@ -107,8 +122,17 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
   const physical = memoryOf(found.dump);
   const arch = new X86_64(physical, vmcoreinfo, found.physBase, found.root);
   const memory = new VirtualMemory(physical, (address) => arch.translate(address));
-  const tables = openTables(memory, vmcoreinfo, arch, options.places, found.kallsyms);
-  const { files } = options;
+  const { files, debugFile, without = [] } = options;
+  const tables = openTables({
+    memory,
+    vmcoreinfo,
+    arch,
+    known: options.places,
+    symbols: found.kallsyms,
+    debugFile,
+    without,
+  });
+  const doubt = debugFile === undefined ? undefined : checkDebugFile(debugFile, vmcoreinfo, memory, tables);
   const program = new Program({
     dump: found.dump,
     vmcoreinfo,
@@ -116,10 +140,28 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     memory,
     arch,
     ...tables,
-    problems: [...found.problems, ...tables.problems, ...captureProblems(memory, tables.kallsyms)],
+    debugFile,
+    problems: [
+      ...(doubt === undefined ? [] : [doubt]),
+      ...found.problems,
+      ...tables.problems,
+      ...captureProblems(memory, tables.kallsyms),
+    ],
     opened: files === undefined ? undefined : { files, places: { ...tables.places, kernel: placeFound(dump, found) } },
   });
-  const inferred = tables.btf === undefined ? inferTypes(program) : undefined;
+  const inferred = tables.btf === undefined && debugFile === undefined ? inferTypes(program) : undefined;
   if (inferred !== undefined) program.types.add(inferred);
   return program;
+}
+
+/** @throws UsageError when it is of another kernel */
+function checkDebugFile(
+  file: DebugFile,
+  vmcoreinfo: Vmcoreinfo,
+  memory: VirtualMemory,
+  { kallsyms }: Pick<KernelTables, 'kallsyms'>,
+): string | undefined {
+  const at = kallsyms.lookup('linux_banner')?.address;
+  const banner = at === undefined ? undefined : attempt(() => oneLine(memory.readBytes(at, 512)));
+  return checkIdentity(file, { vmcoreinfo, banner });
 }

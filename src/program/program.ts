@@ -13,6 +13,7 @@ import type { CType } from '../debuginfo/type.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import type { Arch } from './arch/arch.ts';
+import type { DebugFile } from './debug-file.ts';
 import { describeProgram, type Opened, type ProgramDescriptor } from './descriptor.ts';
 import { Field } from './field.ts';
 import { GLOBAL_TYPES } from './globals.ts';
@@ -36,6 +37,8 @@ export interface ProgramParts {
   readonly orcVersion: OrcVersion | undefined;
   /** What could not be found while opening: 'no BTF: ...'. */
   readonly problems: readonly string[];
+  /** With the types of the kernel; closed with the program. */
+  readonly debugFile?: DebugFile | undefined;
   /** Undefined when it was not opened from files. */
   readonly opened?: Opened | undefined;
 }
@@ -55,6 +58,8 @@ export class Program {
   readonly orcVersion: OrcVersion | undefined;
   readonly problems: readonly string[];
   readonly pageSize: number;
+  /** A vmlinux that was given with the dump. */
+  readonly debugFile: DebugFile | undefined;
   readonly #btf: Btf | undefined;
   readonly #orc: OrcTable | undefined;
   /** By type, then by path: found without making a key of both. */
@@ -81,7 +86,11 @@ export class Program {
     if (parts.orcVersion !== undefined)
       this.layouts.chose('ORC', `version ${parts.orcVersion}`, orcProven[parts.orcVersion]);
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
-    if (parts.btf !== undefined) this.types.add(parts.btf);
+    this.debugFile = parts.debugFile;
+    // Where the kernel's own are damaged, those of the file are asked alone: nothing of them is lost.
+    if (parts.btf !== undefined && (parts.debugFile === undefined || parts.btf.damage === undefined))
+      this.types.add(parts.btf);
+    if (parts.debugFile !== undefined) this.types.add(parts.debugFile.types);
     this.problems = [...parts.problems, ...this.arch.learn(this)];
     this.memory.flush();
   }
@@ -276,6 +285,7 @@ export class Program {
   }
 
   close(): void {
+    this.debugFile?.close();
     this.dump.close();
   }
 }

@@ -106,7 +106,7 @@ export class Cursor {
 
   /** Latin-1: every byte survives. */
   string(): string {
-    const from = this.at;
+    const from = Math.min(this.at, this.bytes.length);
     this.skipString();
     return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + from, Math.max(0, this.at - 1 - from)).toString(
       'latin1',

@@ -229,6 +229,8 @@ describe('names', () => {
     expect(types.enumerator('NONE')).toBe(-1n);
     expect(types.enumerator('MANY')).toBe(300n);
     expect(types.enumerator('SOME')).toBeUndefined();
+    // The enum itself has no name.
+    expect([...types.typeNames()]).toEqual([]);
   });
 
   it('may be numbers of strings', () => {

@@ -111,6 +111,7 @@ export class NameIndex {
     for (let i = 0; i < this.table.count; i++) {
       if (!kinds.includes(this.table.kind(i))) continue;
       const name = this.table.name(i);
+      if (name === NO_NAME) continue;
       const [bytes, at] = name < start ? [base?.bytes, name] : [this.#strings.bytes, name - start];
       if (bytes !== undefined) yield new Cursor(bytes, FORMAT, at).string();
     }

@@ -1,0 +1,167 @@
+/**
+ * A file with the types of a kernel, given beside the dump: a vmlinux with DWARF. Which of the files that the user names is
+ * one is told by content, never by name. Whether it is that of the very kernel in the dump is checked by build-id, else by
+ * the banner (`linux_banner`).
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { attempt, FormatError, UsageError } from '../base/errors.ts';
+import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
+import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
+import { ImageFile } from '../debuginfo/image-file.ts';
+import type { TypeSource } from '../debuginfo/type.ts';
+import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+
+const ET_CORE = 4;
+const MAX_BANNER = 512;
+
+export interface DebugFile {
+  readonly path: string;
+  /** For messages: without control characters. */
+  readonly name: string;
+  /** Lower-case hex. */
+  readonly buildId: string | undefined;
+  /** 'Linux version 6.1.0 ...', in one line. */
+  readonly banner: string | undefined;
+  readonly types: TypeSource;
+  close(): void;
+}
+
+/** What the dump says about its kernel. */
+export interface DumpIdentity {
+  readonly vmcoreinfo: Vmcoreinfo;
+  /** `linux_banner` of the dump; undefined when it cannot be read. */
+  readonly banner: string | undefined;
+}
+
+/**
+ * Parts the files that the user named: dumps, and files with debug information. Without a dump all are left as they are,
+ * so that who opens them says what they are.
+ * @throws UsageError when several have debug information
+ */
+export function partPaths(paths: readonly string[]): {
+  readonly dumps: readonly string[];
+  readonly debug: string | undefined;
+} {
+  const debug = paths.filter((path) => isDebugFile(path));
+  if (debug.length === 0 || debug.length === paths.length) return { dumps: paths, debug: undefined };
+  if (debug.length > 1) throw new UsageError(`${debug.join(', ')}: one file with debug information at a time`);
+  return { dumps: paths.filter((path) => !debug.includes(path)), debug: debug[0] };
+}
+
+/** True for an ELF file that is no core. What cannot be read is none: whoever opens it says why. */
+function isDebugFile(path: string): boolean {
+  let fd: number | undefined;
+  try {
+    if (!statSync(path).isFile()) return false;
+    fd = openSync(path, 'r');
+    const head = Buffer.alloc(20);
+    readSync(fd, head, 0, head.length, 0);
+    return isElf(head) && head.readUInt16LE(16) !== ET_CORE && head.readUInt16LE(16) < 256;
+  } catch {
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** @throws UsageError when it cannot be used */
+export function openDebugFile(path: string): DebugFile {
+  const name = path.replace(/\p{Cc}/gu, '?');
+  const image = openImage(path, name);
+  try {
+    const linked = image.section('.debug_info') === undefined ? linkedImage(image, path) : undefined;
+    const types = new DwarfTypes(linked ?? image);
+    return {
+      path,
+      name,
+      buildId: image.buildId,
+      banner: attempt(() => bannerOf(image)),
+      types,
+      close: () => {
+        linked?.close();
+        image.close();
+      },
+    };
+  } catch (error) {
+    image.close();
+    if (error instanceof FormatError) throw new UsageError(`${name}: ${error.detail}`, { cause: error });
+    throw error;
+  }
+}
+
+function openImage(path: string, name: string): ElfImage {
+  const file = new ImageFile(path);
+  try {
+    return new ElfImage(file, basename(name));
+  } catch (error) {
+    file.close();
+    if (error instanceof FormatError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** The file of debug symbols that a stripped one names, where debuggers look for it; its build-id has to be the same. */
+function linkedImage(image: ElfImage, path: string): ElfImage | undefined {
+  const link = image.debugLink?.file;
+  if (link === undefined || link === '' || basename(link) !== link) return undefined;
+  for (const folder of [dirname(path), join(dirname(path), '.debug')]) {
+    const candidate = join(folder, link);
+    const found = isDebugFile(candidate) ? openImage(candidate, candidate) : undefined;
+    if (found === undefined) continue;
+    if (found.buildId === image.buildId && found.section('.debug_info') !== undefined) return found;
+    found.close();
+  }
+  return undefined;
+}
+
+function bannerOf(image: ElfImage): string | undefined {
+  const symbol = image.symbols()?.find('linux_banner');
+  return symbol === undefined ? undefined : oneLine(image.atAddress(symbol.address, MAX_BANNER));
+}
+
+/** Text up to its NUL, without the end of line that banners have. */
+export function oneLine(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end))
+    .toString('latin1')
+    .replace(/\p{Cc}/gu, ' ')
+    .trim();
+}
+
+/**
+ * What is to be said about a file whose kernel may not be that of the dump; undefined when it is.
+ * @throws UsageError when it is another kernel, with both build-ids and both banners
+ */
+export function checkIdentity(file: DebugFile, { vmcoreinfo, banner }: DumpIdentity): string | undefined {
+  const { buildId, osRelease } = vmcoreinfo;
+  if (buildId !== undefined && file.buildId === buildId) return undefined;
+  const sameBanner = banner !== undefined && file.banner !== undefined ? banner === file.banner : undefined;
+  const differ = buildId !== undefined && file.buildId !== undefined;
+  const both =
+    `the dump has build-id ${buildId ?? 'unknown'}, "${banner ?? osRelease ?? 'no banner'}"; ` +
+    `the file has build-id ${file.buildId ?? 'none'}, "${file.banner ?? 'no banner'}"`;
+  if (sameBanner === true) {
+    if (!differ) return undefined;
+    if (notesGarbage(osRelease ?? ''))
+      return `${file.name}: taken by its banner, as this kernel notes a wrong build-id: ${both}`;
+  }
+  if (differ || sameBanner === false) throw new UsageError(`${file.name}: not of the kernel in the dump: ${both}`);
+  return `${file.name}: whether it is of the kernel in the dump cannot be told: ${both}`;
+}
+
+/** Kernels that note a build-id that is none: 6.11.3-9, 6.10.14, 6.6.55-62, 6.1.113-118 and 5.15 since .168. */
+function notesGarbage(release: string): boolean {
+  const [, version = '', patch = '0'] = /^(\d+\.\d+)\.(\d+)/.exec(release) ?? [];
+  const [from, to] = GARBAGE[version] ?? [1, 0];
+  // Distributions leave the number of the patch out ('6.1.0-26-amd64'): it may be one of them.
+  return GARBAGE[version] !== undefined && (patch === '0' || (Number(patch) >= from && Number(patch) <= to));
+}
+
+const GARBAGE: { readonly [version: string]: readonly [from: number, to: number] } = {
+  '6.11': [3, 9],
+  '6.10': [14, 99],
+  '6.6': [55, 62],
+  '6.1': [113, 118],
+  '5.15': [168, 999],
+};
