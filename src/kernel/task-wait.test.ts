@@ -18,7 +18,7 @@ describe('completions', () => {
     const wait = sleeper.wait(COMPLETION);
     expect(wait).toMatchObject({ kind: 'completion', proof: 'structure', name: 'a_driver_done', awaited: [] });
     expect(wait.object).toEqual({ address: sleeper.image.address('done'), ctype: 'struct completion' });
-    expect(wait.what).toBe('for a completion, in a_driver_read, in the global');
+    expect(wait.what).toBe('for a completion in the global');
   });
 
   it('of vfork name the child', () => {

@@ -65,7 +65,10 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   const whose = place === undefined ? (own ? ' on its own stack' : '') : ` in ${place.what}`;
   return {
     kind: 'completion',
-    what: `for a completion${caller === undefined ? '' : `, in ${caller}`},${whose}`.replace(/,$/, ''),
+    what: `for a completion${place === undefined && caller !== undefined ? `, in ${caller},` : ''}${whose}`.replace(
+      /,$/,
+      '',
+    ),
     name: place?.name,
     object,
     proof,

@@ -6,6 +6,7 @@ import { Incident } from '../../../test/builders/incident.ts';
 import { behindMutex, psFaults, tops } from '../../../test/builders/scenes.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
+import type { Holder } from '../facts/holders.ts';
 import { memoryFact } from '../facts/memory.ts';
 import { pileUpStory } from '../facts/pileup-story.ts';
 import { pileUpsFact } from '../facts/pileups.ts';
@@ -130,13 +131,29 @@ describe('the one who holds it', () => {
   it('is said to sleep in the code of a module that called', () => {
     const context = contextOf(behindMutex(3, 2, { state: 'D' }).program());
     const [pileUp] = context.use(pileUpsFact);
-    if (pileUp?.holder === undefined) throw new Error('somebody holds it');
-    const holder = { ...pileUp.holder, waitsIn: '__wait_for_common', driver: { func: 'fb_mmap', module: 'framegrab' } };
+    const owner = pileUp?.holder;
+    if (owner === undefined) throw new Error('somebody holds it');
+    const place = { waitsIn: '__wait_for_common', driver: { func: 'fb_mmap', module: 'framegrab' } };
     const standstill = context.use(standstillFact).of(pileUp);
-    const story = pileUpStory({ ...pileUp, holder }, standstill, context.use(memoryFact), 0);
-    expect(story.map(({ text }) => textOf(text)).join('\n')).toMatch(
-      /owner \(pid 10\), in nanosleep, sleeps in __wait_for_common, called by fb_mmap of module framegrab; what it waits for is not known here/,
-    );
+    const told = (wait: Holder['wait']): string => {
+      const holder: Holder = { ...owner, ...place, wait };
+      const story = pileUpStory({ ...pileUp, holder }, standstill, context.use(memoryFact), 0);
+      return story.map(({ text }) => textOf(text)).join('\n');
+    };
+    const sleeps = 'owner (pid 10), in nanosleep, sleeps in __wait_for_common, called by fb_mmap of module framegrab; ';
+    expect(told(undefined)).toContain(`${sleeps}what it waits for is not known here.`);
+    const { wait } = owner;
+    if (wait === undefined) throw new Error('it sleeps');
+    expect(
+      told({
+        ...wait,
+        kind: 'completion',
+        what: 'for a completion in module framegrab:',
+        name: 'done',
+        proof: 'structure',
+      }),
+    ).toContain(`${sleeps}it waits for a completion in module framegrab: done.`);
+    expect(told({ ...wait, kind: 'unknown' })).toContain('what it waits for is not known here.');
   });
 
   it('is not proved to stand still for ever while a thread that could not be read may share its descriptors', () => {

@@ -326,7 +326,10 @@ describe('lock-pileup: what becomes of the holder', () => {
     [{ running: 1 }, /was running on a CPU/],
     [{ state: 'R' }, /runnable but has no CPU/],
     [{ state: 'T' }, /is stopped/],
-    [{ state: 'D' }, /^owner \(pid 10\), in nanosleep, sleeps in do_nanosleep; what it waits for is not known/],
+    [
+      { state: 'D' },
+      /^owner \(pid 10\), in nanosleep, sleeps in do_nanosleep; it waits for a timer, as the functions on its stack say/,
+    ],
   ] as const)('says what an owner like %j does', (owner, text) => {
     expect(storyOf(only(behindMutex(3, 5, owner)), 'why')).toMatch(text);
   });

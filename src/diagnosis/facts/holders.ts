@@ -7,11 +7,13 @@ import { attempt } from '../../base/errors.ts';
 import type { Task } from '../../kernel/sched.ts';
 import type { NamedFrame } from '../../kernel/stack.ts';
 import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
+import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { clockFact, type CpuTurns } from './clock.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
 import { readerByStack, type ReaderProof, readerProof } from './reader-proof.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
+import { taskWaitsFact } from './task-waits.ts';
 import { tasksFact } from './tasks.ts';
 
 /** What keeps a holder from going on. */
@@ -36,6 +38,8 @@ export interface Holder {
   readonly named: boolean;
   readonly proof: ReaderProof | undefined;
   readonly stall: Stall;
+  /** What it sleeps for, where that is neither a lock nor a userfaultfd. */
+  readonly wait: TaskWait | undefined;
   /** First function below the scheduler: what it waits in. */
   readonly waitsIn: string | undefined;
   /** The first function of a module on its stack, and that module: whose wait it is. */
@@ -120,6 +124,7 @@ function describe(
     named,
     proof,
     stall,
+    wait: stall.kind === 'sleeping' ? context.use(taskWaitsFact).of(task) : undefined,
     waitsIn: waitsIn(frames),
     driver: driverOf(frames),
     syscall: syscallOf(frames),

@@ -22,6 +22,7 @@ import type { Holder } from './holders.ts';
 import { type MemoryState, memoryText } from './memory.ts';
 import { type CycleLink, firstOf, isWhole, modesOf, type PileUp, type Victim, type VictimGroup } from './pileups.ts';
 import type { Answerers, Standstill } from './standstill.ts';
+import { waitProse } from './task-waits.ts';
 import { PILE_UP } from './thresholds.ts';
 
 /** Groups of waiters that are told of. */
@@ -122,9 +123,17 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
         holder.driver === undefined
           ? ''
           : prose`, called by ${symbol(holder.driver.func)} of module ${name(holder.driver.module)}`;
-      return prose`${whoDoing} sleeps${place}${driver}${holder.inFault ? ', inside a page fault' : ''}; what it waits for is not known here.`;
+      return prose`${whoDoing} sleeps${place}${driver}${holder.inFault ? ', inside a page fault' : ''}; ${sleepText(holder)}.`;
     }
   }
+}
+
+/** What one that sleeps waits for: proven by what lies on its stack, or said by its functions alone. */
+function sleepText({ wait }: Holder): Prose {
+  if (wait === undefined || wait.kind === 'unknown') return ['what it waits for is not known here'];
+  const end = wait.left === undefined || wait.left < 0n ? '' : prose`, for ${duration(wait.left)} more at most`;
+  const how = wait.proof === 'structure' ? '' : ', as the functions on its stack say';
+  return prose`it waits ${waitProse(wait)}${end}${how}`;
 }
 
 /** The lock by its name, else by its address, so that two are told apart. */
