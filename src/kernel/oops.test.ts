@@ -50,6 +50,8 @@ describe('oopses', () => {
         cpu: 1,
         pid: 126,
         comm: 'telemetryd',
+        registers: new Map([['rsp', 0xff688e714041fc68n]]),
+        trace: [{ func: 'telemetry_write', offset: 0x6e, module: 'telemetry' }],
       },
     ]);
   });

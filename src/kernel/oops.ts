@@ -7,7 +7,7 @@ import { type VirtAddr, parseAddress } from '../base/address.ts';
 import type { Nanoseconds } from '../base/units.ts';
 import type { LogRecord } from './log-record.ts';
 
-export type OopsKind = 'null-pointer' | 'page-fault' | 'general-protection' | 'bug' | 'other';
+export type OopsKind = 'null-pointer' | 'page-fault' | 'general-protection' | 'bug' | 'stack-overflow' | 'other';
 
 export interface OopsPlace {
   readonly func: string;
@@ -29,12 +29,16 @@ export interface Oops {
   readonly cpu: number | undefined;
   readonly pid: number | undefined;
   readonly comm: string | undefined;
+  /** Of the instruction that failed: 'rdi'; those that the log prints. */
+  readonly registers: ReadonlyMap<string, bigint>;
+  /** The call trace, innermost first, without what the kernel itself doubts ('?'). */
+  readonly trace: readonly OopsPlace[];
 }
 
 /** More lines than any oops has. */
 const MAX_LINES = 200;
 const START =
-  /^(BUG: (?:kernel NULL pointer|unable to handle)|general protection fault|kernel BUG at |invalid opcode: )/;
+  /^(?:Oops: )?(BUG: (?:kernel NULL pointer|unable to handle)|general protection fault|kernel BUG at |invalid opcode: )|^BUG: (?:[\w#-]+ )?stack guard page was hit|^PANIC: double fault/;
 const END = /^---\[ end (trace|Kernel panic)/;
 
 /**
@@ -65,9 +69,9 @@ export function oopses(records: readonly LogRecord[]): readonly Oops[] {
   return found;
 }
 
-/** `kernel BUG at file:line!` is followed by its trap, `invalid opcode: 0000 [#1]`. */
+/** `kernel BUG at file:line!` is followed by its trap, `invalid opcode: 0000 [#1]` (`Oops: invalid opcode:` since 6.9). */
 function isSecondLine(text: string): boolean {
-  return text.startsWith('invalid opcode: ');
+  return /^(Oops: )?invalid opcode: /.test(text);
 }
 
 function parse(lines: readonly string[], timeNs: Nanoseconds | undefined): Oops {
@@ -80,11 +84,11 @@ function parse(lines: readonly string[], timeNs: Nanoseconds | undefined): Oops 
     return undefined;
   };
   // 'address: 0000000000000018'; until 4.20 'at 0000000000000018', with 'IP:' instead of 'RIP: 0010:' in old kernels.
-  const address = match(/(?:address: |request at |dereference at )(?:0x)?([0-9a-f]{8,16})\b/)?.[1];
+  const address = match(
+    /(?:address: |request at |dereference at |non-canonical address )(?:0x)?([0-9a-f]{8,16})\b/,
+  )?.[1];
   const access = match(/^#PF: \w+ (read|write|instruction fetch)/)?.[1];
-  const place = match(
-    /^(?:RIP: (?:0010:)?|IP: )(?:\[<[0-9a-f]+>\] )?([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)\])?/,
-  );
+  const place = lines.map(placeOf).find((found) => found !== undefined);
   const who = match(/^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted|Kdump)/);
   return {
     kind: kindOf(headline, address === undefined ? undefined : BigInt(`0x${address}`)),
@@ -92,17 +96,50 @@ function parse(lines: readonly string[], timeNs: Nanoseconds | undefined): Oops 
     timeNs,
     address: address === undefined ? undefined : parseAddress(address),
     access: access === 'instruction fetch' ? 'execute' : (access as 'read' | 'write' | undefined),
-    at:
-      place?.[1] === undefined
-        ? undefined
-        : { func: place[1], offset: Number.parseInt(place[2] ?? '0', 16), module: place[3] },
+    at: place,
     cpu: who?.[1] === undefined ? undefined : Number(who[1]),
     pid: who?.[2] === undefined ? undefined : Number(who[2]),
     comm: who?.[3],
+    registers: registersOf(lines),
+    trace: traceOf(lines),
   };
 }
 
-function kindOf(headline: string, address: bigint | undefined): OopsKind {
+const INSTRUCTION = /^(?:RIP: (?:0010:)?|IP: )(?:\[<[0-9a-f]+>\] )?([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)\])?/;
+
+/** The kernel's function of a line such as 'RIP: 0010:vfs_read+0x34/0x190'; undefined for other lines. */
+export function placeOf(line: string): OopsPlace | undefined {
+  const [, func, offset, module] = INSTRUCTION.exec(line) ?? [];
+  return func === undefined ? undefined : { func, offset: Number.parseInt(offset ?? '0', 16), module };
+}
+
+/** The first of each: behind the trace come those of user space, or of the CPU that reports. */
+function registersOf(lines: readonly string[]): ReadonlyMap<string, bigint> {
+  const found = new Map<string, bigint>();
+  for (const line of lines) {
+    if (line.startsWith('Call Trace:')) break;
+    for (const [, register, value] of line.matchAll(/\b(R[A-DS][XIP]|RBP|R\d\d): (?:0018:)?([0-9a-f]{16})\b/g)) {
+      const key = register?.toLowerCase().replace(/^r0/, 'r');
+      if (key !== undefined && !found.has(key)) found.set(key, BigInt(`0x${value}`));
+    }
+  }
+  return found;
+}
+
+const PLACE = /^\s*(?:\[<[0-9a-f]+>\] )?([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)[^\]]*\])?$/;
+
+function traceOf(lines: readonly string[]): readonly OopsPlace[] {
+  const places: OopsPlace[] = [];
+  for (const line of lines.slice(lines.findIndex((text) => text.startsWith('Call Trace:')) + 1)) {
+    const [, func, offset, module] = PLACE.exec(line) ?? [];
+    if (func !== undefined) places.push({ func, offset: Number.parseInt(offset ?? '0', 16), module });
+  }
+  return places;
+}
+
+function kindOf(line: string, address: bigint | undefined): OopsKind {
+  const headline = line.replace(/^Oops: /, '');
+  if (headline.includes('stack guard page was hit')) return 'stack-overflow';
   if (headline.startsWith('kernel BUG at ') || headline.startsWith('invalid opcode')) return 'bug';
   if (headline.startsWith('general protection fault')) return 'general-protection';
   if (headline.includes('NULL pointer') || (address !== undefined && address < 4096n)) return 'null-pointer';

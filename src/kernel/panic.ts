@@ -20,7 +20,9 @@ export interface CrashTrigger {
  */
 const PANIC = 'Kernel panic - not syncing: ';
 const SYSRQ = /^sysrq ?: Trigger a crash/i;
-const OOPS = /^(BUG: |Oops: |general protection fault|kernel BUG at |Unable to handle )/;
+/** Other lines that begin with BUG: are warnings, and the machine goes on. */
+const OOPS =
+  /^(BUG: (?!soft lockup|workqueue lockup|scheduling while atomic|sleeping function|using |Bad |non-zero|Dentry )|Oops: |general protection fault|kernel BUG at |Unable to handle )/;
 
 /**
  * What set off the crash, from the last records of the log.
@@ -44,7 +46,8 @@ function fromKernel(record: LogRecord): boolean {
 
 function kindOf(panic: string): TriggerKind {
   if (panic.startsWith('hung_task: ')) return 'hung-task';
-  if (/^(softlockup|hard LOCKUP|Hard LOCKUP|Watchdog detected)/.test(panic)) return 'watchdog';
-  if (/^(Fatal exception|panic_on_oops)/.test(panic)) return 'oops';
+  if (/^(softlockup|hard LOCKUP|Hard LOCKUP|Watchdog detected|RCU Stall)/i.test(panic)) return 'watchdog';
+  if (/^(Fatal exception|panic_on_oops|kernel stack overflow|corrupted stack end|Machine halted)/.test(panic))
+    return 'oops';
   return 'panic';
 }

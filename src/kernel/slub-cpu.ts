@@ -71,7 +71,7 @@ function listedObjects(program: Program, cache: VirtAddr): number | undefined {
   const first = program.tryField('struct kmem_cache_cpu', 'freelist');
   if (cpuSlab === undefined || first === undefined) return undefined;
   const base = cpuSlab.pointer(cache);
-  const next = nextObject(program, cache);
+  const next = freeListOrder(program, cache);
   let count = 0;
   for (const cpu of cpus(program, 'online')) {
     const start = first.pointer(program.perCpuAddress(base, cpu));
@@ -86,7 +86,7 @@ function listedObjects(program: Program, cache: VirtAddr): number | undefined {
 }
 
 /** Follows a list of free objects: the pointer lies in each at `offset`, scrambled with CONFIG_SLAB_FREELIST_HARDENED. */
-function nextObject(program: Program, cache: VirtAddr): (object: VirtAddr) => VirtAddr {
+export function freeListOrder(program: Program, cache: VirtAddr): (object: VirtAddr) => VirtAddr {
   const offset = program.field('struct kmem_cache', 'offset').number(cache);
   // Since 4.14 (commit 2482ddec670f).
   const random = program.tryField('struct kmem_cache', 'random')?.u64(cache);

@@ -55,6 +55,25 @@ describe('kernel-oops', () => {
     expect(told(FATAL)).toEqual([]);
   });
 
+  it('leaves to others what they tell better, and nothing else', () => {
+    const fault = (address: string): string =>
+      `<1>[  500.000000] general protection fault, probably for non-canonical address 0x${address}: 0000 [#1] SMP`;
+    expect(told(fault('6b6b6b6b6b6b6b6b'), ...OOPS.slice(3), FATAL)).toEqual([]);
+    expect(told('<1>[  500.0] BUG: TASK stack guard page was hit at 00000000aabbccdd', ...OOPS.slice(3))).toEqual([]);
+    expect(told(fault('4141414141414141'), ...OOPS.slice(3), FATAL)).toMatchObject([
+      { cause: 'general-protection-fault', details: { address: { value: 0x4141414141414141n } } },
+    ]);
+    const bug = (file: string): readonly Finding[] =>
+      told(
+        '<1>[  400.000000] list_del corruption, ff253929c2479f08->next is NULL',
+        `<1>[  500.000000] kernel BUG at ${file}:59!`,
+        ...OOPS.slice(3),
+        FATAL,
+      );
+    expect(bug('lib/list_debug.c')).toEqual([]);
+    expect(bug('fs/ext4/inode.c')).toMatchObject([{ cause: 'kernel-bug' }]);
+  });
+
   it('keeps to what a cut log has', () => {
     const [finding] = told(...OOPS.slice(0, 1));
     expect(finding).toMatchObject({ cause: 'null-pointer-dereference', confidence: 'probable' });

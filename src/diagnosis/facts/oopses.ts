@@ -4,10 +4,11 @@
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
-import type { Oops } from '../../kernel/oops.ts';
+import type { Oops, OopsPlace } from '../../kernel/oops.ts';
 import { oopses } from '../../kernel/oops.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import type { Program } from '../../program/program.ts';
 import { logFact } from './log.ts';
 import { stacksFact } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
@@ -22,6 +23,15 @@ export interface FatalOops {
   readonly onStack: boolean;
 }
 
+/** Where the function of a place in the log begins. */
+export function functionAt(program: Program, { func, module }: OopsPlace): VirtAddr | undefined {
+  const symbols =
+    module === undefined
+      ? program.symbols.kernel
+      : program.modules.modules.find(({ name }) => name === module)?.symbols;
+  return symbols?.lookup(func)?.address;
+}
+
 /** The last oops of the log when it is what set the crash off; undefined when the crash came from something else. */
 export const fatalOopsFact = defineFact<FatalOops | undefined>({
   id: 'fatal-oops',
@@ -30,12 +40,7 @@ export const fatalOopsFact = defineFact<FatalOops | undefined>({
     const oops = oopses(use(logFact).records).at(-1);
     if (oops === undefined) return undefined;
     const { at } = oops;
-    const module = at?.module;
-    const symbols =
-      module === undefined
-        ? program.symbols.kernel
-        : program.modules.modules.find(({ name }) => name === module)?.symbols;
-    const func = at === undefined ? undefined : symbols?.lookup(at.func)?.address;
+    const func = at === undefined ? undefined : functionAt(program, at);
     // Without types there are no tasks to look at; the log stands alone then.
     const task = attempt(() => use(tasksFact))?.tasks.find(
       ({ pid, comm, idle }) => !idle && pid === oops.pid && comm === oops.comm,

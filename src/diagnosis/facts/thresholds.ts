@@ -118,6 +118,12 @@ export const PAGE_TABLE_BASE = 64 * 1024;
  */
 export const TASKS_SHARE = 0.1;
 
+/**
+ * From this share of MemTotal on, with page tables, tasks of one origin are called a cause however much is left: a third of
+ * memory for what no program computes with is wanted by nobody.
+ */
+export const TASKS_CAUSE = 0.3;
+
 /** One process that may be killed is called too big from this share of RAM and swap on, while memory is short. */
 export const PROCESS_SHARE = 0.5;
 
@@ -129,3 +135,9 @@ export const SYSV_SHARE = 0.2;
  * whoever walks the lists; on machines in use they hold some percent.
  */
 export const NEGATIVE_SHARE = 0.25;
+
+/**
+ * A function that stands this often on a kernel stack that overflowed is called the recursion that filled it: the log
+ * shows the innermost frames only, and no function of the kernel is met so often in a sound call chain.
+ */
+export const RECURSION = 4;

@@ -1,0 +1,65 @@
+/**
+ * A kernel stack was too small: the guard page below it was hit. Says which function fills it, when one calls itself, and
+ * who called it first as far as the log shows.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { address, prose, type Prose, symbol, name, plural } from '../../model/value.ts';
+import { type CrashCause, crashCauseFact } from '../facts/crash-cause.ts';
+import { aroundLines, moduleRemedy, oopsDetails, oopsEvidence, placeText, whoText } from '../facts/oops-story.ts';
+
+export default defineDetector({
+  id: 'stack-overflow',
+  title: 'Kernel stacks that overflowed',
+  summary: 'A function that calls itself too deeply, or many large frames, run over the end of the kernel stack.',
+  needs: { crash: crashCauseFact },
+  appliesTo: () => true,
+  run: ({ crash }) => (crash?.kind === 'stack-overflow' ? [findingOf(crash)] : []),
+});
+
+type Overflow = Extract<CrashCause, { kind: 'stack-overflow' }>;
+
+function findingOf({ fatal, recursion }: Overflow): Finding {
+  const who = whoText(fatal);
+  const deep = recursion?.place;
+  const what: Prose =
+    deep === undefined
+      ? prose`${placeText(fatal.oops.at)} ran over the end of its kernel stack`
+      : prose`${functionText(deep)} calls itself until the kernel stack is full`;
+  const start = deep === undefined ? fatal.func : recursion?.func;
+  return {
+    detector: 'stack-overflow',
+    cause: 'stack-overflow',
+    role: 'cause',
+    title: prose`Stack overflow: ${what}${who === undefined ? '' : prose`, running for ${who}`}.`,
+    confidence: deep === undefined ? 'probable' : 'certain',
+    ...(deep === undefined ? { because: ['what filled the stack is not known'] } : {}),
+    weight: 1,
+    story: [
+      { topic: 'what', text: prose`${what}.` },
+      ...(recursion === undefined
+        ? []
+        : [
+            {
+              topic: 'why' as const,
+              text: prose`It stands ${plural(recursion.times, 'time')} among the innermost functions that the log shows.`,
+            },
+          ]),
+      ...aroundLines(fatal),
+    ],
+    evidence: oopsEvidence(fatal),
+    remedies: moduleRemedy((deep ?? fatal.oops.at)?.module),
+    details: {
+      ...oopsDetails(fatal),
+      recursion:
+        recursion === undefined
+          ? undefined
+          : { name: recursion.place.func, module: recursion.place.module, times: recursion.times },
+      resource: start === undefined ? undefined : address(start),
+    },
+  };
+}
+
+function functionText({ func, module }: { readonly func: string; readonly module: string | undefined }): Prose {
+  return prose`${symbol(func)}${module === undefined ? '' : prose` of module ${name(module)}`}`;
+}
