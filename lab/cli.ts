@@ -1,5 +1,5 @@
 /**
- * The command line of the lab: `make`, `list`, `score`, `damage`, `next-victim`.
+ * The command line of the lab: `list`, `make`, `score`, `next-victim`, `damage`, `matrix`.
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
@@ -15,8 +15,9 @@ import { ensureTools } from './tools.ts';
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
+       npm run lab -- next-victim
        npm run lab -- damage
-       npm run lab -- next-victim`;
+       npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
   ensureTools();
