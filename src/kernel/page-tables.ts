@@ -103,7 +103,11 @@ const BITS: readonly (readonly [bit: bigint, name: string])[] = [
   [63n, 'NX'],
 ];
 
-/** 'PRESENT', 'RW', 'NX' ...: the flags of an entry that maps a page. Bit 7 of a 4 KiB page chooses its caching (PAT). */
+/**
+ * 'PRESENT', 'RW', 'NX' ...: the flags of an entry that maps a page, a `pteval_t` or the same of a higher level. Bit 7 of a
+ * 4 KiB page chooses its caching (PAT).
+ * @param size - bytes that the entry maps
+ */
 export function entryFlags(entry: bigint, size: number): readonly string[] {
   const present = (entry & PRESENT) !== 0n;
   const names = BITS.flatMap(([bit, name]) => {

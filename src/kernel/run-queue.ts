@@ -28,7 +28,7 @@ export interface RunQueue {
 }
 
 /**
- * The run queue of one CPU.
+ * The run queue of one CPU, its `struct rq`.
  * @throws FaultError, LookupError
  */
 export function readRunQueue(program: Program, cpu: number): RunQueue {

@@ -25,7 +25,7 @@ export interface SwapArea {
 }
 
 /**
- * The swap areas in use, in the order of their numbers.
+ * The swap areas in use, each a `struct swap_info_struct`, in the order of their numbers.
  * @throws FaultError, LookupError without CONFIG_SWAP
  */
 export function swapAreas(program: Program): readonly SwapArea[] {

@@ -55,7 +55,10 @@ export function taint(program: Program): Taint {
   return { mask, letters: lettersOf(flags), flags };
 }
 
-/** The letters of a mask, such as `unsigned long taints` of a `struct module`: 'OE'; empty for none. */
+/**
+ * The letters of a mask, such as `unsigned long taints` of a `struct module`: 'OE'; empty for none.
+ * @throws FaultError, LookupError
+ */
 export function taintLetters(program: Program, mask: bigint): string {
   return lettersOf(flagsOf(program, mask));
 }
