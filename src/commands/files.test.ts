@@ -2,9 +2,8 @@
 import { expect, test } from 'vitest';
 import { commandRunner } from '../../test/builders/commands.ts';
 import files from './files.ts';
-import foreach from './foreach.ts';
 
-const { run, json } = commandRunner([files, foreach]);
+const { run, json } = commandRunner([files]);
 const POSTGRES = 'PID: 95       TASK: ffff88899fc48000  CPU: 0    COMMAND: "postgres"';
 const HEADER = ' FD       FILE            DENTRY           INODE       TYPE PATH';
 const CONSOLE = '  1 ffff8889824dc700 ffff888981473840 ffff888981b7eb70 CHR  /dev/console';
@@ -28,9 +27,7 @@ test('the open files of a task', () => {
 
 test('only what is referred to: a descriptor, a path', () => {
   expect(run('files -R 1 95').lines).toEqual([POSTGRES, 'ROOT: /    CWD: /', HEADER, CONSOLE]);
-  expect(run('foreach user files -R userfaultfd').lines.filter((line) => line.includes('[userfaultfd]'))).toHaveLength(
-    1,
-  );
+  expect(run('files -R userfaultfd 96').lines.filter((line) => line.includes('[userfaultfd]'))).toHaveLength(1);
   expect(run('files -R /nowhere 95').lines).toEqual([]);
 });
 
