@@ -201,3 +201,23 @@ it('two reports are two, and what user space wrote is none', () => {
   ).toEqual([]);
   expect(oomReports(log('    see: foo invoked oom-killer twice'), PAGE)).toEqual([]);
 });
+
+/** Frames, registers, nodes and zones come between the beginning and the table: as many as the machine has. */
+it('a deep stack and eight nodes do not end it', () => {
+  const [before = '', table = ''] = TODAY.split(/^(?= *(?:T\d+\| *)?Tasks state)/m);
+  const by = /(T\d+\|)/.exec(before)?.[1] ?? '';
+  const frames = Array.from({ length: 90 }, (_, i) => `    ${by} ? do_syscall_${i}+0x69/0x90`);
+  const nodes = Array.from({ length: 8 }, (_, node) => [
+    `Node ${node} active_anon:1968kB inactive_anon:277380kB active_file:0kB`,
+    ...['DMA32', 'Normal', 'Movable'].flatMap((zone) => [
+      `Node ${node} ${zone} free:1000kB boost:0kB min:2088kB low:2608kB high:3128kB`,
+      'lowmem_reserve[]: 0 281 281 281 281',
+      `Node ${node} ${zone}: 2*4kB (ME) 2*8kB (ME) = 1000kB`,
+    ]),
+    `Node ${node} hugepages_total=0 hugepages_free=0 hugepages_surp=0 hugepages_size=2048kB`,
+  ]).flat();
+  const text = [before.trimEnd(), ...frames, ...nodes.map((line) => `    ${by} ${line}`), table].join('\n');
+  const [plain] = oomReports(log(TODAY), PAGE);
+  const [report] = oomReports(log(text), PAGE);
+  expect(report).toMatchObject({ outcome: 'killed', victims: plain?.victims, table: plain?.table });
+});

@@ -88,6 +88,14 @@ export interface OomReport {
 const MAX_LINES = 1 << 20;
 /** A report is over when so many lines of its caller say nothing of it. */
 const PATIENCE = 64;
+/** After its end, in so many lines. */
+const AFTERWARDS = 4;
+/**
+ * Lines of which a report has as many as the stack is deep, the machine has nodes and zones, or there are tasks: rows of the
+ * table, frames, registers, `show_mem()`.
+ */
+const REPEATED =
+  /^\[ *\d+\] |^ *(?:\? |\[<[0-9a-f]+>\] (?:\? )?)?[\w.]+\+0x[0-9a-f]+\/0x|^R[\dA-Z]{1,2}[ \d]?: |^Node \d+ |^lowmem_reserve|^CPU +\d+: |^\s*\w+:\d+ /;
 
 const START =
   /^(.{1,64}) invoked oom-killer: gfp_mask=0x([0-9a-f]{1,16})(?:\(([^)]{0,500})\))?,(?: nodemask=\S+)? order=(-?\d{1,4})(?:, oom_adj=(-?\d{1,6}))?(?:, oom_score_adj=(-?\d{1,6}))?/;
@@ -130,13 +138,16 @@ function linesOf(lines: readonly KernelLine[], from: number): readonly string[] 
   if (first === undefined) return [];
   const out: string[] = [];
   let quiet = 0;
+  let ended = false;
   for (let i = from + 1; i < lines.length && i - from < MAX_LINES && quiet < PATIENCE; i++) {
     const line = lines[i];
     if (line === undefined || !sameCaller(first, line)) continue;
     if (START.test(line.text)) break;
     out.push(line.text);
-    quiet = ends(line.text) ? PATIENCE - 4 : quiet + 1;
-    if (/^\[ *\d+\] /.test(line.text)) quiet = 0;
+    quiet += 1;
+    if (ends(line.text)) quiet = PATIENCE - AFTERWARDS;
+    else if (!ended && REPEATED.test(line.text)) quiet = 0;
+    ended ||= ends(line.text);
   }
   return out;
 }

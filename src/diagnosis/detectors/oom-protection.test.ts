@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf } from '../../../test/builders/facts.ts';
+import { contextOf, findingsOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import type { OomReport, OomRow } from '../../kernel/oom-report.ts';
+import { memoryFact } from '../facts/memory.ts';
+import { oomCandidatesFact } from '../facts/oom-candidates.ts';
 import oomProtection from './oom-protection.ts';
 
 const MIB = 2 ** 20;
@@ -57,5 +60,64 @@ describe('oom-protection', () => {
 
   it('claims nothing when a process could not be read', () => {
     expect(findings(-1000, (image) => image.write('task60.signal', 0xffff880000000000n))).toEqual([]);
+  });
+
+  describe('when memory is not short any more', () => {
+    const row = (pid: number, comm: string, rss: number, scoreAdj: number): OomRow => {
+      const rest = { tgid: pid, uid: 0, totalVm: rss, pageTableBytes: 4096, swapEntries: 0 };
+      return { pid, comm, rss, scoreAdj, ...rest };
+    };
+    const killed = { pid: 70, comm: 'redis', score: 1, reaped: undefined, uid: 0, scoreAdj: 0 };
+    const REPORT: OomReport = {
+      timeNs: undefined,
+      invoker: { comm: 'sh', pid: 7, gfpMask: 0, gfpFlags: undefined, order: 0, scoreAdj: 0 },
+      constraint: 'NONE',
+      memcg: undefined,
+      memory: undefined,
+      table: [row(50, 'java', BIG, -1000), row(70, 'redis', 900, 0)],
+      badRows: 0,
+      victims: [{ ...killed, totalVm: 1, anonRss: 1, fileRss: 0, shmemRss: 0, pageTables: 4 }],
+      outcome: 'killed',
+    };
+
+    function told(report: OomReport) {
+      const incident = new Incident();
+      incident.task('java', { pid: 50 });
+      incident.task('mysqld', { pid: 60 });
+      const program = incident.program((image) => {
+        setFree(image, 8192 * MIB);
+        image.write('mm50.rss_stat.count[1]', BIG);
+        image.write('signal50.oom_score_adj', -1000);
+        image.write('mm60.rss_stat.count[1]', BIG / 6);
+      });
+      const { use } = contextOf(program);
+      const facts = { candidates: use(oomCandidatesFact), memory: use(memoryFact), panic: undefined };
+      return oomProtection.detector.run({ ...facts, log: { reports: [report], failures: [] } }, program);
+    }
+
+    it('speaks of it when the OOM killer ended a smaller one in its place', () => {
+      const [finding, ...more] = told(REPORT);
+      expect(more).toEqual([]);
+      expect(finding).toMatchObject({
+        cause: 'oom-largest-protected',
+        confidence: 'probable',
+        details: { culprit: { pid: 50 }, killed: 1 },
+      });
+      expect(finding?.because?.join('')).toContain('inferred; memory is not short any more');
+    });
+
+    it('is silent when it was not there, not protected, or not larger at that time, or a cgroup was at its limit', () => {
+      const with50 = (...table: readonly OomRow[]): OomReport => ({
+        ...REPORT,
+        table: [...table, row(70, 'redis', 900, 0)],
+      });
+      expect(told(with50())).toEqual([]);
+      expect(told(with50(row(50, 'sh', BIG, -1000)))).toEqual([]);
+      expect(told(with50(row(50, 'java', BIG, 0)))).toEqual([]);
+      expect(told(with50(row(50, 'java', 800, -1000)))).toEqual([]);
+      const memcg = { path: '/box', taskPath: undefined, usage: 1, limit: 1, failCount: 1 };
+      expect(told({ ...REPORT, memcg })).toEqual([]);
+      expect(told({ ...REPORT, table: undefined })).toEqual([]);
+    });
   });
 });

@@ -1,13 +1,14 @@
 /**
- * Memory is short, and the process that holds most of it is one that the OOM killer may not choose, or only after all
- * others: it would end small ones and help nobody. Says nothing where the kernel has panicked for want of a victim: that
- * is told by `oom-panic`.
+ * Memory is short, or was when the OOM killer ended processes, and the process that holds most of it is one that the OOM
+ * killer may not choose, or only after all others: it ends small ones and helps nobody. Says nothing where the kernel has
+ * panicked for want of a victim: that is told by `oom-panic`.
  */
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
-import { byteCount, name, prose, ratio, task as taskValue } from '../../model/value.ts';
+import { byteCount, name, plural, prose, type Prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
+import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
 import { oomData, oomOutlook } from '../facts/oom-outlook.ts';
 import { oomPanicFact } from '../facts/oom-panic.ts';
 import { OOM_PROTECTED_CAUSE } from '../facts/thresholds.ts';
@@ -16,12 +17,14 @@ export default defineDetector({
   id: 'oom-protection',
   title: 'Processes that the OOM killer may not choose',
   summary: 'When the largest process is protected, the OOM killer ends small ones and the shortage stays.',
-  needs: { candidates: oomCandidatesFact, memory: memoryFact, panic: oomPanicFact },
+  needs: { candidates: oomCandidatesFact, memory: memoryFact, panic: oomPanicFact, log: oomLogFact },
   appliesTo: needsTypes,
-  run({ candidates, memory, panic }, { pageSize }) {
+  run({ candidates, memory, panic, log }, { pageSize }) {
     const largest = largestOf(candidates);
-    if (largest === undefined || memory.verdict !== 'short' || panic !== undefined) return [];
-    return [findingOf(largest, candidates, memory, pageSize)];
+    if (largest === undefined || panic !== undefined) return [];
+    const spared = memory.verdict === 'short' ? [] : endedFor(largest, log);
+    if (memory.verdict !== 'short' && spared.length === 0) return [];
+    return [findingOf(largest, candidates, memory, spared, pageSize)];
   },
 });
 
@@ -36,7 +39,32 @@ function largestOf({ totalPages, killable, exempt, next, partial }: OomCandidate
   return (largest.standing.pages ?? 0) >= totalPages * OOM_PROTECTED_CAUSE ? largest : undefined;
 }
 
-function findingOf(largest: OomProcess, candidates: OomCandidates, memory: MemoryState, pageSize: number): Finding {
+/** Whom the OOM killer ended while the process held more than they and was protected as it is now. */
+function endedFor(largest: OomProcess, { reports }: OomLog): OomLog['reports'][number]['victims'] {
+  const { pid, comm } = largest.task;
+  return reports.flatMap(({ memcg, table, victims }) => {
+    const row = table?.find((one) => one.pid === pid && one.comm === comm);
+    if (memcg !== undefined || row === undefined || row.scoreAdj !== largest.standing.scoreAdj) return [];
+    const smaller = table?.filter((one) => one.rss < row.rss).map((one) => one.pid);
+    return victims.filter((victim) => smaller?.includes(victim.pid) === true);
+  });
+}
+
+function titleOf(largest: OomProcess, held: Prose, spared: readonly { readonly comm: string }[], why: string): Prose {
+  const who = prose`${taskValue(largest.task)}, which holds most of it (${held}), ${why}: its oom_score_adj is ${String(largest.standing.scoreAdj)}.`;
+  if (spared.length === 0) return prose`Memory is short, and ${who}`;
+  const [first] = spared;
+  const ended = spared.length === 1 ? name(first?.comm ?? '') : plural(spared.length, 'process', 'processes');
+  return prose`Memory was short, and the OOM killer ended ${ended}: ${who}`;
+}
+
+function findingOf(
+  largest: OomProcess,
+  candidates: OomCandidates,
+  memory: MemoryState,
+  spared: readonly { readonly comm: string }[],
+  pageSize: number,
+): Finding {
   const held = (largest.standing.pages ?? 0) * pageSize;
   const total = (candidates.totalPages ?? 0) * pageSize;
   const { scoreAdj, exemption } = largest.standing;
@@ -46,9 +74,17 @@ function findingOf(largest: OomProcess, candidates: OomCandidates, memory: Memor
     detector: 'oom-protection',
     cause: 'oom-largest-protected',
     role: 'cause',
-    title: prose`Memory is short, and ${taskValue(largest.task)}, which holds most of it (${byteCount(held)}, ${ratio(held / total)}), ${never ? 'cannot be chosen by the OOM killer' : `is chosen only after ${rank} others`}: its oom_score_adj is ${String(scoreAdj)}.`,
+    title: titleOf(
+      largest,
+      prose`${byteCount(held)}, ${ratio(held / total)}`,
+      spared,
+      never ? 'cannot be chosen by the OOM killer' : `is chosen only after ${rank} others`,
+    ),
     confidence: 'probable',
-    because: ['that it holds most and is protected is read; that it should not hold so much is inferred'],
+    because: [
+      'that it holds most and is protected is read; that it should not hold so much is inferred',
+      ...(spared.length === 0 ? [] : ['; memory is not short any more: it was when processes were killed']),
+    ],
     weight: 1,
     story: [
       {
@@ -84,6 +120,7 @@ function findingOf(largest: OomProcess, candidates: OomCandidates, memory: Memor
       bytes: byteCount(held),
       oomScoreAdj: scoreAdj,
       exempt: never,
+      killed: spared.length,
       oomKiller: oomData(candidates, pageSize),
       memory: memoryData(memory),
     },
