@@ -63,6 +63,10 @@ describe('tmpfs-memory', () => {
     expect(finding).toMatchObject({ confidence: 'probable', details: { killed: 2 } });
   });
 
+  it('speaks where memory is tight, and is less sure', () => {
+    expect(told([SHM], { free: GIB })).toMatchObject([{ role: 'cause', confidence: 'probable' }]);
+  });
+
   it('is silent on a machine that has memory, whoever a cgroup had to kill', () => {
     expect(told([SHM], { free: 2 * GIB })).toEqual([]);
     expect(told([SHM], { free: 2 * GIB, reports: [report('worker', true)] })).toEqual([]);

@@ -8,6 +8,7 @@ import { address, byteCount, name, plural, prose, type Prose, ratio } from '../.
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
 import { TMPFS_SHARE } from '../facts/thresholds.ts';
+import { isTight } from '../facts/tightness.ts';
 import { type Tmpfs, tmpfsFact } from '../facts/tmpfs.ts';
 
 export default defineDetector({
@@ -25,7 +26,7 @@ export default defineDetector({
     const [largest] = tmpfs.filter(({ directories }) => directories.length > 0);
     if (total === undefined || largest === undefined || largest.live < total * TMPFS_SHARE) return [];
     const kills = log.reports.filter(({ memcg, victims }) => memcg === undefined && victims.length > 0);
-    if (memory.verdict !== 'short' && kills.length === 0) return [];
+    if (!isTight(memory) && kills.length === 0) return [];
     return [findingOf(largest, largest.live / total, kills, memory)];
   },
 });
@@ -41,7 +42,7 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
     role: 'cause',
     title: prose`${byteCount(tmpfs.live)} (${ratio(share)} of memory) are in ${plural(tmpfs.files, 'file')} of the tmpfs ${where}${killed.length === 0 ? '' : prose`; the OOM killer ended ${plural(killed.length, 'process', 'processes')} and could not get at them`}.`,
     confidence: short ? 'certain' : 'probable',
-    ...(short ? {} : { because: ['memory is not short any more: it was when processes were killed'] }),
+    ...(short ? {} : { because: [notShort(memory)] }),
     weight: tmpfs.files,
     story: [
       {
@@ -91,6 +92,12 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
       })),
     },
   };
+}
+
+function notShort(memory: MemoryState): string {
+  return isTight(memory)
+    ? 'memory is tight, but not yet short'
+    : 'memory is not short any more: it was when processes were killed';
 }
 
 function killText(count: number, names: readonly string[]): Prose {
