@@ -103,7 +103,7 @@ describe('oom-protection', () => {
         confidence: 'probable',
         details: { culprit: { pid: 50 }, killed: 1 },
       });
-      expect(finding?.because?.join('')).toContain('inferred; memory is not short any more');
+      expect(finding?.because).toContain('; memory is not short any more: it was when processes were killed');
     });
 
     it('is silent when it was not there, not protected, or not larger at that time, or a cgroup was at its limit', () => {
