@@ -15,6 +15,8 @@ interface Row {
   readonly type: string;
   readonly module: string | undefined;
   readonly offset: number;
+  /** 'kernel/sched/core.c: 6500', where a vmlinux with debug information was given. */
+  readonly source?: string | undefined;
 }
 
 export default defineCommand({
@@ -65,9 +67,15 @@ export default defineCommand({
         ? found.flatMap((row) => around(program, row, args.has('p'), args.has('n')))
         : found;
     });
-    return table(rows);
+    return table(rows.map((row) => ({ ...row, source: sourceOf(program, row.address) })));
   },
 });
+
+/** The line of the code itself, not that of the functions that it was inlined into. */
+function sourceOf(program: Program, at: VirtAddr): string | undefined {
+  const [innermost] = program.lineAt(at);
+  return innermost?.file === undefined ? undefined : `${innermost.file}: ${innermost.line ?? '?'}`;
+}
 
 function find(program: Program, text: string): Row[] {
   const named = [
@@ -116,6 +124,8 @@ function around(program: Program, row: Row, before: boolean, after: boolean): Ro
 }
 
 function table(rows: Iterable<Row>): Shape {
+  const all = Array.from(rows);
+  const hasSource = all.some(({ source }) => source !== undefined);
   return {
     shape: 'table',
     header: false,
@@ -123,8 +133,9 @@ function table(rows: Iterable<Row>): Shape {
       { key: 'address', label: 'ADDRESS', align: 'left', width: 16 },
       { key: 'type', label: 'TYPE', align: 'left', width: 3, gap: 1 },
       { key: 'name', label: 'NAME', align: 'left', width: 1, gap: 1 },
+      ...(hasSource ? [{ key: 'source', label: 'SOURCE', align: 'left', width: 1, gap: 1 } as const] : []),
     ],
-    rows: Array.from(rows, (row) => [
+    rows: all.map((row) => [
       shown(hex16(row.address), address(row.address)),
       shown(`(${row.type})`, row.type),
       shown(
@@ -135,6 +146,7 @@ function table(rows: Iterable<Row>): Shape {
           module: row.module,
         },
       ),
+      ...(hasSource ? [row.source === undefined ? shown('', '') : shown(row.source, row.source)] : []),
     ]),
   };
 }

@@ -113,6 +113,8 @@ describe('checkIdentity', () => {
     buildId,
     banner,
     types: { name: '', find: () => [], enumerator: () => undefined, variable: () => undefined, func: () => undefined },
+    addressOf: () => undefined,
+    lineAt: () => [],
     close: () => {},
   });
   const dump = (

@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { attempt, FormatError, UsageError } from '../base/errors.ts';
+import { DwarfLines, type SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
 import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
 import { ImageFile } from '../debuginfo/image-file.ts';
@@ -24,6 +25,10 @@ export interface DebugFile {
   /** 'Linux version 6.1.0 ...', in one line. */
   readonly banner: string | undefined;
   readonly types: TypeSource;
+  /** Where a symbol lies in the file: without what KASLR adds. */
+  addressOf(name: string): bigint | undefined;
+  /** Source lines of an address of the file, inlined functions first. @throws FormatError */
+  lineAt(address: bigint): readonly SourceFrame[];
   close(): void;
 }
 
@@ -72,12 +77,16 @@ export function openDebugFile(path: string): DebugFile {
   try {
     const linked = image.section('.debug_info') === undefined ? linkedImage(image, path) : undefined;
     const types = new DwarfTypes(linked ?? image);
+    const lines = new DwarfLines(types.info);
+    const symbols = (linked ?? image).symbols();
     return {
       path,
       name,
       buildId: image.buildId,
       banner: attempt(() => bannerOf(image)),
       types,
+      addressOf: (symbol) => symbols?.find(symbol)?.address,
+      lineAt: (address) => lines.at(address),
       close: () => {
         linked?.close();
         image.close();

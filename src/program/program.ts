@@ -7,6 +7,7 @@ import { add, virt, type VirtAddr } from '../base/address.ts';
 import type { Budget, Checkpoint } from '../base/budget.ts';
 import { FormatError, LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
+import type { SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
 import type { CType } from '../debuginfo/type.ts';
@@ -67,6 +68,8 @@ export class Program {
   readonly #enumerators = new Map<string, bigint | undefined>();
   readonly #lostMembers = new Map<string, FormatError>();
   readonly #opened: Opened | undefined;
+  /** By how much the image lies above the addresses of the debug file. */
+  #slide: bigint | undefined;
   #modules: ModuleList | undefined;
   #moduleTypesAdded = false;
 
@@ -276,6 +279,18 @@ export class Program {
   }
 
   /**
+   * Source lines of the kernel's own code at an address, with the functions that were inlined there, the innermost first;
+   * of an address that a call returns to, ask for the byte before it. Empty when no file with debug information was given,
+   * and for code of modules.
+   * @throws FormatError when the debug information is damaged
+   */
+  lineAt(pc: VirtAddr): readonly SourceFrame[] {
+    if (this.debugFile === undefined || !this.symbols.isKernelText(pc)) return [];
+    this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
+    return this.#slide === undefined ? [] : this.debugFile.lineAt(pc - this.#slide);
+  }
+
+  /**
    * A small plain object (JSON, structured clone) by which `reopenProgram` opens the same dump again, in a worker for
    * example, without searching what was found here.
    * @throws UsageError when the dump was not opened from files
@@ -288,4 +303,11 @@ export class Program {
     this.debugFile?.close();
     this.dump.close();
   }
+}
+
+/** KASLR moves the whole image. */
+function slideOf(kallsyms: SymbolTable, file: DebugFile): bigint | undefined {
+  const here = kallsyms.lookup('_stext')?.address;
+  const there = file.addressOf('_stext');
+  return here === undefined || there === undefined ? undefined : here - there;
 }

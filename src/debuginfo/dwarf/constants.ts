@@ -5,7 +5,7 @@ export const TAG = {
   formal_parameter: 0x05,
   pointer_type: 0x0f,
   reference_type: 0x10,
-  compile_unit: 0x11,
+  lexical_block: 0x0b,
   structure_type: 0x13,
   subroutine_type: 0x15,
   typedef: 0x16,

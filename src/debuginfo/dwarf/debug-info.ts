@@ -135,11 +135,16 @@ export class DebugInfo {
     return new Entry(this, open, at, abbrev, positions, cursor.at);
   }
 
-  /** Entries right below one. @throws FormatError when they are damaged */
-  *children(entry: Entry): Generator<Entry> {
+  /**
+   * Entries right below one.
+   * @param wanted - tags of those that are wanted; all when it is not given
+   * @throws FormatError when they are damaged
+   */
+  *children(entry: Entry, wanted?: ReadonlySet<number>): Generator<Entry> {
     if (!entry.abbrev.children) return;
     const cursor = new Cursor(entry.open.bytes, FORMAT, entry.end);
     for (;;) {
+      if (wanted !== undefined && passOver(cursor, entry.open, wanted)) continue;
       const child = this.read(entry.open, cursor.at);
       if (child === undefined) return;
       yield child;
@@ -197,6 +202,27 @@ export class DebugInfo {
     const end = bytes.indexOf(0, offset);
     return cstring(bytes.subarray(offset, end < 0 ? bytes.length : end));
   }
+}
+
+/** Moves behind an entry of another tag, and all below it; false when it is one that is wanted, or none. */
+function passOver(cursor: Cursor, open: OpenUnit, wanted: ReadonlySet<number>): boolean {
+  const from = cursor.at;
+  const abbrev = open.abbrevs[cursor.uleb()];
+  if (abbrev === undefined || wanted.has(abbrev.tag)) {
+    cursor.at = from;
+    return false;
+  }
+  let sibling: number | undefined;
+  if (abbrev.siblingAt !== undefined) {
+    const at = cursor.at;
+    cursor.at += abbrev.siblingAt;
+    sibling = cursor.u32();
+    cursor.at = at;
+  }
+  skipAttributes(cursor, abbrev, open.unit);
+  if (abbrev.children) skipChildren(cursor, open, sibling);
+  cursor.check();
+  return true;
 }
 
 /**
