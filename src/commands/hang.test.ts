@@ -10,9 +10,7 @@ it('on the sample: ps, whose page fault nobody answers, those behind its directo
   const { run } = commandRunner([hang]);
   const { lines, problems } = run('hang');
   expect(problems).toEqual([]);
-  expect(lines[0]).toBe(
-    '51 tasks in uninterruptible sleep; 51 of them wait for a lock or another task; the chains have 1 end:',
-  );
+  expect(lines[0]).toBe('51 tasks in uninterruptible sleep, all for a lock or another task; chains end at 1 place:');
   expect(lines[2]).toMatch(/^1\. ps \(pid 96\) waits for an answer of user space to its page fault at 0x7fb312f98000$/);
   expect(lines[3]).toBe('   51 tasks behind it, and 50 more that wait for one of these');
   expect(lines[4]).toMatch(/51 wait for the i_rwsem of the directory .*inferred: its stack shows the rw_semaphore/);

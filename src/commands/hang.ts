@@ -65,7 +65,8 @@ function summary(context: CommandContext, { targetOf }: WaitGraph, roots: readon
   if (first === undefined && roots.length === 0)
     return ['No task is in uninterruptible sleep, and none waits for a lock.'];
   const linked = all.filter((task) => targetOf(task) !== undefined).length;
-  return prose`${plural(all.length, 'task')} in uninterruptible sleep; ${count(linked)} of them wait for a lock or another task; the chains have ${plural(roots.length, 'end')}:`;
+  const which: Prose = linked === all.length ? ['all'] : [count(linked)];
+  return prose`${plural(all.length, 'task')} in uninterruptible sleep, ${which} for a lock or another task; chains end at ${plural(roots.length, 'place')}:`;
 }
 
 function whatText({ what, name: of, channel }: TaskWait): string {

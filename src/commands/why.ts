@@ -59,8 +59,7 @@ function* chainLines(view: WaitView, start: Task): Generator<Prose> {
     else yield prose`   ${i === 0 ? prose`${taskValue(task)} ` : who}${endText(view, task)}`;
   }
   const last = tasks.at(-1);
-  if (closed && last !== undefined)
-    yield prose`   ${taskValue(last)}: there the circle closes, and none of these can go on`;
+  if (closed && last !== undefined) yield prose`   ${taskValue(last)}: there the circle closes`;
   const held = graph.heldBy(start);
   for (const target of held)
     yield prose`   ${plural(target.waiters.length, 'task waits for it', 'tasks wait for it')}: ${targetText(target)}`;

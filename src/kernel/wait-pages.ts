@@ -32,7 +32,7 @@ export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundW
   const of = attempt(() => fileOfPage(program, page));
   return {
     kind: 'page',
-    what: `for a page ${until}${of === undefined ? '' : `: page ${of.index} of`}`,
+    what: `for a page ${until}${of === undefined ? '' : `: page ${of.index} of ${of.of}`}`,
     name: of?.name,
     object: {
       address: page,
@@ -43,26 +43,33 @@ export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundW
 }
 
 /** The file and the index in it. */
-function fileOfPage(program: Program, page: VirtAddr): { readonly index: bigint; readonly name: string } | undefined {
+function fileOfPage(program: Program, page: VirtAddr): (NamedInode & { readonly index: bigint }) | undefined {
   const type = program.tryField('struct folio', 'mapping') === undefined ? 'struct page' : 'struct folio';
   const mapping = program.field(type, 'mapping').pointer(page);
   // The low bits mark anonymous and movable pages.
   if (!isKernel(mapping) || (mapping & 3n) !== 0n) return undefined;
   const index = program.field(type, 'index').u64(page);
   const host = program.field('struct address_space', 'host').pointer(mapping);
-  return { index, name: nameOfInode(program, host) };
+  return { index, ...nameOfInode(program, host) };
 }
 
-/** What a `struct inode` is: 'the file /x (ext4)'. @throws FaultError, LookupError, ValidationError when it is none */
-export function nameOfInode(program: Program, address: VirtAddr): string {
-  const inode = readInode(program, address);
+/** A file as it stands in a sentence: our own words, 'the tmpfs file', and the name that belongs behind them. */
+export interface NamedInode {
+  readonly of: string;
+  readonly name: string;
+}
+
+/** What a `struct inode` is: the tmpfs file, /run/lock. @throws FaultError, LookupError, ValidationError when it is none */
+export function nameOfInode(program: Program, address: VirtAddr): NamedInode {
+  const { kind, fsType, number } = readInode(program, address);
   const path = attempt(() => pathOfInode(program, address));
-  if (path === undefined && inode.kind === 'block device') {
+  if (path === undefined && kind === 'block device') {
     // The inodes of bdev itself have no entries. 12 bits of major number before 20 of minor.
     const device = program.field('struct inode', 'i_rdev').number(address);
-    return `the block device ${device >>> 20}:${device & 0xfffff}`;
+    return { of: 'the block device', name: `${device >>> 20}:${device & 0xfffff}` };
   }
-  return `the ${inode.kind} ${path?.text ?? `with inode number ${inode.number}`} (${inode.fsType})`;
+  if (path === undefined) return { of: `the ${fsType} ${kind} with inode number`, name: String(number) };
+  return { of: `the ${fsType} ${kind}`, name: path.text };
 }
 
 /** A wait for a bit or a variable, by the `struct wait_bit_queue_entry` around its entry with `wake_bit_function` or `var_wake_function`. @throws as above */
@@ -91,7 +98,13 @@ export function bitWait(program: Program, { entry, func }: QueuedEntry): FoundWa
   const inode = attempt(() => program.field('struct inode', 'i_state').container(word));
   const named = inode === undefined ? undefined : attempt(() => nameOfInode(program, inode));
   if (named !== undefined && attempt(() => slabObjectAt(program, word)?.cacheName.includes('inode')) === true)
-    return { kind: 'bit', what: `for bit ${bit} in i_state of`, name: named, object, proof: 'structure' };
+    return {
+      kind: 'bit',
+      what: `for bit ${bit} in i_state of ${named.of}`,
+      name: named.name,
+      object,
+      proof: 'structure',
+    };
   const place = placeOf(program, word);
   return {
     kind: 'bit',

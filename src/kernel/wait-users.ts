@@ -58,13 +58,15 @@ export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machin
   if (inode === undefined) return undefined;
   const pid = blocker === undefined || !isKernel(blocker) ? undefined : attempt(() => member('pid').number(blocker));
   const owner = pid === undefined ? undefined : machine.byPid.get(pid);
+  const named = attempt(() => nameOfInode(program, inode));
+  const whose = pid !== undefined && owner === undefined ? ` that pid ${pid} took, which has ended` : '';
   const awaited: Awaited[] = [];
   if (owner !== undefined)
     awaited.push({ task: owner.address, certainty: 'inferred', why: `fl_pid of the lock in its way is ${owner.pid}` });
   return {
     kind: 'file-lock',
-    what: `for a lock of${pid !== undefined && owner === undefined ? ` pid ${pid}, which has ended, on` : ''}`,
-    name: attempt(() => nameOfInode(program, inode)),
+    what: `for a file lock${whose}${named === undefined ? '' : ` of ${named.of}`}`,
+    name: named?.name,
     object: { address: request, ctype: 'struct file_lock' },
     proof: 'structure',
     awaited,
@@ -109,15 +111,10 @@ export function pollWait(stack: SleeperStack): FoundWait | undefined {
     const first = program.field('struct poll_wqueues', 'inline_entries').address(at);
     const file = program.field('struct poll_table_entry', 'filp').pointer(first);
     const inode = attempt(() => fileInode(program, file));
-    const what = inline === 1 ? 'for an event of' : `for an event of ${inline} files or more, the first of them`;
-    const name = inode === undefined ? undefined : attempt(() => nameOfInode(program, inode));
-    return {
-      kind: 'poll',
-      what: name === undefined ? 'for an event of a file' : what,
-      name,
-      object,
-      proof: 'structure',
-    };
+    const named = inode === undefined ? undefined : attempt(() => nameOfInode(program, inode));
+    const which = inline === 1 ? 'for an event of' : `for an event of ${inline} files or more, the first of them`;
+    const what = named === undefined ? 'for an event of a file' : `${which} ${named.of}`;
+    return { kind: 'poll', what, name: named?.name, object, proof: 'structure' };
   }
   return undefined;
 }

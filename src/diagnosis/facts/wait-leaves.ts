@@ -8,7 +8,7 @@ import { duration, type Prose, prose, symbol } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
-import type { WaitRoot } from './wait-graph.ts';
+import { waitGraphFact, type WaitRoot } from './wait-graph.ts';
 
 export type LeafKind =
   | 'circle'
@@ -50,7 +50,12 @@ const RECLAIM =
   /^(do_)?try_to_free_(mem_cgroup_)?pages$|^(throttle_direct_reclaim|reclaim_throttle|wait_iff_congested)$/;
 
 function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot): Leaf {
-  if (cycle.length > 0) return { kind: 'circle', text: ['each waits for the next, and none can go on'] };
+  if (cycle.length > 0) {
+    const { targetOf } = context.use(waitGraphFact);
+    const sure = cycle.every((each) => targetOf(each)?.owners.every(({ certainty }) => certainty === 'exact') === true);
+    const unless = sure ? '' : ', if those that are inferred have what they are said to have';
+    return { kind: 'circle', text: [`each waits for the next, and none can go on${unless}`] };
+  }
   if (task !== undefined) return taskLeaf(context, task);
   if (target?.ownerless === 'dead')
     return { kind: 'owner dead', text: ['its owner is no task any more: it ended with the lock held'] };
