@@ -24,7 +24,8 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
   return {
     detector: 'oom-panic',
     cause: panic.why === 'no-victim' ? 'oom-no-victim' : 'oom-panic-on-oom',
-    role: 'cause',
+    // A setting says what happens when memory runs out, not why it does.
+    role: panic.why === 'no-victim' ? 'cause' : 'symptom',
     title: titleOf(panic, first, culprit),
     confidence: sure ? 'certain' : 'probable',
     ...(sure ? {} : { because: ['that the memory ran out is certain; who is to blame for it is not'] }),
