@@ -56,7 +56,7 @@ export default defineCommand({
     { flag: 'e', summary: 'registers that exceptions and system calls saved' },
     { flag: 'R', value: 'symbol | address', kind: 'symbol', summary: 'only stacks with this function, or this word' },
     { flag: 'v', summary: 'which stacks have overflowed' },
-    { flag: 'l', summary: 'lines of source: not known without debuginfo, and said so' },
+    { flag: 'l', summary: 'lines of source, where a vmlinux was given (docs/debuginfo.md)' },
   ],
   arguments: [{ name: 'pid | task | command', kinds: ['task'], optional: true, repeated: true }],
   examples: [
@@ -67,7 +67,10 @@ export default defineCommand({
   ],
   run(context, args) {
     if (args.has('v')) return overflows(context);
-    if (args.has('l')) context.problem('lines of source are not known: the dump has none, and no debuginfo was given');
+    if (args.has('l') && context.program.debugFile === undefined)
+      context.problem(
+        'lines of source are not known: the dump has none, and no vmlinux with debug information was given',
+      );
     const tasks = chosen(context, args);
     const view = viewOf(args);
     const reference = args.value('R');
@@ -135,6 +138,7 @@ function* lines(
 ): Generator<TextLine> {
   const words = args.count('F') > 1 ? 3 : args.has('F') ? 2 : args.has('f') ? 1 : 0;
   const offsets = args.has('x') ? 16 : args.has('s') || args.has('d') ? 10 : undefined;
+  const source = args.has('l');
   let first = true;
   for (const task of tasks) {
     context.budget.check();
@@ -143,7 +147,7 @@ function* lines(
     if (!first) yield '';
     first = false;
     yield taskHeader(task);
-    yield* body(context, task, stack, view, { words, offsets });
+    yield* body(context, task, stack, view, { words, offsets, source });
   }
 }
 

@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly words: 0 | 1 | 2 | 3;
   /** Offsets in functions, in this radix. */
   readonly offsets: 10 | 16 | undefined;
+  /** Lines of source, where debug information was given. */
+  readonly source?: boolean;
 }
 
 /**
@@ -143,6 +145,7 @@ export function* stackLines(
     const cut = frame.exact && before?.registersAt !== undefined ? registersAt(program, before.registersAt) : undefined;
     if (cut !== undefined && before !== undefined) {
       yield `    [exception RIP: ${frame.symbol === undefined ? hex16(frame.pc) : `${frame.symbol.name}+${frame.symbol.offset}`}]`;
+      if (options.source === true) yield* sourceLines(context, frame);
       yield* registerLines(cut);
       yield* words(before, frame);
       if (sameStack(before, frame)) {
@@ -152,6 +155,7 @@ export function* stackLines(
       yield '--- <another stack> ---';
     }
     yield frameLine(frame, index++, options.offsets);
+    if (options.source === true) yield* sourceLines(context, frame);
     if (frame.registersAt === undefined || next?.exact !== true) yield* words(frame, next);
   }
   const user = userRegistersAt(program, stack, area);
@@ -160,6 +164,16 @@ export function* stackLines(
   if (stack.problem !== undefined) {
     yield [{ text: `    (${stack.problem})`, style: 'warning' }];
     context.problem(`stack of pid ${task.pid}: ${stack.problem}`);
+  }
+}
+
+/** File and line, those of functions that the compiler inlined there first. */
+function* sourceLines({ program }: CommandContext, frame: NamedFrame): Generator<TextLine> {
+  // A call returns behind itself, which may be the next line already.
+  const frames = attempt(() => program.lineAt(frame.exact ? frame.pc : add(frame.pc, -1))) ?? [];
+  for (const [i, { func, file, line }] of frames.entries()) {
+    const inlined = i + 1 < frames.length ? ` (${func ?? '?'}, inlined)` : '';
+    if (file !== undefined) yield `    ${file}: ${line ?? '?'}${inlined}`;
   }
 }
 
