@@ -32,7 +32,8 @@ it('says proven only of right reports, and why not of others', () => {
     {
       cells: [
         cell({}),
-        cell({ format: 'kdump snappy', origin: 're-encoded' }),
+        cell({ format: 'kdump snappy', origin: 're-encoded', level: 31 }),
+        cell({ format: 'kdump zlib', level: 1 }),
         cell({ guest: '4-level', verdict: 'wrong', why: 'blames cron (7)' }),
         cell({ kernel: 'rt', release: '6.1.0-1-rt', complete: false, problems: ['12 pages are lost'] }),
       ],
@@ -42,6 +43,7 @@ it('says proven only of right reports, and why not of others', () => {
   );
   expect(at(page, 'kdump zstd', '6.1.0-1-amd64 5-level')).toBe('proven');
   expect(at(page, 'kdump snappy', '6.1.0-1-amd64 5-level')).toBe('proven, re-encoded');
+  expect(at(page, 'kdump zlib', '6.1.0-1-amd64 5-level')).toBe('proven, level 1');
   expect(at(page, 'kdump LZO', '6.1.0-1-amd64 5-level')).toBe('unproven');
   expect(at(page, 'kdump zstd', '6.1.0-1-amd64 4-level')).toMatch(/^\*\*wrong\*\* \[\d\]$/);
   expect(page).toContain('blames cron (7)');
@@ -49,7 +51,7 @@ it('says proven only of right reports, and why not of others', () => {
   expect(page).toContain('marked as partial: N pages are lost');
   const other = renderSupport({ cells: [cell({})], layouts: [] }, []);
   expect(other).toContain('6.1.0-1-amd64 4-level (not built for 5');
-  expect(page).toContain('4 dumps: 3 right, 1 not');
+  expect(page).toContain('5 dumps: 4 right, 1 not');
 });
 
 it('lists layouts that no real dump has proven, but not those that one was chosen on', () => {

@@ -14,9 +14,14 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 function wordOf(cell: Cell | undefined, notes: string[]): string {
   if (cell === undefined) return 'unproven';
   const note = noteOf(cell);
-  if (note === '') return cell.origin === 'as written' ? 'proven' : `proven, ${cell.origin}`;
+  const words = [
+    'proven',
+    ...(cell.origin === 'as written' ? [] : [cell.origin]),
+    ...(cell.level === undefined || cell.level === 31 ? [] : [`level ${cell.level}`]),
+  ].join(', ');
+  if (note === '') return words;
   if (!notes.includes(note)) notes.push(note);
-  return `${cell.verdict === 'right' ? 'proven' : `**${cell.verdict}**`} [${notes.indexOf(note) + 1}]`;
+  return `${cell.verdict === 'right' ? words : `**${cell.verdict}**`} [${notes.indexOf(note) + 1}]`;
 }
 
 function noteOf(cell: Cell): string {
@@ -152,6 +157,8 @@ export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayou
     '## Kernels and formats',
     '',
     'Real dumps, of kernels as Debian builds them. *re-encoded* and *rewritten*: by the lab, from a real file in another form.',
+    'What makedumpfile wrote is of level 31 where nothing else is said. `npm run lab -- matrix --kernel 6.1 --guest 5-level` makes',
+    'the dumps of a column anew.',
     '',
     ...formats,
     '',
