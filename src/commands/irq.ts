@@ -51,7 +51,7 @@ export default defineCommand({
 
 function lines(number: number, irq: Irq | undefined): readonly TextLine[] {
   // From 100 on crash's rows stand one to the right.
-  const label = number < 100 ? `${String(number).padStart(3)}   ` : `  ${number}  `;
+  const label = number < 100 ? `${String(number).padStart(3)}   ` : ` ${number}  `;
   const head = `${label}${irq === undefined ? UNUSED : hex16(irq.desc)}  `;
   if (irq === undefined || irq.actions.length === 0) return [`${head}${UNUSED}`];
   return irq.actions.map(

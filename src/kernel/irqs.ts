@@ -29,7 +29,7 @@ export interface Irq {
 }
 
 /**
- * `nr_irqs`, since 6.13 `total_nr_irqs`: one above the highest number that there may be.
+ * `unsigned int nr_irqs`, since 6.13 `total_nr_irqs`: one above the highest number that there may be.
  * @throws FaultError, LookupError, ValidationError
  */
 export function irqLimit(program: Program): number {
@@ -40,7 +40,7 @@ export function irqLimit(program: Program): number {
 }
 
 /**
- * All interrupts that have a descriptor, in order.
+ * All interrupts that have a `struct irq_desc`, in order.
  * @throws FaultError, LookupError, ValidationError when the tree of descriptors is broken
  */
 export function irqs(program: Program): readonly Irq[] {

@@ -29,7 +29,7 @@ export interface TimerBase {
 }
 
 /**
- * The wheels of one CPU.
+ * The wheels of one CPU, its `struct timer_base`s.
  * @throws FaultError, LookupError
  */
 export function timerBases(program: Program, cpu: number): readonly TimerBase[] {
@@ -76,7 +76,7 @@ export interface ClockBase {
 }
 
 /**
- * The clocks of the high-resolution timers of one CPU.
+ * The clocks of the high-resolution timers of one CPU, its `struct hrtimer_clock_base`s.
  * @throws FaultError, LookupError
  */
 export function clockBases(
