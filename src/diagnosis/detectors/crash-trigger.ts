@@ -60,7 +60,7 @@ function findingOf(trigger: CrashTrigger): Finding {
 function titleOf({ kind, panic, record }: CrashTrigger, at: Prose): Prose {
   switch (kind) {
     case 'sysrq':
-      return prose`The crash was triggered by hand through sysrq${at}: that is not its cause.`;
+      return prose`Triggered by hand through sysrq${at}: that is not the cause.`;
     case 'hung-task':
       return prose`The hung-task watchdog crashed the machine${at}: the cause is what the tasks were blocked on.`;
     case 'watchdog':
