@@ -45,8 +45,12 @@ export function titleSpans(finding: Finding): Line {
   return [...proseSpans(title), span(' '), span(`[${confidence}]`, confidenceStyles[confidence], true)];
 }
 
+/** `Restart it. But: ...`; `Restart it - but: ...` where the action is no whole sentence. */
 function remedySpans({ action, caution }: Remedy): Line {
-  return caution === undefined ? proseSpans(action) : [...proseSpans(action), span(' - but: '), ...proseSpans(caution)];
+  const said = proseSpans(action);
+  if (caution === undefined) return said;
+  const sentence = said.at(-1)?.text.endsWith('.') === true;
+  return [...said, span(sentence ? ' But: ' : ' - but: '), ...proseSpans(caution)];
 }
 
 function labelled(topic: Topic, spans: readonly Line[], width: number): Line[] {

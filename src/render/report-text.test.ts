@@ -53,6 +53,13 @@ test('remedies are told where the story has no words for them', () => {
   expect(lines).toContain('Do              Kill ps (pid 96) - but: look first at what started it with a userfaultfd');
 });
 
+test('a remedy that is a whole sentence ends before its caution', () => {
+  const story = stuckHolder().story.filter(({ topic }) => topic !== 'remedy');
+  const remedies = [{ action: prose`Restart it.`, caution: prose`what it has not written is lost` }];
+  const lines = screen(plain(report({ findings: [stuckHolder({ story, remedies })] })));
+  expect(lines).toContain('Do              Restart it. But: what it has not written is lost');
+});
+
 test('each claim has its type, address, confidence and command', () => {
   const evidence = section(plain(report()), 'Evidence');
   expect(evidence).toContain(
