@@ -173,12 +173,11 @@ function namesOf(failures: readonly AllocationFailure[]): Prose {
 
 function sinceOf(first: AllocationFailure, last: AllocationFailure): Finding['story'] {
   if (first.timeNs === undefined || last.timeNs === undefined) return [];
-  return [
-    {
-      topic: 'since',
-      text: prose`From ${duration(first.timeNs)} to ${duration(last.timeNs)} after boot, as far as the log reaches back.`,
-    },
-  ];
+  const when =
+    first === last
+      ? prose`${duration(first.timeNs)} after boot`
+      : prose`From ${duration(first.timeNs)} to ${duration(last.timeNs)} after boot`;
+  return [{ topic: 'since', text: prose`${when}, as far as the log reaches back.` }];
 }
 
 function evidenceOf(failure: AllocationFailure, what: string): Finding['evidence'][number] {
