@@ -127,7 +127,7 @@ function gracePeriod(stack: SleeperStack, completion: VirtAddr, machine: Machine
   };
 }
 
-/** `rcu_state`, one since 4.20 or so (commit 358be2d36de4 "rcu: Remove RCU_STATE_INITIALIZER()"). */
+/** `rcu_state`, one since 4.20 or so. */
 function rcuState(
   program: Program,
   { jiffies, hz }: WaitClocks,

@@ -19,7 +19,7 @@ const BH_LOCK = 2n;
 export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundWait | undefined {
   if (func !== 'wake_page_function') return undefined;
   const key = program.field('struct wait_page_queue', 'wait').container(entry);
-  // `folio` since 5.16 (commit 020853b6f5ea), `page` before.
+  // `folio` since 5.16, `page` before.
   const page = program.firstField('struct wait_page_queue', ['folio', 'page']).pointer(key);
   const bit = program.field('struct wait_page_queue', 'bit_nr').value(key);
   if (!isKernel(page)) return undefined;

@@ -1,6 +1,6 @@
 /**
  * Timers that end a sleep: `struct hrtimer_sleeper` of nanosleep(2) and of waits with a timeout, and the timer of
- * schedule_timeout() (`struct process_timer`, since 4.15, commit 1843b4e057b2), both on the stack of the sleeper.
+ * schedule_timeout() (`struct process_timer`, since 4.15), both on the stack of the sleeper.
  */
 import { attempt } from '../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../base/units.ts';

@@ -2,9 +2,10 @@
  * Waits of system calls, by what lies on the stack of the caller: `struct futex_q`, `struct file_lock` (flock(2) and
  * fcntl(2)), `struct wait_opts` (wait4(2)), `struct poll_wqueues` (poll(2), select(2)).
  */
-import { isKernel } from '../base/address.ts';
+import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import { fileInode } from './files.ts';
+import { slabObjectAt } from './slab.ts';
 import type { Machine } from './wait-completions.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { nameOfInode } from './wait-pages.ts';
@@ -39,18 +40,18 @@ export function futexWait(stack: SleeperStack): FoundWait | undefined {
 }
 
 /**
- * flock(2), fcntl(2): the request, a `struct file_lock`, lies on the stack, and names the lock that is in its way.
+ * flock(2), fcntl(2): the request, a `struct file_lock` on the stack or of its own slab cache, names the lock that is in its way.
  * @throws FaultError, LookupError
  */
 export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machine: Machine): FoundWait | undefined {
   const { program } = stack;
-  // The members moved into struct file_lock_core in 6.9 (commit b6be3714005c).
+  // The members moved into struct file_lock_core in 6.9.
   const core = attempt(() => program.tryField('struct file_lock', 'c.flc_wait'));
   const member = (name: string) =>
     program.field('struct file_lock', core === undefined ? `fl_${name}` : `c.flc_${name}`);
   if (queue === undefined || attempt(() => member('wait')) === undefined) return undefined;
   const request = member('wait').container(queue);
-  if (!isOnStack(stack, request)) return undefined;
+  if (!isOnStack(stack, request) && !isFileLock(stack, request)) return undefined;
   // `fl_blocker` since 5.0 (commit ada5c1da8660); `fl_next` before.
   const blocker = attempt(() => member('blocker').pointer(request));
   const file = member('file').pointer(request);
@@ -71,6 +72,12 @@ export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machin
     proof: 'structure',
     awaited,
   };
+}
+
+/** flock(2) allocates its request in 5.10, and no more in 6.1. */
+function isFileLock({ program }: SleeperStack, request: VirtAddr): boolean {
+  const object = attempt(() => slabObjectAt(program, request));
+  return object?.cacheName === 'file_lock_cache' && object.start === request;
 }
 
 /** wait4(2) and its kin: an entry in the queue of `struct signal_struct`. @throws FaultError, LookupError */
