@@ -73,7 +73,7 @@ function findingOf(
         address: each.largest.address,
         ctype: 'struct task_struct',
         confidence: 'certain' as const,
-        show: 'mem --by process',
+        show: `vm ${each.largest.pid}`,
       })),
     ],
     remedies: [

@@ -67,7 +67,7 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
         address: inode,
         ctype: 'struct inode',
         confidence: 'certain' as const,
-        show: 'mem --by file',
+        show: 'mem --by filesystem',
       })),
     ],
     remedies: [

@@ -102,7 +102,7 @@ function originOf(leader: Task, { parentOf }: TaskTable, tops: Map<Task, Task>):
   for (const task of way) tops.set(task, at);
   if (at !== leader) return at;
   const parent = parentOf(leader);
-  return parent === undefined || parent.pid === INIT_PID ? undefined : parent;
+  return parent === undefined || parent.pid <= INIT_PID || parent.kthread ? undefined : parent;
 }
 
 function commonName(tasks: readonly Task[]): string {
