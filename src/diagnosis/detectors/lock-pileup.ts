@@ -17,6 +17,7 @@ import {
   task as taskValue,
   type Prose,
 } from '../../model/value.ts';
+import { deadOwnersFact } from '../facts/dead-owners.ts';
 import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
@@ -31,12 +32,21 @@ export default defineDetector({
   id: 'lock-pileup',
   title: 'Queues behind sleeping locks',
   summary: 'One holder that does not let go of a mutex or rw_semaphore stops everybody who needs it.',
-  needs: { pileUps: pileUpsFact, standstills: standstillFact, memory: memoryFact, rss: rssFact, tasks: tasksFact },
+  needs: {
+    pileUps: pileUpsFact,
+    standstills: standstillFact,
+    memory: memoryFact,
+    rss: rssFact,
+    tasks: tasksFact,
+    dead: deadOwnersFact,
+  },
   appliesTo: needsTypes,
-  run({ pileUps, standstills, memory, rss, tasks: { tasks } }) {
+  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead }) {
     const findings: Finding[] = [];
     const blocked = tasks.filter(({ state }) => state.uninterruptible);
     for (const pileUp of pileUps) {
+      // Told by dead-lock-owner, which knows of what the owner died.
+      if (dead.of(pileUp.lock) !== undefined) continue;
       const standstill = standstills.of(pileUp);
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
       const own = new Set(pileUp.victims.map(({ task }) => task));
