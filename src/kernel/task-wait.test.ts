@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ref } from '../../test/builders/image.ts';
+import { CoreStore } from '../../test/builders/core-store.ts';
 import { SAMPLE } from '../../test/builders/sample.ts';
 import { completing, Sleeper } from '../../test/builders/sleepers.ts';
-import { openProgram } from '../program/open.ts';
+import { openProgram, programOf } from '../program/open.ts';
 import { readTasks } from './sched.ts';
 import { cpuStates, taskStack } from './stack.ts';
 import { taskWait, waitSearch } from './task-wait.ts';
@@ -176,4 +177,21 @@ it('on the sample: those who wait for their children, and the page fault, are pr
     ...Array.from({ length: 50 }, () => 1),
   ]);
   expect(kinds.filter(({ kind, channel }) => kind === 'unknown' && !/rwsem/.test(channel ?? ''))).toEqual([]);
+});
+
+it('on a core of PREEMPT_RT: a grace period of RCU that does not end, and the kernel thread that would end it', () => {
+  const program = programOf(new CoreStore(`${import.meta.dirname}/../../test/cores`).open('every-lock-rt'));
+  const { tasks } = readTasks(program);
+  const search = waitSearch(program, tasks);
+  const states = cpuStates(program);
+  const waits = tasks.map((task) => ({ task, wait: taskWait(search, task, taskStack(program, task, states).frames) }));
+  const grace = waits.filter(({ wait }) => wait?.kind === 'grace-period');
+  expect(grace.map(({ task, wait }) => [task.comm, wait?.proof])).toEqual([['bash', 'structure']]);
+  const [first] = grace;
+  const awaited = tasks.find(({ address }) => address === first?.wait?.awaited[0]?.task);
+  expect(awaited?.comm).toBe('rcu_preempt');
+  // It began when the module's task took the CPU, 139 s before the crash.
+  expect(first?.wait?.what).toMatch(/^for a grace period of RCU; one has been running for 139\.\d+ s$/);
+  // Requests for the one lock of a file, one behind the other.
+  expect(waits.filter(({ wait }) => wait?.kind === 'file-lock' && wait.awaited.length === 1).length).toBe(5);
 });
