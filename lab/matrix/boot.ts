@@ -17,7 +17,7 @@ export interface MatrixMachine {
   readonly memoryMb: number;
   readonly crashkernelMb: number;
   /** QEMU's `-smp`. */
-  readonly cpus: number;
+  readonly cpus: string;
   /** QEMU's `-cpu`. */
   readonly cpu: string;
   readonly cmdline: string;
@@ -54,7 +54,7 @@ function optionsOf(guest: Guest, machine: MatrixMachine, work: string, port: str
   const options: readonly (readonly string[])[] = [
     ['-accel', 'tcg,thread=multi'],
     ['-cpu', machine.cpu],
-    ['-smp', String(machine.cpus)],
+    ['-smp', machine.cpus],
     ['-m', String(machine.memoryMb)],
     ['-kernel', guest.kernel],
     ['-initrd', guest.initrd],

@@ -53,7 +53,7 @@ export function buildMatrixGuest(
 /** Modules of a kernel that load on any machine, not more than `count` files with what they need. */
 export function manyModules(kernel: Kernel, count: number): string[] {
   const list = readFileSync(join(kernel.modules, 'modules.dep'), 'utf8');
-  const names = [...list.matchAll(/^\S*\/kernel\/(?:net\/netfilter|net\/sched|lib|crypto)\/([\w-]+)\.ko\S*:/gm)]
+  const names = [...list.matchAll(/^(?:\S*\/)?kernel\/(?:net\/netfilter|net\/sched|lib|crypto)\/([\w-]+)\.ko\S*:/gm)]
     .map(([, name = '']) => name)
     .sort();
   const chosen: string[] = [];
