@@ -11,6 +11,7 @@ usage: kwhy VMCORE [options]
        kwhy check VMCORE         what the file is, how sound and complete, and what that costs
        kwhy run VMCORE -c CMD    commands of the shell, spelled as in crash (kwhy run --help)
        kwhy shell VMCORE         the same commands at a prompt
+       kwhy types VMLINUX -o OUT write its types into a small file, to be given in its place
        kwhy slim VMCORE -o OUT   write a small dump with the same report (kwhy slim --help)
 
   --json                  the same as versioned JSON (docs/json-schema.md)
@@ -84,4 +85,16 @@ usage: kwhy shell VMCORE [options]
 
 Tab completes commands, options, tasks, symbols, types, members and files. Up finds what was typed before and begins so;
 history TEXT finds what has TEXT in it. Long output goes to $PAGER. Ctrl-C ends a command, Ctrl-D the shell.
+`;
+
+export const typesHelpText = `kwhy types writes all types that a vmlinux with debug information tells into one small file, a type
+pack. Given beside a dump it does what the vmlinux does, but for lines of source.
+
+usage: kwhy types VMLINUX -o OUT [options]
+
+  -o, --output OUT        the file to write, whole or not at all
+  -f, --force             replace an older file
+  -h, --help              this text
+
+exit status: 0 written, 2 wrong command line, 3 nothing was written
 `;

@@ -28,6 +28,10 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitStatus> {
     const { slimCommand } = await import('./slim-command.ts');
     return slimCommand(argv.slice(1), io);
   }
+  if (argv[0] === 'types') {
+    const { typesCommand } = await import('./types-command.ts');
+    return typesCommand(argv.slice(1), io);
+  }
   const options = parseReportOptions(argv);
   if (options === 'help' || options === 'version') {
     const { helpText, versionText } = await import('./help.ts');

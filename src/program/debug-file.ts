@@ -12,9 +12,11 @@ import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
 import { ImageFile } from '../debuginfo/image-file.ts';
 import type { TypeSource } from '../debuginfo/type.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+import { PACK_MAGIC, readPack } from './type-pack.ts';
 
 const ET_CORE = 4;
 const MAX_BANNER = 512;
+const MAX_PACK = 1 << 27;
 
 export interface DebugFile {
   readonly path: string;
@@ -54,7 +56,7 @@ export function partPaths(paths: readonly string[]): {
   return { dumps: paths.filter((path) => !debug.includes(path)), debug: debug[0] };
 }
 
-/** True for an ELF file that is no core. What cannot be read is none: whoever opens it says why. */
+/** True for an ELF file that is no core, and for a type pack. What cannot be read is none: whoever opens it says why. */
 function isDebugFile(path: string): boolean {
   let fd: number | undefined;
   try {
@@ -62,6 +64,7 @@ function isDebugFile(path: string): boolean {
     fd = openSync(path, 'r');
     const head = Buffer.alloc(20);
     readSync(fd, head, 0, head.length, 0);
+    if (head.toString('latin1').startsWith(PACK_MAGIC)) return true;
     return isElf(head) && head.readUInt16LE(16) !== ET_CORE && head.readUInt16LE(16) < 256;
   } catch {
     return false;
@@ -73,6 +76,17 @@ function isDebugFile(path: string): boolean {
 /** @throws UsageError when it cannot be used */
 export function openDebugFile(path: string): DebugFile {
   const name = path.replace(/\p{Cc}/gu, '?');
+  const file = new ImageFile(path);
+  const isPack =
+    file.size >= PACK_MAGIC.length && Buffer.from(file.read(0, PACK_MAGIC.length)).equals(Buffer.from(PACK_MAGIC));
+  try {
+    if (isPack) return openPack(path, name, file);
+  } catch (error) {
+    if (error instanceof FormatError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
+    throw error;
+  } finally {
+    file.close();
+  }
   const image = openImage(path, name);
   try {
     const linked = image.section('.debug_info') === undefined ? linkedImage(image, path) : undefined;
@@ -97,6 +111,12 @@ export function openDebugFile(path: string): DebugFile {
     if (error instanceof FormatError) throw new UsageError(`${name}: ${error.detail}`, { cause: error });
     throw error;
   }
+}
+
+function openPack(path: string, name: string, file: ImageFile): DebugFile {
+  if (file.size > MAX_PACK) throw new FormatError('type pack', `of ${file.size} bytes`);
+  const { buildId, banner, types } = readPack(file.read(0, file.size), `types of ${basename(name)}`);
+  return { path, name, buildId, banner, types, addressOf: () => undefined, lineAt: () => [], close: () => {} };
 }
 
 function openImage(path: string, name: string): ElfImage {

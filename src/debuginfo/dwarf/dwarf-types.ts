@@ -18,6 +18,7 @@ import {
   type Enumerator,
   VOID,
 } from '../btf-types.ts';
+import type { BtfWriter } from '../btf-writer.ts';
 import type { ElfImage } from '../elf-image.ts';
 import type { CType, FunctionType, Member, NamedKind, QualifiedType, TypeSource } from '../type.ts';
 import { AT, TAG } from './constants.ts';
@@ -108,6 +109,27 @@ export class DwarfTypes implements TypeSource {
       DEFINED.structDeclared,
       DEFINED.unionDeclared,
     ]);
+  }
+
+  /** All types, variables and functions that have a name, as BTF: alike, and some hundred times smaller. */
+  writeTo(writer: BtfWriter): void {
+    for (const name of new Set([...this.typeNames(), ...this.index.names([DEFINED.base])]))
+      for (const kind of ['int', 'typedef', 'struct', 'union', 'enum'] as const)
+        for (const type of attempt(() => this.find(kind, name)) ?? []) writer.add(type);
+    for (const offset of this.index.namelessEnums()) {
+      const type = attempt(() => this.type(offset));
+      if (type !== undefined) writer.add(type);
+    }
+    for (const name of new Set(
+      this.index.names([DEFINED.variable, DEFINED.variableDeclared, DEFINED.variableStatic]),
+    )) {
+      const type = attempt(() => this.variable(name));
+      if (type !== undefined) writer.variable(name, type);
+    }
+    for (const name of new Set(this.index.names([DEFINED.func, DEFINED.funcDeclared]))) {
+      const type = attempt(() => this.func(name));
+      if (type !== undefined) writer.func(name, type);
+    }
   }
 
   /** True when parts of the debug information are damaged: any name may have stood there. */

@@ -91,6 +91,12 @@ export class NameIndex {
     return this.#byEnumerator.find(name);
   }
 
+  /** Offsets of the enums without a name of their own. */
+  *namelessEnums(): Generator<number> {
+    for (let i = 0; i < this.table.count; i++)
+      if (this.table.kind(i) === DEFINED.enum && this.table.name(i) === NO_NAME) yield this.table.offset(i);
+  }
+
   /** The one that is kept in place of an entry. @param offset - of an entry of a type */
   canonical(offset: number): number {
     const unit = this.#info.unitAt(offset);

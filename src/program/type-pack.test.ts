@@ -1,0 +1,121 @@
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Attribute, dwarfSections, named, typeOf } from '../../test/builders/dwarf.ts';
+import { buildIdSection, elfImage } from '../../test/builders/elf-image.ts';
+import { SAMPLE } from '../../test/builders/sample.ts';
+import { tempFolder } from '../../test/builders/temp-folder.ts';
+import { KwhyError, UsageError } from '../base/errors.ts';
+import { openDebugFile } from './debug-file.ts';
+import { openProgram } from './open.ts';
+import { packTypes, readPack } from './type-pack.ts';
+import { typeName } from './types.ts';
+
+const size = (bytes: number): Attribute => [0x0b, 0x0b, bytes];
+const ID = '00112233445566778899aabbccddeeff00112233';
+
+function vmlinux(buildId: string): Uint8Array {
+  const place = (bytes: number): Attribute => [0x38, 0x0b, bytes];
+  const children = [
+    { tag: 0x24, label: 'int', attributes: [named('int'), size(4), [0x3e, 0x0b, 5]] },
+    { tag: 0x0f, label: 'self', attributes: [size(8), typeOf('node')] },
+    { tag: 0x16, label: 'alias', attributes: [named('node_t'), typeOf('node')] },
+    { tag: 0x01, label: 'row', attributes: [typeOf('int')], children: [{ tag: 0x21, attributes: [[0x37, 0x0b, 3]] }] },
+    {
+      tag: 0x13,
+      label: 'node',
+      attributes: [named('node'), size(32)],
+      children: [
+        { tag: 0x0d, attributes: [named('next'), typeOf('self'), place(0)] },
+        { tag: 0x0d, attributes: [named('flag'), typeOf('int'), [0x0d, 0x0b, 3], [0x6b, 0x0b, 66]] },
+        { tag: 0x0d, attributes: [named('row'), typeOf('row'), place(12)] },
+      ],
+    },
+    { tag: 0x13, attributes: [named('hidden'), [0x3c, 0x19]] },
+    {
+      tag: 0x04,
+      attributes: [size(8)],
+      children: [
+        { tag: 0x28, attributes: [named('LOW'), [0x1c, 0x0d, -5]] },
+        { tag: 0x28, attributes: [named('HIGH'), [0x1c, 0x07, 2n ** 40n]] },
+      ],
+    },
+    { tag: 0x34, attributes: [named('head'), typeOf('alias'), [0x3f, 0x19]] },
+    {
+      tag: 0x2e,
+      attributes: [named('walk'), typeOf('int')],
+      children: [{ tag: 0x05, attributes: [named('from'), typeOf('self')] }],
+    },
+  ] as const;
+  return elfImage([
+    buildIdSection(buildId),
+    ...dwarfSections([{ version: 5, root: { tag: 0x11, attributes: [], children } }]),
+  ]);
+}
+
+function packOf(buildId: string): Uint8Array {
+  const path = tempFolder()('vmlinux');
+  writeFileSync(path, vmlinux(buildId));
+  const file = openDebugFile(path);
+  try {
+    return packTypes(file);
+  } finally {
+    file.close();
+  }
+}
+
+describe('a type pack', () => {
+  it('has the types, enumerators, variables and functions of the vmlinux', () => {
+    const { types, buildId } = readPack(packOf(ID), 'pack');
+    expect(buildId).toBe(ID);
+    const [node] = types.find('struct', 'node');
+    if (node?.kind !== 'struct') throw new Error('no struct node');
+    expect(node.size).toBe(32);
+    expect(node.members?.map((each) => [each.name, each.bitOffset, each.bitSize, typeName(each.type)])).toEqual([
+      ['next', 0, undefined, 'struct node *'],
+      ['flag', 66, 3, 'int'],
+      ['row', 96, undefined, 'int[3]'],
+    ]);
+    expect(types.enumerator('LOW')).toBe(-5n);
+    expect(types.enumerator('HIGH')).toBe(2n ** 40n);
+    const head = types.variable('head');
+    expect(head?.kind === 'typedef' && head.name === 'node_t' && head.target === node).toBe(true);
+    expect(types.func('walk')?.parameters.map((each) => typeName(each.type))).toEqual(['struct node *']);
+    const [hidden] = types.find('struct', 'hidden');
+    expect(hidden?.kind === 'struct' && hidden.members === undefined).toBe(true);
+  });
+
+  it('takes the place of the vmlinux beside its dump, and of no other', () => {
+    const at = tempFolder();
+    const whole = openProgram(SAMPLE);
+    const id = whole.vmcoreinfo.buildId ?? '';
+    whole.close();
+    writeFileSync(at('types'), packOf(id));
+    const program = openProgram([at('types'), SAMPLE], { without: ['BTF'] });
+    expect(program.sizeOf('struct node')).toBe(32);
+    expect(program.lineAt(program.symbol('schedule').address)).toEqual([]);
+    program.close();
+    writeFileSync(at('other'), packOf(ID));
+    expect(() => openProgram([SAMPLE, at('other')])).toThrow(/not of the kernel in the dump/);
+  });
+
+  it('that is damaged is refused', () => {
+    const pack = packOf(ID);
+    let refused = 0;
+    for (let at = 0; at < pack.length; at += 3) {
+      const damaged = Buffer.from(pack);
+      damaged[at] = 0xff - (damaged[at] ?? 0);
+      for (const bytes of [damaged, pack.subarray(0, at)]) {
+        try {
+          readPack(bytes, 'pack').types.find('struct', 'node');
+        } catch (error) {
+          if (!(error instanceof KwhyError)) throw error;
+          refused++;
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(pack.length / 3);
+    const path = tempFolder()('cut');
+    writeFileSync(path, pack.subarray(0, pack.length - 20));
+    expect(() => openProgram([SAMPLE, path])).toThrow(UsageError);
+  });
+});
