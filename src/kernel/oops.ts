@@ -107,7 +107,7 @@ function parse(lines: readonly string[], timeNs: Nanoseconds | undefined): Oops 
 
 const INSTRUCTION = /^(?:RIP: (?:0010:)?|IP: )(?:\[<[0-9a-f]+>\] )?([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)\])?/;
 
-/** The kernel's function of a line such as 'RIP: 0010:vfs_read+0x34/0x190'; undefined for other lines. */
+/** The kernel's function in the printed `struct pt_regs` of a line such as 'RIP: 0010:vfs_read+0x34/0x190'; undefined for other lines. */
 export function placeOf(line: string): OopsPlace | undefined {
   const [, func, offset, module] = INSTRUCTION.exec(line) ?? [];
   return func === undefined ? undefined : { func, offset: Number.parseInt(offset ?? '0', 16), module };

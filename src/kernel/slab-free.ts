@@ -15,7 +15,7 @@ const MAX_OBJECTS = 1 << 15;
 
 /**
  * Whether an object is on a list of free ones; a list that breaks off counts as far as it goes.
- * @param object - as `slabObjectAt` found it
+ * @param object - as `slabObjectAt` found it, of a `struct kmem_cache`
  * @throws FaultError, LookupError
  */
 export function isFreeObject(program: Program, { cache, start }: SlabObject): boolean {

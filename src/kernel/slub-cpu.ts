@@ -85,7 +85,11 @@ function listedObjects(program: Program, cache: VirtAddr): number | undefined {
   return count;
 }
 
-/** Follows a list of free objects: the pointer lies in each at `offset`, scrambled with CONFIG_SLAB_FREELIST_HARDENED. */
+/**
+ * Follows a list of free objects: the pointer lies in each at `offset`, scrambled with CONFIG_SLAB_FREELIST_HARDENED.
+ * @param cache - `struct kmem_cache *`
+ * @throws FaultError, LookupError; the function that it gives, FaultError
+ */
 export function freeListOrder(program: Program, cache: VirtAddr): (object: VirtAddr) => VirtAddr {
   const offset = program.field('struct kmem_cache', 'offset').number(cache);
   // Since 4.14 (commit 2482ddec670f).
