@@ -1,11 +1,10 @@
 /** `kwhy check VMCORE`: what the file is, how sound and complete it is, and what is missing costs a diagnosis. */
-import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
 import type { DumpCheck } from '../model/dump-check.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { displayOf } from './report-options.ts';
-import { systemReason } from './system-error.ts';
+import { named } from './system-error.ts';
 import { wantsColour, widthOf } from './terminal.ts';
 
 const specs: OptionSpecs = {
@@ -42,12 +41,4 @@ export async function checkCommand(argv: readonly string[], io: Io): Promise<Exi
     await io.stdout.write(checkText(check, text));
   }
   return check.verdict === 'sound' ? EXIT.complete : EXIT.partial;
-}
-
-/** Errors about the file name the file. */
-function named(paths: readonly string[], error: unknown): unknown {
-  const reason = error instanceof KwhyError ? error.message : systemReason(error);
-  if (reason === undefined || error instanceof CancelledError || paths.some((path) => reason.startsWith(path)))
-    return error;
-  return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }

@@ -3,11 +3,11 @@
  * last step is the report.
  */
 import type { Budget } from '../base/budget.ts';
-import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import { CancelledError } from '../base/errors.ts';
 import type { Report } from '../model/report.ts';
 import { name } from '../model/value.ts';
 import type { Guard } from './guard.ts';
-import { systemReason } from './system-error.ts';
+import { named } from './system-error.ts';
 
 /** Between two steps of the diagnosis. */
 export interface Step {
@@ -54,16 +54,6 @@ function nothingYet(paths: readonly string[]): Report {
     stopped: 'time-limit',
     complete: false,
   };
-}
-
-/** Errors about the file name the file; others stay as they are. */
-function named(paths: readonly string[], error: unknown): unknown {
-  const reason = error instanceof KwhyError ? error.message : systemReason(error);
-  if (reason === undefined || error instanceof CancelledError) return error;
-  // A file in a folder that was named is named with the folder.
-  if (paths.some((path) => reason.startsWith(`${path}: `) || reason.startsWith(`${path.replace(/\/+$/, '')}/`)))
-    return error;
-  return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }
 
 /** @throws KwhyError when there is no report; CancelledError when it was interrupted before anything was known */

@@ -1,5 +1,6 @@
 /** Errors of the operating system in words: what Node throws when a file cannot be opened, read or written. */
 import { getSystemErrorMessage } from 'node:util';
+import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
 
 interface SystemError extends Error {
   readonly code: string;
@@ -14,4 +15,17 @@ export function isSystemError(error: unknown): error is SystemError {
 /** 'no space left on device'; undefined when it is no such error. */
 export function systemReason(error: unknown): string | undefined {
   return isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
+}
+
+/**
+ * An error with the files that it is about, unless it begins with one of them or is an interrupt; other errors than
+ * those of the dump and of the operating system as they are.
+ */
+export function named(paths: readonly string[], error: unknown): unknown {
+  const reason = error instanceof KwhyError ? error.message : systemReason(error);
+  if (reason === undefined || error instanceof CancelledError) return error;
+  // A file in a folder that was named is named with the folder.
+  if (paths.some((path) => reason.startsWith(`${path}: `) || reason.startsWith(`${path.replace(/\/+$/, '')}/`)))
+    return error;
+  return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }

@@ -16,7 +16,7 @@ import { type Cell, type Shape, shown } from '../model/shape.ts';
 import { address, byteCount, type Data, duration, name, wallClock } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
 import { parseCount } from '../shell/arguments.ts';
-import { clockTime, dateText, hex16 } from '../shell/format.ts';
+import { clockTime, dateText, hex16, sizeText } from '../shell/format.ts';
 import { taskMemoryFact } from '../shell/task-memory.ts';
 
 export default defineCommand({
@@ -140,12 +140,6 @@ function cpuText(program: Program): readonly [string, Data] {
   const online = cpus(program, 'online').length;
   const offline = cpus(program, 'present').length - online;
   return [offline > 0 ? `${online + offline} [OFFLINE: ${offline}]` : String(online), { online, offline }];
-}
-
-/** '511.5 MB', '15.4 GB': units of 1024, one digit, none when it is 0. */
-function sizeText(bytes: number): string {
-  const [size, unit] = bytes >= 2 ** 30 ? [bytes / 2 ** 30, 'GB'] : [bytes / 2 ** 20, 'MB'];
-  return `${size.toFixed(1).replace(/\.0$/, '')} ${unit}`;
 }
 
 function taintShape(program: Program): Shape {

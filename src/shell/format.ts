@@ -37,3 +37,11 @@ export function dateText(seconds: number): string {
 export function kib(bytes: number): number {
   return Math.floor(bytes / 1024);
 }
+
+/** As crash: '309.7 MB', '2 GB', '12 KB', '0': units of 1024, one digit, none when it is 0. */
+export function sizeText(bytes: number): string {
+  if (bytes === 0) return '0';
+  if (bytes < 2 ** 20) return `${Math.floor(bytes / 1024)} KB`;
+  const [size, unit] = bytes >= 2 ** 30 ? [bytes / 2 ** 30, 'GB'] : [bytes / 2 ** 20, 'MB'];
+  return `${size.toFixed(1).replace(/\.0$/, '')} ${unit}`;
+}

@@ -8,6 +8,7 @@ import { meminfo } from '../kernel/meminfo.ts';
 import type { CommandContext } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
 import { byteCount, type Data } from '../model/value.ts';
+import { sizeText } from './format.ts';
 
 const LABEL = 13;
 const PAGES = 7;
@@ -87,12 +88,4 @@ function line({ label, bytes, of }: Row, whole: number | undefined, pageSize: nu
   if (whole === undefined) return numbers;
   const percent = whole === 0 ? 0 : Math.floor((bytes * 100) / whole);
   return `${numbers}  ${String(percent).padStart(3)}% of ${of}`;
-}
-
-/** As crash: '309.7 MB', '2 GB', '12 KB', '0'. */
-function sizeText(bytes: number): string {
-  if (bytes === 0) return '0';
-  if (bytes < 2 ** 20) return `${Math.floor(bytes / 1024)} KB`;
-  const [size, unit] = bytes >= 2 ** 30 ? [bytes / 2 ** 30, 'GB'] : [bytes / 2 ** 20, 'MB'];
-  return `${size.toFixed(1).replace(/\.0$/, '')} ${unit}`;
 }
