@@ -113,7 +113,7 @@ function processTable(program: Program, { killable, exempt }: OomCandidates, row
   const sorted = all.sort((a, b) => sizeOf(b) - sizeOf(a));
   return {
     shape: 'table',
-    title: sorted.length > rows ? `The worst ${rows} of ${sorted.length} processes` : `${sorted.length} processes`,
+    title: sorted.length > rows ? `The largest ${rows} of ${sorted.length} processes` : `${sorted.length} processes`,
     columns: COLUMNS,
     rows: sorted.slice(0, rows).map((process) => rowOf(program, process)),
   };

@@ -30,7 +30,13 @@ export default defineCommand({
     const target = context.use(waitGraphFact).targets.find(({ address }) => address === at);
     if (target !== undefined) return ofTarget(context, target);
     const asleep = onObject(context, at);
-    if (asleep.length > 0) return ofTasks(context, [`${asleep.length} tasks sleep on it:`], asleep, undefined);
+    if (asleep.length > 0)
+      return ofTasks(
+        context,
+        [asleep.length === 1 ? '1 task sleeps on it:' : `${asleep.length} tasks sleep on it:`],
+        asleep,
+        undefined,
+      );
     const queued = onQueue(context, at);
     if (queued === undefined || queued.length === 0) {
       const none: Prose = [

@@ -168,7 +168,7 @@ function ordersOf(failures: readonly AllocationFailure[]): string {
 function namesOf(failures: readonly AllocationFailure[]): Prose {
   const names = [...new Set(failures.map(({ comm }) => comm))];
   const shown = names.slice(0, 3).flatMap((comm, i): Prose => (i === 0 ? [name(comm)] : [', ', name(comm)]));
-  return names.length > 3 ? [...shown, ` and ${names.length - 3} others`] : shown;
+  return names.length > 3 ? [...shown, ` and ${names.length - 3} more`] : shown;
 }
 
 function sinceOf(first: AllocationFailure, last: AllocationFailure): Finding['story'] {
