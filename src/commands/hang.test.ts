@@ -59,6 +59,15 @@ describe('owners', () => {
     expect(lines[2]).toContain('nobody holds it, and yet its first waiter sleeps');
   });
 
+  it('that are no tasks any more have ended with the lock held', () => {
+    const program = behindMutex(3, 30, undefined).program((image) => image.write('a_mutex.owner', 0xffff88800abcde01n));
+    const { lines } = commandRunner([hang], program).run('hang');
+    expect(lines[2]).toBe(
+      '1. Tasks wait for the global a_mutex: its owner is no task any more: it ended with the lock held',
+    );
+    expect(lines[3]).toBe('   3 tasks in its queue and behind it');
+  });
+
   it('that run are said to run', () => {
     expect(shown(behindMutex(3, 30, { running: 1 }))[2]).toMatch(/^1\. owner \(pid 10\) runs on CPU 1/);
   });

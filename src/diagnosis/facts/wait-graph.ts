@@ -6,6 +6,7 @@ import type { VirtAddr } from '../../base/address.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { type Prose, prose } from '../../model/value.ts';
+import { type DeadOwner, deadOwnersFact } from './dead-owners.ts';
 import { holdersFact, type Holder } from './holders.ts';
 import { lockNamesFact } from './lock-names.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
@@ -34,6 +35,8 @@ export interface WaitTarget {
   readonly text: Prose;
   readonly lock: ContendedLock | undefined;
   readonly holder: Holder | undefined;
+  /** An oops killed it while it held the lock. */
+  readonly deadOwner: DeadOwner | undefined;
   /** Several where all of them must act. */
   readonly owners: readonly WaitOwner[];
   /** Why there is no owner: it exited, nobody holds it although one waits, or it is not recorded. */
@@ -90,17 +93,26 @@ function lockTargets(context: FactContext): readonly WaitTarget[] {
   const { locks } = context.use(locksFact);
   return locks.map((lock) => {
     const holder = context.use(holdersFact).of(lock);
-    const owner = holder === undefined ? undefined : ownerOf(holder, lock);
+    // Its memory may be another task's by now, which has nothing to do with the lock.
+    const dead = context.use(deadOwnersFact).of(lock);
+    const owner = holder === undefined || dead !== undefined ? undefined : ownerOf(holder, lock);
     const free = lock.mutex?.locked === false || lock.rwsem?.heldBy === 'nobody';
     return {
       address: lock.address,
       ctype: `struct ${lock.kind}`,
       text: prose`for ${context.use(lockNamesFact).of(lock.address, lock.kind).text}`,
       lock,
-      holder,
+      holder: owner === undefined ? undefined : holder,
+      deadOwner: dead,
       owners: owner === undefined ? [] : [owner],
       ownerless:
-        owner !== undefined ? undefined : lock.ownerGone !== undefined ? 'dead' : free ? 'nobody' : 'not known',
+        owner !== undefined
+          ? undefined
+          : lock.ownerGone !== undefined || dead !== undefined
+            ? 'dead'
+            : free
+              ? 'nobody'
+              : 'not known',
       waiters: lock.waiters.map(({ task }) => task),
     };
   });
@@ -145,6 +157,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
       text: waitProse(wait),
       lock: undefined,
       holder: undefined,
+      deadOwner: undefined,
       owners,
       ownerless,
       waiters: [task],

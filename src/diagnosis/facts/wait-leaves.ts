@@ -4,7 +4,7 @@
  */
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { duration, type Prose, prose, symbol } from '../../model/value.ts';
+import { duration, name, type Prose, prose, symbol } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
@@ -57,8 +57,14 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
     return { kind: 'circle', text: [`each waits for the next, and none can go on${unless}`] };
   }
   if (task !== undefined) return taskLeaf(context, task);
-  if (target?.ownerless === 'dead')
-    return { kind: 'owner dead', text: ['its owner is no task any more: it ended with the lock held'] };
+  if (target?.ownerless === 'dead') {
+    const { deadOwner } = target;
+    const who =
+      deadOwner === undefined
+        ? 'is no task any more: it'
+        : prose`${name(deadOwner.comm)} (pid ${String(deadOwner.pid)}) died in an oops and`;
+    return { kind: 'owner dead', text: prose`its owner ${who} ended with the lock held` };
+  }
   if (target?.ownerless === 'nobody') {
     const asleep = behind[0]?.state.sleeping === true;
     return asleep
