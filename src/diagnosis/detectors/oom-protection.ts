@@ -51,7 +51,7 @@ function endedFor(largest: OomProcess, { reports }: OomLog): OomLog['reports'][n
 }
 
 function titleOf(largest: OomProcess, held: Prose, spared: readonly { readonly comm: string }[], why: string): Prose {
-  const who = prose`${taskValue(largest.task)}, which holds most of it (${held}), ${why}: its oom_score_adj is ${String(largest.standing.scoreAdj)}.`;
+  const who = prose`${taskValue(largest.task)}, the largest process (${held}), ${why}: its oom_score_adj is ${String(largest.standing.scoreAdj)}.`;
   if (spared.length === 0) return prose`Memory is short, and ${who}`;
   const [first] = spared;
   const ended = spared.length === 1 ? name(first?.comm ?? '') : plural(spared.length, 'process', 'processes');
@@ -78,11 +78,11 @@ function findingOf(
       largest,
       prose`${byteCount(held)}, ${ratio(held / total)}`,
       spared,
-      never ? 'cannot be chosen by the OOM killer' : `is chosen only after ${rank} others`,
+      never ? 'cannot be chosen by the OOM killer' : `is chosen only after ${rank} ${rank === 1 ? 'other' : 'others'}`,
     ),
     confidence: 'probable',
     because: [
-      'that it holds most and is protected is read; that it should not hold so much is inferred',
+      'that it is the largest and is protected is read; that it should not hold so much is inferred',
       ...(spared.length === 0 ? [] : ['; memory is not short any more: it was when processes were killed']),
     ],
     weight: 1,
