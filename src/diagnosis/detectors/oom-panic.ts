@@ -19,13 +19,15 @@ export default defineDetector({
 
 function findingOf(panic: OomPanic, memory: MemoryState): Finding {
   const [first] = panic.largest;
-  const culprit = panic.why === 'no-victim' && first?.exempt === true && isLargest(panic, memory) ? first : undefined;
-  const sure = culprit !== undefined;
+  const mostly =
+    panic.why === 'no-victim' ? first?.exempt === true && isLargest(panic, memory) : hasMost(panic, memory);
+  const culprit = mostly ? first : undefined;
+  const sure = culprit !== undefined && panic.why === 'no-victim';
   return {
     detector: 'oom-panic',
     cause: panic.why === 'no-victim' ? 'oom-no-victim' : 'oom-panic-on-oom',
-    // A setting says what happens when memory runs out, not why it does.
-    role: panic.why === 'no-victim' ? 'cause' : 'symptom',
+    // A setting says what happens when memory runs out, not why it does; others say that, unless memory came free since.
+    role: panic.why === 'no-victim' || memory.verdict !== 'short' ? 'cause' : 'symptom',
     title: titleOf(panic, first, culprit),
     confidence: sure ? 'certain' : 'probable',
     ...(sure ? {} : { because: ['that the memory ran out is certain; who is to blame for it is not'] }),
@@ -57,14 +59,20 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
 
 /** Nobody who was not read can hold more than the first: that is more than half of memory, where processes are missing. */
 function isLargest({ largest, whole }: OomPanic, { info }: MemoryState): boolean {
+  return whole || hasMost({ largest }, { info });
+}
+
+function hasMost({ largest }: Pick<OomPanic, 'largest'>, { info }: Pick<MemoryState, 'info'>): boolean {
   const total = info.memTotal.value;
   const bytes = largest[0]?.group.largestBytes ?? 0;
-  return whole || (total !== undefined && bytes > total / 2);
+  return total !== undefined && bytes > total / 2;
 }
 
 function titleOf({ why, whole }: OomPanic, first: OomProcess | undefined, culprit: OomProcess | undefined): Prose {
-  if (why === 'by-setting')
-    return ['Memory ran out, and vm.panic_on_oom made the kernel stop instead of killing a process.'];
+  if (why === 'by-setting') {
+    const most = culprit === undefined ? '' : prose`, most of it held by ${taskValue(culprit.task)}`;
+    return prose`Memory ran out${most}, and vm.panic_on_oom made the kernel stop instead of killing a process.`;
+  }
   const holds = culprit ?? first;
   if (holds === undefined) return ['Memory ran out, and the OOM killer found nobody whom it may kill.'];
   const exempt = culprit === undefined ? '' : ', which is exempt (oom_score_adj -1000)';
