@@ -7,6 +7,7 @@ import { bytes } from '../../base/units.ts';
 import type { SlabUsage } from '../../kernel/slab-usage.ts';
 import type { Finding } from '../../model/finding.ts';
 import { memoryFact } from '../facts/memory.ts';
+import type { TaskTable } from '../facts/tasks.ts';
 import slabLeak from './slab-leak.ts';
 
 const MIB = 2 ** 20;
@@ -18,8 +19,18 @@ const usage = (name: string, mib: number): SlabUsage => ({
   bytes: mib * MIB,
 });
 
-/** On a machine of 1000 MiB. */
-function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined): readonly Finding[] {
+const NO_TASKS: TaskTable = {
+  tasks: [],
+  read: 0,
+  total: 0,
+  complete: true,
+  byAddress: new Map(),
+  isTask: () => false,
+  parentOf: () => undefined,
+};
+
+/** On a machine of 1000 MiB. @param read - tasks */
+function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined, read = 100): readonly Finding[] {
   const program = programOfImage(new KernelImage());
   const memory = contextOf(program).use(memoryFact);
   const known = (mib: number | undefined) => ({
@@ -28,7 +39,7 @@ function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined):
     problem: undefined,
   });
   const info = { ...memory.info, memTotal: known(1000), sReclaimable: known(reclaimableMib) };
-  return slabLeak.detector.run({ memory: { ...memory, info }, slabs: caches }, program);
+  return slabLeak.detector.run({ memory: { ...memory, info }, slabs: caches, tasks: { ...NO_TASKS, read } }, program);
 }
 
 describe('slab-leak', () => {
@@ -44,6 +55,16 @@ describe('slab-leak', () => {
 
   it('is silent about caches that the kernel can shrink, however large', () => {
     expect(told([usage('dentry', 400)], 420)).toEqual([]);
+  });
+
+  it('is silent about descriptors of tasks that are there, and speaks of the next', () => {
+    const tasks = { ...usage('task_struct', 250), objectSize: 8192 };
+    expect(told([tasks], 10, 30_000)).toEqual([]);
+    expect(told([tasks, usage('kmalloc-192', 228)], 10, 30_000)).toMatchObject([
+      { details: { cache: { value: 'kmalloc-192' } } },
+    ]);
+    // Of tasks that are gone.
+    expect(told([tasks], 10, 200)).toMatchObject([{ cause: 'slab-leak' }]);
   });
 
   it('is silent below a fifth', () => {

@@ -8,27 +8,33 @@ import { address, byteCount, name, prose, ratio } from '../../model/value.ts';
 import type { SlabUsage } from '../../kernel/slab-usage.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { slabsFact } from '../facts/slabs.ts';
+import { tasksFact } from '../facts/tasks.ts';
 import { SLAB_SHARE } from '../facts/thresholds.ts';
 
 export default defineDetector({
   id: 'slab-leak',
   title: 'Kernel memory in one slab cache',
   summary: 'Memory that the kernel itself allocates and never frees is in no process; the cache tells its kind.',
-  needs: { memory: memoryFact, slabs: slabsFact },
+  needs: { memory: memoryFact, slabs: slabsFact, tasks: tasksFact },
   appliesTo: (program) =>
     program.tryField('struct kmem_cache_node', 'nr_slabs') !== undefined && program.hasSymbol('slab_caches')
       ? true
       : 'the types of SLUB are not known, or the kernel has another allocator',
-  run({ memory, slabs }) {
+  run({ memory, slabs, tasks }) {
     const total = memory.info.memTotal.value;
     const reclaimable = memory.info.sReclaimable.value;
-    const [largest] = slabs;
+    const largest = slabs.find((cache) => !isOfTasks(cache, tasks.read));
     if (largest === undefined || total === undefined || reclaimable === undefined || total === 0) return [];
     const share = largest.bytes / total;
     // A cache that is larger than all reclaimable slab together is none of it.
     return share >= SLAB_SHARE && largest.bytes > reclaimable ? [findingOf(largest, share, memory)] : [];
   },
 });
+
+/** Descriptors of tasks that are there: too many tasks are no leak of the cache. */
+function isOfTasks({ name: cache, objectSize, bytes }: SlabUsage, tasks: number): boolean {
+  return cache === 'task_struct' && tasks * objectSize >= bytes / 2;
+}
 
 function findingOf(cache: SlabUsage, share: number, memory: MemoryState): Finding {
   const held = prose`${byteCount(cache.bytes)} (${ratio(share)} of memory)`;
