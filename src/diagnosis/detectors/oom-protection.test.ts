@@ -3,6 +3,7 @@ import { contextOf, findingsOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import type { OomReport, OomRow } from '../../kernel/oom-report.ts';
 import { memoryFact } from '../facts/memory.ts';
 import { oomCandidatesFact } from '../facts/oom-candidates.ts';
@@ -41,6 +42,9 @@ describe('oom-protection', () => {
 
   it('speaks of one that is chosen only after the others', () => {
     expect(findings(-998)[0]?.details).toMatchObject({ culprit: { pid: 50 }, exempt: false });
+    expect(textOf(findings(-998)[0]?.title)).toMatch(
+      /, the largest process \(.*\), is chosen only after (1 other|\d+ others): /,
+    );
   });
 
   it('is silent when it would be chosen next, or where memory is not short', () => {
