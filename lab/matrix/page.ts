@@ -134,7 +134,7 @@ const NOT_POSSIBLE = [
   '* **LiME and raw memory:** written anew from what QEMU dumped; see [formats.md](formats.md) for real raw files.',
   '* **7.2:** makedumpfile 1.7.8 does not know its `struct page`, and at level 31 leaves out pages that are in use. Its files are',
   '  of level 1 (pages of zeros left out).',
-  '* **More than 255 possible CPUs on 6.12:** its possible_cpus= does not raise the number, and QEMU here has room for 255.',
+  '* **More than 255 possible CPUs on 6.12:** its possible_cpus= does not raise the number, and QEMU here has no more.',
 ];
 
 /** The whole page. */
