@@ -33,13 +33,15 @@ export interface TimerBase {
  * @throws FaultError, LookupError
  */
 export function timerBases(program: Program, cpu: number): readonly TimerBase[] {
-  const bases = program.perCpu('timer_bases', cpu);
-  const bare = strip(bases.type);
-  const count = bare.kind === 'array' ? Math.min(bare.length, 8) : 1;
+  const first = program.perCpuAddress(program.symbol('timer_bases').address, cpu);
+  // BTF tells the types of per-CPU variables since 5.11 or so; without, NR_BASES is what it was before 6.10.
+  const variable = program.types.variable('timer_bases');
+  const bare = variable === undefined ? undefined : strip(variable);
+  const count = bare === undefined ? 2 : bare.kind === 'array' ? Math.min(bare.length, 8) : 1;
   const names = count === 3 ? ['BASE_LOCAL', 'BASE_GLOBAL', 'BASE_DEF'] : ['BASE_STD', 'BASE_DEF'];
   const size = program.sizeOf('struct timer_base');
   return Array.from({ length: count }, (_, i) => ({
-    base: add(bases.address, i * size),
+    base: add(first, i * size),
     name: names[i] ?? `BASE_${i}`,
   }));
 }
