@@ -11,6 +11,7 @@ import { cpuStates, stackArea, taskStack, type TaskStack } from '../kernel/stack
 import { type CommandArguments, type CommandContext, defineCommand } from '../model/command.ts';
 import type { Shape, TextLine } from '../model/shape.ts';
 import { parseCpus } from '../shell/arguments.ts';
+import { symbolText } from '../shell/c-value.ts';
 import { addressArgument } from '../shell/expression.ts';
 import { hex16 } from '../shell/format.ts';
 import { dumpRows, WORDS } from '../shell/memory-dump.ts';
@@ -170,11 +171,7 @@ function* body(
     return;
   }
   if (view === 'r') {
-    // Code is shown by its name, everything else as it is.
-    const name = (word: bigint): string | undefined => {
-      const symbol = program.isText(virt(word)) ? program.symbols.at(virt(word)) : undefined;
-      return symbol === undefined ? undefined : symbol.offset === 0 ? symbol.name : `${symbol.name}+${symbol.offset}`;
-    };
+    const name = (word: bigint): string | undefined => symbolText(program, virt(word));
     const format = { ...WORDS, text: false, name };
     yield* dumpRows(area.start, area.size / 8, format, (at, length) => program.memory.readBytes(at, length));
     return;

@@ -280,9 +280,10 @@ function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {
   const stopped = holderOffCpu === undefined ? '' : prose`holder: ${duration(holderOffCpu)} before the crash; `;
   if (longest?.wait === undefined || latest === undefined) return prose`${stopped}waiters: not known.`;
   const end = holderOffCpu === undefined ? 'before the crash' : 'before it';
-  // A spread that is gone when durations are shown with one digit behind the point is none to tell.
   if (longest.wait === latest) return prose`${stopped}waiters: ${duration(latest)} ${end}.`;
-  if ((longest.wait - latest) * 50n < longest.wait) {
+  // A spread of less than a second, and small beside the wait itself, is none to tell.
+  const spread = longest.wait - latest;
+  if (spread < 1_000_000_000n && spread * 50n < longest.wait) {
     return prose`${stopped}waiters: all about ${duration(longest.wait)} ${end}.`;
   }
   return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} ${end}.`;
