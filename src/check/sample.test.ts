@@ -31,6 +31,15 @@ describe('the sample', () => {
     dump.close();
   });
 
+  it('ends after so many pages, at the end of a place', () => {
+    const dump = openDump(SAMPLE);
+    const { read, whole } = samplePages(dump, unlimited, 1000);
+    expect(whole).toBe(false);
+    expect(read).toBeGreaterThanOrEqual(1000);
+    expect(read).toBeLessThan(1016);
+    dump.close();
+  });
+
   it('ends when the time is over, with what was read by then', () => {
     const dump = openDump(SAMPLE);
     let left = 3000;

@@ -1,6 +1,6 @@
 /**
- * Reads pages from all over a dump, for as long as there is time: whatever is reached by then is spread evenly over the
- * memory of the machine. What is damaged shows only when it is decompressed; of what is not read nothing is said.
+ * Reads pages from all over a dump, so many and for as long as there is time: whatever is reached by then is spread evenly
+ * over the memory of the machine, and a large dump takes no longer than a small one. What is damaged shows only when it is decompressed; of what is not read nothing is said.
  */
 import { type Pfn, pfn } from '../base/address.ts';
 import type { Budget } from '../base/budget.ts';
@@ -12,6 +12,9 @@ const RUN = 16;
 /** Places that are looked at, at most. */
 const MAX_PLACES = 2 ** 17;
 
+/** Pages that are read at most: all that a filtered dump of half a gigabyte has. */
+const MAX_PAGES = 24_576;
+
 export interface PageSample {
   /** Pages that were read and that the file has; whole, or damaged. */
   readonly read: number;
@@ -22,8 +25,11 @@ export interface PageSample {
   readonly whole: boolean;
 }
 
-/** @param budget - ends the reading, without an error */
-export function samplePages(dump: DumpFile, budget: Budget): PageSample {
+/**
+ * @param budget - ends the reading, without an error
+ * @param most - so many pages at most
+ */
+export function samplePages(dump: DumpFile, budget: Budget, most = MAX_PAGES): PageSample {
   const page = new Uint8Array(dump.pageSize);
   const places = Math.min(MAX_PLACES, Math.ceil(dump.maxPfn / RUN));
   const step = dump.maxPfn / places;
@@ -35,6 +41,10 @@ export function samplePages(dump: DumpFile, budget: Budget): PageSample {
   try {
     for (const place of spread(places)) {
       budget.check();
+      if (read >= most) {
+        whole = false;
+        break;
+      }
       const from = Math.floor(place * step);
       const end = Math.min(Math.floor((place + 1) * step), from + RUN);
       for (let at = from; at < end; at++) {
