@@ -150,6 +150,8 @@ function baseOf(name: string): Base {
     const content = contentOf(changed);
     const path = join(folder(), 'dump');
     const compression = (changed.get('knobs')[7] ?? 0) % 2 === 0 ? 'zstd' : 'zlib';
+    // One that was ended in the middle leaves its file behind.
+    if (existsSync(path)) unlinkSync(path);
     try {
       writeKdump(path, content, { compression, level: 1 });
       const dump = openDump(path);
