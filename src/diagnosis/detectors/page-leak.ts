@@ -24,7 +24,9 @@ export default defineDetector({
   needs: { uncounted: uncountedFact, memory: memoryFact },
   appliesTo: (program) =>
     program.tryField('struct page', 'flags') !== undefined ? true : 'the type of page structures is not known',
-  run({ uncounted, memory }) {
+  run({ uncounted, memory }, program) {
+    // Where pages of the dump are lost, what would tell a page's use may be among them.
+    if (program.lostPages > 0) return [];
     const total = memory.info.memTotal.value;
     if (uncounted === undefined || total === undefined) return [];
     return uncounted.bytes >= total * PAGE_LEAK_SHARE ? [findingOf(uncounted, uncounted.bytes / total, memory)] : [];

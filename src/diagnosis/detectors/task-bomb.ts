@@ -7,7 +7,7 @@ import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type TaskOrigin, type TaskOrigins, taskOriginsFact } from '../facts/task-origins.ts';
-import { TASKS_CAUSE, TASKS_SHARE } from '../facts/thresholds.ts';
+import { TASKS_CAUSE, TASKS_LEAST, TASKS_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
 
 export default defineDetector({
@@ -22,8 +22,8 @@ export default defineDetector({
     const total = memory.info.memTotal.value;
     const { most, users } = origins;
     // Most tasks of programs, and much of memory.
-    if (most === undefined || total === undefined || most.tasks * 2 < users || most.base < total * TASKS_SHARE)
-      return [];
+    if (most === undefined || total === undefined || most.tasks < TASKS_LEAST) return [];
+    if (most.tasks * 2 < users || most.base < total * TASKS_SHARE) return [];
     return [findingOf(most, origins, total, memory)];
   },
 });

@@ -141,3 +141,9 @@ export const NEGATIVE_SHARE = 0.25;
  * shows the innermost frames only, and no function of the kernel is met so often in a sound call chain.
  */
 export const RECURSION = 4;
+
+/**
+ * Fewer tasks of one origin are no bomb, whatever they seem to take: every server has some hundred, and sizes that a damaged
+ * dump gives may be absurd.
+ */
+export const TASKS_LEAST = 256;
