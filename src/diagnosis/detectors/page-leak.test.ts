@@ -42,6 +42,12 @@ describe('page-leak', () => {
     expect(textOf(finding?.title ?? [])).toMatch(/points into the module ringdma/);
   });
 
+  it('claims nothing where pages of the dump are lost', () => {
+    const { memory, program } = memoryWith(50);
+    Object.defineProperty(program, 'lostPages', { value: 1 });
+    expect(pageLeak.detector.run({ uncounted: LEAK, memory }, program)).toEqual([]);
+  });
+
   it('names nobody when most of what is in them points elsewhere, or nothing could be read', () => {
     for (const contents of [{ read: 200 }, { read: 0 }]) {
       const modules = contents.read === 0 ? [] : [{ key: 'nvme', pages: 20 }];

@@ -48,6 +48,8 @@ describe('task-bomb', () => {
   it('is silent about few tasks, about many of many origins, and when nobody is known', () => {
     expect(told({ ...BOMB, base: mib(60) })).toEqual([]);
     expect(told(BOMB, { users: 20_000 })).toEqual([]);
+    // However much they seem to take.
+    expect(told({ ...BOMB, tasks: 70 }, { users: 75 })).toEqual([]);
     expect(told(undefined)).toEqual([]);
   });
 });
