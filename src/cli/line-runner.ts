@@ -109,6 +109,10 @@ export class LineRunner {
   }
 
   async #repeat(source: string, seconds: number, trust: Trust, depth: number): Promise<LineStatus> {
+    const { console, io, json } = this.#options;
+    const line = parseLine(expandAlias(source, console.session.aliases));
+    if (line !== undefined && line.words.length > 0 && !usesSystem(line) && io.stdout.isTTY && json === undefined)
+      return this.#repeatHere(line, seconds);
     const stop = new AbortController();
     const onSignal = (): void => stop.abort();
     process.once('SIGINT', onSignal);
@@ -123,6 +127,22 @@ export class LineRunner {
     }
   }
 
+  /** At a terminal, under one guard: a guard that begins and ends a hundred times a second loses some Ctrl-C. */
+  #repeatHere(line: Line, seconds: number): LineStatus {
+    const { console, io, colour, budget } = this.#options;
+    const nobody = new Int32Array(new SharedArrayBuffer(4));
+    return this.#guarded(() => {
+      for (;;) {
+        const answer = console.run(line.words, budget ?? unlimited);
+        writeAll(answer, colour, (text) => io.stdout.writeNow(text));
+        const { status, said } = this.#conclusion(answer);
+        for (const text of said) io.stderr.writeNow(text);
+        if (status === EXIT.failed) return status;
+        Atomics.wait(nobody, 0, 0, Math.max(10, seconds * 1000));
+      }
+    });
+  }
+
   async #answer(line: Line, sets: readonly (readonly Word[])[], source: string): Promise<LineStatus> {
     const { json, colour, io, openOutput } = this.#options;
     const plain = line.pipe === undefined && line.file === undefined;
@@ -134,13 +154,24 @@ export class LineRunner {
           : await openTarget(line, io.stdout, colour);
     let status: LineStatus = EXIT.complete;
     const answers: Answer[] = [];
+    const run = (words: readonly Word[]): Answer => {
+      const answer = this.#options.console.run(words, this.#options.budget ?? unlimited);
+      answers.push(answer);
+      return answer;
+    };
+    const writeNow = target?.writeNow;
     try {
-      for (const words of sets) {
-        const answer = this.#guarded(() => this.#options.console.run(words, this.#options.budget ?? unlimited));
-        answers.push(answer);
-        if (target === undefined) json?.push(this.#asJson(answer, source));
-        else if (!(await this.#write(answer, target))) break;
-      }
+      if (target !== undefined && writeNow !== undefined) {
+        // To a terminal all goes out under one guard: between two of them a Ctrl-C could be lost.
+        this.#guarded(() => {
+          for (const words of sets) writeAll(run(words), target.colour, writeNow);
+        });
+      } else
+        for (const words of sets) {
+          const answer = this.#guarded(() => run(words));
+          if (target === undefined) json?.push(this.#asJson(answer, source));
+          else if (!(await this.#write(answer, target))) break;
+        }
     } finally {
       await target?.end();
     }
@@ -155,18 +186,6 @@ export class LineRunner {
   async #write(answer: Answer, target: Target): Promise<boolean> {
     if (answer.shape === undefined) return true;
     const chunks = shapeChunks(answer.shape, { colour: target.colour });
-    const { writeNow } = target;
-    // To a terminal all goes out under one guard: between two of them a Ctrl-C could be lost.
-    if (writeNow !== undefined) {
-      this.#guarded(() => {
-        try {
-          for (const text of gathered(chunks)) writeNow(text);
-        } catch (error) {
-          answer.failed(error);
-        }
-      });
-      return true;
-    }
     for (;;) {
       let done = false;
       const text = this.#guarded(() => {
@@ -216,23 +235,42 @@ export class LineRunner {
     });
   }
 
-  /** Says what was missing. */
   async #conclude(answer: Answer): Promise<LineStatus> {
+    const { status, said } = this.#conclusion(answer);
+    for (const text of said) await this.#options.io.stderr.write(text);
+    return status;
+  }
+
+  /** What to say of what was missing. */
+  #conclusion(answer: Answer): { readonly status: LineStatus; readonly said: readonly string[] } {
     answer.finish();
     const { problems, failures } = answer.notes;
-    for (const failure of failures) await this.#say(failure);
+    const said = failures.map(spoken);
     for (const problem of problems) {
       if (answer.aboutDump(problem)) {
         if (this.#said.has(problem)) continue;
         this.#said.add(problem);
       }
-      await this.#say(`incomplete: ${problem}`);
+      said.push(spoken(`incomplete: ${problem}`));
     }
-    return failures.length > 0 ? EXIT.failed : problems.size > 0 ? EXIT.partial : EXIT.complete;
+    return { status: failures.length > 0 ? EXIT.failed : problems.size > 0 ? EXIT.partial : EXIT.complete, said };
   }
 
   async #say(text: string): Promise<void> {
-    await this.#options.io.stderr.write(`kwhy: ${escapeText(text)}\n`);
+    await this.#options.io.stderr.write(spoken(text));
+  }
+}
+
+function spoken(text: string): string {
+  return `kwhy: ${escapeText(text)}\n`;
+}
+
+function writeAll(answer: Answer, colour: boolean, writeNow: (text: string) => void): void {
+  if (answer.shape === undefined) return;
+  try {
+    for (const text of gathered(shapeChunks(answer.shape, { colour }))) writeNow(text);
+  } catch (error) {
+    answer.failed(error);
   }
 }
 

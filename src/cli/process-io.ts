@@ -1,4 +1,5 @@
 /** The real surroundings: this process. */
+import { writeSync } from 'node:fs';
 import { loadCore } from './core.ts';
 import { guard } from './guard.ts';
 import type { Io, Sink } from './io.ts';
@@ -7,7 +8,7 @@ function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EPIPE';
 }
 
-function sink(stream: NodeJS.WriteStream): Sink {
+function sink(stream: NodeJS.WriteStream, fd: 1 | 2): Sink {
   // Whoever reads us may stop (`| head`): no error. What else goes wrong reaches the callback of `write`.
   stream.on('error', () => {});
   return {
@@ -22,17 +23,34 @@ function sink(stream: NodeJS.WriteStream): Sink {
         });
       });
     },
-    // Synchronous for terminals and files, which is where it is used.
-    writeNow(text) {
-      stream.write(text);
-    },
+    writeNow: (text) => writeAll(fd, text),
   };
+}
+
+/**
+ * Past the stream: Ctrl-C ends guarded code anywhere, and a stream that was ended in the middle of a write holds itself
+ * busy for ever. For terminals and files, which streams write to at once, too, so that the order stays.
+ */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      // Nobody reads any more.
+      if (code === 'EPIPE' || code === 'EIO') return;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(nobody, 0, 0, 1);
+    }
+  }
 }
 
 export function processIo(): Io {
   return {
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
+    stdout: sink(process.stdout, 1),
+    stderr: sink(process.stderr, 2),
     async readInput() {
       if (process.stdin.isTTY) return undefined;
       let text = '';

@@ -88,6 +88,10 @@ test('Ctrl-C ends a command, at once, and the shell goes on; at the prompt it gi
   await terminal.until(/\^C/);
   await terminal.until(PROMPT);
   expect(await terminal.line('sys -t')).toContain('TAINTED_MASK: 0\n');
+  terminal.send('repeat sys -t\r');
+  await terminal.until(/TAINTED_MASK: 0\r\nTAINTED_MASK: 0/);
+  terminal.send('\u0003');
+  await terminal.until(PROMPT);
   terminal.send('exit\r');
   expect(await terminal.ended()).toBe(0);
 });

@@ -12,9 +12,10 @@ export class Terminal {
   #wake: (() => void) | undefined;
 
   constructor(argv: readonly string[], env: { readonly [name: string]: string }) {
-    const command = [process.execPath, MAIN, ...argv].map((word) => `'${word}'`).join(' ');
+    // `exec`: a shell that stays would die of the Ctrl-C itself, and its status would hide the program's.
+    const command = `exec ${[process.execPath, MAIN, ...argv].map((word) => `'${word}'`).join(' ')}`;
     this.#child = spawn('script', ['-qec', command, '/dev/null'], {
-      env: { ...process.env, TERM: 'xterm', NO_COLOR: '1', ...env },
+      env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: '1', ...env },
     });
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#text += text;
