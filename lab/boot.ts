@@ -2,7 +2,8 @@
  * Runs one guest in QEMU under software emulation until its dump is taken.
  *
  * The first serial port is the guest's console, the second the truth, one JSON object a line. The first NVMe namespace
- * takes the dump, the second the oracle. Live dumps are taken over QMP when the guest asks for one.
+ * takes the dump, the second the oracle. Live dumps are taken over QMP when the guest asks for one, and so is memory for
+ * the balloon.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, truncateSync } from 'node:fs';
@@ -23,6 +24,8 @@ export interface Machine {
   readonly cpu: string;
   /** QEMU's name of the format of a live dump. */
   readonly liveFormat: 'elf' | 'kdump-zlib';
+  /** Whether it has a virtio balloon, by which the host takes memory when the guest asks for it. */
+  readonly balloon: boolean;
   /** More words for the kernel's command line. */
   readonly cmdline: string;
   /** Seconds that a guest goes on for after a live dump, until it tells `afterwards`; 0 for not at all. */
@@ -68,6 +71,29 @@ const isNumber = (text: unknown): text is string => typeof text === 'string' && 
 
 function field(messages: readonly Readonly<Record<string, unknown>>[], name: string): unknown {
   return messages.find((message) => name in message)?.[name];
+}
+
+/** Seconds that a guest may take to give memory to the host. */
+const BALLOON_SECONDS = 60;
+
+/**
+ * Takes memory from the guest and waits until it has given it.
+ * @param bytes - that the guest is to keep
+ * @returns what the guest has left, by the host
+ */
+async function inflate(monitor: string, bytes: number): Promise<number> {
+  const qmp = await Qmp.connect(monitor);
+  try {
+    await qmp.execute('balloon', { value: bytes });
+    const end = Date.now() + BALLOON_SECONDS * 1000;
+    for (;;) {
+      const { actual } = (await qmp.execute('query-balloon')) as { readonly actual: number };
+      if (actual <= bytes || Date.now() > end) return actual;
+      await sleep(200);
+    }
+  } finally {
+    qmp.close();
+  }
 }
 
 /** Lets a guest that was dumped run on until it says what came of it. */
@@ -125,7 +151,9 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
     ['-device', 'nvme-ns,drive=core,nsid=1'],
     ['-device', 'nvme-ns,drive=oracle,nsid=2'],
     ['-qmp', `unix:${monitor},server=on,wait=off`],
+    machine.balloon ? ['-device', 'virtio-balloon-pci'] : [],
   ];
+  const ofHost: Record<string, unknown>[] = [];
   const child = spawn(tool('qemu-system-x86_64'), options.flat(), { stdio: ['ignore', 'inherit', 'inherit'] });
   let ended = false;
   child.once('exit', () => (ended = true));
@@ -135,6 +163,12 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
     while (!ended) {
       if (Date.now() > deadline) throw new LabError(`no dump after ${machine.timeout} s; see ${consoleLog}`);
       await sleep(200);
+      const take = field(readMessages(truth), 'balloon');
+      if (isNumber(take) && ofHost.length === 0) {
+        const whole = machine.memoryMb * 2 ** 20;
+        const left = await inflate(monitor, whole - Number(take) * 2 ** 20);
+        ofHost.push({ truth: 'count', name: 'bytes that the host took', value: whole - left });
+      }
       if (field(readMessages(truth), 'dump') === 'live') {
         const qmp = await Qmp.connect(monitor);
         rmSync(vmcore, { force: true });
@@ -153,7 +187,7 @@ export async function boot(guest: Guest, machine: Machine, work: string): Promis
     child.kill('SIGKILL');
     rmSync(monitor, { force: true });
   }
-  const messages = readMessages(truth);
+  const messages = [...readMessages(truth), ...ofHost];
   const failed = field(messages, 'failed');
   if (failed !== undefined) throw new LabError(`the guest failed: ${JSON.stringify(failed)}; see ${consoleLog}`);
   const size = field(messages, 'vmcore');

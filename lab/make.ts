@@ -84,6 +84,7 @@ export async function makeVariant(
     cpu: variant === 2 ? 'max,la57=off' : 'max',
     // An ELF file of a large guest takes too much room.
     liveFormat: incident.memoryMb > 2048 ? 'kdump-zlib' : 'elf',
+    balloon: incident.kernelModules.includes('virtio_balloon'),
     cmdline: incident.cmdline,
     goesOn: dump === 'live' ? incident.goesOn : 0,
     timeout: incident.patience * 3,

@@ -99,7 +99,8 @@ export const PAGE_CLASSES = [
     poisoned: 'broken memory (hwpoison)',
   }),
   ...inGroup('given away', {
-    offline: 'balloon and memory taken offline',
+    balloon: 'in a balloon: the host has it',
+    offline: 'taken offline, or in a balloon that does not tell',
     unaccepted: 'not accepted from the host yet',
   }),
   ...inGroup('unclassified', {

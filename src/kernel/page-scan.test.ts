@@ -70,6 +70,23 @@ describe.each(MEMMAP_ERAS)('page structures of %s', (era: MemmapEra) => {
     expect(walk.scan.contradictions.size).toBe(0);
   });
 
+  it('tells what is in a balloon, and whose it is, from what is offline', () => {
+    const memory = new MemmapImage(era);
+    memory.balloon('balloon', 'virtballoon_migratepage', [0x10, 0x12]);
+    memory.page(0x20, { type: 'offline' });
+    // What stands there is no balloon.
+    memory.image.place('other', 'unsigned long[4]', [1, 2, 3, 4]);
+    memory.page(0x21, { type: 'offline', private: ref('other') });
+    const { of, walk } = walked(memory);
+    const isOld = era === '3.10';
+    expect([0x10, 0x12, 0x20, 0x21].map(of)).toEqual(
+      isOld ? Array(4).fill('unclassified') : ['balloon', 'balloon', 'offline', 'offline'],
+    );
+    expect(walk.scan.balloons.balloons()).toEqual(
+      isOld ? [] : [{ device: memory.image.address('balloon'), driver: 'virtio_balloon', pages: 2 }],
+    );
+  });
+
   it('counts what the kernel counts', () => {
     const memory = new MemmapImage(era);
     memory.file('data', 'ext4');

@@ -8,6 +8,7 @@ import type { Budget } from '../base/budget.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 import type { FrameTable } from './frame-table.ts';
+import { PageBalloons } from './page-balloons.ts';
 import { codeOf, PAGE_CLASSES, type PageClassId } from './page-class.ts';
 import { type PageLayout, pageLayout } from './page-flags.ts';
 import { MAPPING_KINDS, PageMappings } from './page-mappings.ts';
@@ -76,6 +77,7 @@ export class PageScan {
   readonly pages = new Float64Array(PAGE_CLASSES.length);
   readonly tally = new Tally();
   readonly mappings: PageMappings;
+  readonly balloons: PageBalloons;
   readonly unclassified: Unclassified;
   /** Blocks in the buddy allocator by zone (`Regions.zones`) and order. */
   readonly freeBlocks: readonly Float64Array[];
@@ -131,6 +133,7 @@ export class PageScan {
     this.#program = program;
     this.#layout = pageLayout(program);
     this.mappings = new PageMappings(program);
+    this.balloons = new PageBalloons(program);
     this.unclassified = new Unclassified();
     this.regions = regions;
     const areas = strip(program.field('struct zone', 'free_area').type);
@@ -234,6 +237,10 @@ export class PageScan {
     if (code === CODE.free) return this.#buddy(words, at, frame, claim);
     if (code === CODE.slab) return this.#slab(words, at, frame, flags, claim);
     if (code === CODE.hugetlb) return this.#hugetlb(words, at, frame);
+    if (code === CODE.offline) {
+      const owner = at + (this.#layout.private >> 2);
+      return this.#checked(this.balloons.count(words[owner] ?? 0, words[owner + 1] ?? 0), claim);
+    }
     // NR_PAGETABLE counts those that are marked, of the kernel too.
     if (code === CODE.table) this.tables++;
     const own = code === CODE.table && (claim === CODE['kernel-table'] || claim === CODE['upper-table']) ? claim : code;

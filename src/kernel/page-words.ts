@@ -42,7 +42,7 @@ export function moverClass(program: Program, owner: VirtAddr): PageClassId {
   const operations = attempt(() => program.field('struct address_space', 'a_ops').pointer(owner));
   const name = direct === '' && operations !== undefined ? nameOf(operations) : direct;
   if (name.startsWith('zsmalloc')) return 'zsmalloc';
-  return name.startsWith('balloon') ? 'offline' : 'movable';
+  return name.startsWith('balloon') ? 'balloon' : 'movable';
 }
 
 const CLASS_OF_TYPE: { readonly [type in PageType]: PageClassId } = {

@@ -72,7 +72,7 @@ export interface PageSpec {
   readonly references?: number;
   /** The word `mapping`: a label, or a label with bits in its low end. */
   readonly mapping?: Value;
-  readonly private?: number;
+  readonly private?: Value;
   /** Label of a slab cache. */
   readonly cache?: string;
 }
@@ -380,6 +380,19 @@ export class MemmapImage {
   free(frame: number, order: number): void {
     this.page(frame, { type: 'buddy', private: order, references: 0 });
     for (let i = 1; i < 2 ** order; i++) this.page(frame + i, { references: 0 });
+  }
+
+  /** A balloon of the driver whose function moves pages for it, and its pages. */
+  balloon(label: string, mover: string, frames: readonly number[]): void {
+    const { image } = this;
+    image.struct('balloon_dev_info', { pages: 'struct list_head', migratepage: 'void *' });
+    image.function(mover);
+    image.place(label, 'struct balloon_dev_info', { migratepage: ref(mover) });
+    for (const frame of frames) this.page(frame, { type: 'offline', private: ref(label) });
+    image.list(
+      `${label}.pages`,
+      frames.map((frame) => `memmap[${frame}].lru`),
+    );
   }
 
   /** Single free pages on the first CPU's list. */

@@ -2,14 +2,14 @@
  * The page ledger beside the kernel's own counters: the same quantity counted twice, once in the page structures and once
  * by the kernel (what CPUs have not added yet included), row by row, with the difference.
  */
-import { attempt } from '../../base/errors.ts';
+import { attempt, LookupError } from '../../base/errors.ts';
 import { type Known, known, unknown } from '../../kernel/known.ts';
 import { meminfo } from '../../kernel/meminfo.ts';
 import type { PageClassId } from '../../kernel/page-class.ts';
 import { codeOf } from '../../kernel/page-class.ts';
 import type { TallyBit } from '../../kernel/page-tally.ts';
 import type { PageWalk } from '../../kernel/page-walk.ts';
-import { vmCounters, type VmCounters, zoneCounters } from '../../kernel/vmstat.ts';
+import { vmCounters, type VmCounters, vmEvents, zoneCounters } from '../../kernel/vmstat.ts';
 import type { Program } from '../../program/program.ts';
 
 export interface LedgerRow {
@@ -61,12 +61,16 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
     'boot-percpu',
     'boot-tables',
     'boot',
+    'balloon',
     'offline',
   );
+  const ballooned = of('balloon');
   add(
     'managed by the allocator',
     scan.seen - outside,
     known('zone.managed_pages', () => managed),
+    // virtio_balloon with VIRTIO_BALLOON_F_DEFLATE_ON_OOM.
+    ballooned > 0 ? 'a balloon that gives pages back when memory is short leaves them among the managed' : undefined,
   );
   add('free', of('free'), counter('NR_FREE_PAGES'));
   scan.regions.zones.forEach((zone, index) => {
@@ -121,9 +125,28 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
   add('per-CPU data', of('percpu', 'boot-percpu'), inPages(info.percpu));
   add('hugetlb pools', of('hugetlb', 'hugetlb-free'), inPages(info.hugetlb));
   add('zsmalloc', of('zsmalloc'), counter('NR_ZSPAGES'));
-  add('balloon and offline', of('offline'), counter('NR_BALLOON_PAGES'));
+  add(
+    'in balloons',
+    ballooned,
+    firstOf(
+      counter('NR_BALLOON_PAGES'),
+      known('vm_event_states', () => balloonPages(program)),
+    ),
+  );
   add('not accepted yet', of('unaccepted'), counter('NR_UNACCEPTED'));
   return rows;
+}
+
+/**
+ * Pages that balloons have taken and not given back, by the events that count it since 3.18; since 6.17 there is
+ * NR_BALLOON_PAGES as well.
+ * @throws FaultError, LookupError
+ */
+export function balloonPages(program: Program): number {
+  const events = vmEvents(program);
+  const taken = events.get('BALLOON_INFLATE');
+  if (taken === undefined) throw new LookupError('enumerator', 'BALLOON_INFLATE');
+  return Number(taken - (events.get('BALLOON_DEFLATE') ?? 0n));
 }
 
 function firstOf(first: Known<number>, second: Known<number>): Known<number> {

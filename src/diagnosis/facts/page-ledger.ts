@@ -4,6 +4,7 @@
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
+import type { Balloon } from '../../kernel/page-balloons.ts';
 import { codeOf, type PageClass, PAGE_CLASSES, type PageClassId } from '../../kernel/page-class.ts';
 import { type PageContents, pageContents } from '../../kernel/page-contents.ts';
 import { flagMask } from '../../kernel/page-flags.ts';
@@ -79,6 +80,8 @@ export interface PageLedger {
     readonly mapped: number;
     readonly dirty: number;
   }[];
+  /** Balloons whose pages name them, the most pages first. */
+  readonly balloons: readonly Balloon[];
   /** Free blocks by zone and order. */
   readonly free: readonly { readonly node: number; readonly zone: string; readonly blocks: readonly number[] }[];
   /** Free pages by migrate type, as the buddy allocator's lists have them; undefined when these cannot be followed. */
@@ -151,6 +154,7 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
       })
       .sort((a, b) => b.pages - a.pages),
     fileSystems: fileSystemsOf(walk),
+    balloons: scan.balloons.balloons(),
     free: scan.regions.zones.map(({ node, name }, i) => ({
       node,
       zone: name,

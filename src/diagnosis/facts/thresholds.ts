@@ -147,3 +147,9 @@ export const RECURSION = 4;
  * dump gives may be absurd.
  */
 export const TASKS_LEAST = 256;
+
+/**
+ * What a balloon holds is told from this share of the machine's memory on: hosts take a few percent from each guest in
+ * ordinary times.
+ */
+export const BALLOON_SHARE = 0.15;

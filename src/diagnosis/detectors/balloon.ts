@@ -1,0 +1,114 @@
+/**
+ * A balloon that the host has inflated: memory that the machine was started with, that MemTotal mostly no longer has, and that
+ * nothing in the guest can take back. How much it is is counted in page structures and must agree with the kernel's
+ * events. A balloon on a machine that has memory left is context: that is what balloons are for.
+ */
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { Balloon } from '../../kernel/page-balloons.ts';
+import { address, byteCount, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
+import { balloonFact, type BallooningState } from '../facts/balloon.ts';
+import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { BALLOON_SHARE } from '../facts/thresholds.ts';
+import { weigh } from '../facts/tightness.ts';
+
+/** Page structures and events may differ by so much of the balloon: a driver may be at work. */
+const SLACK = 0.02;
+/** With fewer page structures read, the size is that of the events. */
+const WHOLE = 0.99;
+
+export default defineDetector({
+  id: 'balloon',
+  title: 'Memory that the host has taken',
+  summary: 'A host that inflates the balloon takes memory that no counter in the guest misses.',
+  needs: { ballooning: balloonFact, memory: memoryFact },
+  appliesTo: (program) =>
+    program.tryField('struct balloon_dev_info', 'pages') !== undefined
+      ? true
+      : 'this kernel has no balloons, or their type is not known',
+  run({ ballooning, memory }) {
+    const [largest] = ballooning?.balloons ?? [];
+    if (ballooning === undefined || largest === undefined) return [];
+    const { memory: frames, pages, counted, looked } = ballooning;
+    if (frames === undefined || counted < frames * BALLOON_SHARE) return [];
+    // Of frames that were not looked at as many may be in it as of the others, so only too many contradict.
+    const expected = looked < WHOLE ? pages : Math.abs(pages - counted);
+    if (expected > counted * (looked < WHOLE ? 1 + SLACK : SLACK)) return [];
+    return [findingOf(ballooning, largest, frames, memory)];
+  },
+});
+
+function findingOf(state: BallooningState, largest: Balloon, frames: number, memory: MemoryState): Finding {
+  const { counted, pageSize, looked } = state;
+  const whole = looked >= WHOLE;
+  const pages = whole ? state.pages : counted;
+  const held = prose`${byteCount(pages * pageSize)} (${ratio(pages / frames)} of the machine's memory)`;
+  const left = memory.info.memAvailable.value;
+  const by: Prose = largest.driver === '' ? [] : prose` through ${name(largest.driver)}`;
+  const weighed = weigh(
+    memory,
+    memory.verdict === 'short' && whole ? 'certain' : 'probable',
+    memory.verdict !== 'short'
+      ? ['memory is tight, but not yet short']
+      : whole
+        ? undefined
+        : ["not all page structures were looked at: the size is that of the kernel's events"],
+  );
+  return {
+    detector: 'balloon',
+    cause: 'balloon',
+    ...weighed,
+    title: prose`The host has taken ${held}${by}: the balloon is inflated${left === undefined ? '' : prose`, and ${byteCount(left)} are left available`}.`,
+    weight: pages,
+    story: [
+      {
+        topic: 'what',
+        text: prose`${plural(pages, 'page')}, ${held}, are in the balloon${by}: the guest gave them to its host, which uses them for something else.`,
+      },
+      {
+        topic: 'why',
+        text: ['Pages in a balloon are free for nobody in the guest, and what MemTotal says is mostly without them.'],
+      },
+      {
+        topic: 'clears',
+        text: ['Only when the host makes the balloon smaller: ending processes here does not do it.'],
+      },
+      { topic: 'memory', text: memoryText(memory) },
+    ],
+    evidence: [
+      {
+        claim: prose`${plural(largest.pages, 'page structure')} ${largest.pages === 1 ? 'is' : 'are'} marked PageOffline and name this balloon${whole ? '' : prose`, of ${ratio(looked)} that were looked at`}.`,
+        address: largest.device,
+        ctype: 'struct balloon_dev_info',
+        confidence: 'certain',
+        show: 'mem',
+      },
+      {
+        claim: prose`The kernel counted ${count(counted)} pages into balloons that did not come back (BALLOON_INFLATE less BALLOON_DEFLATE).`,
+        address: undefined,
+        ctype: undefined,
+        confidence: 'certain',
+        show: 'kmem -V',
+      },
+    ],
+    remedies: [
+      {
+        action: prose`On the host: give the guest its memory back (virsh setmem, QEMU's balloon command), or find out why the host is short of memory.`,
+        caution: ['the host may have promised that memory to other guests'],
+      },
+      {
+        action: ['Set a lower limit to ballooning for this guest, or deflate-on-oom of virtio-balloon.'],
+      },
+    ],
+    details: {
+      resource: address(largest.device),
+      driver: largest.driver === '' ? undefined : name(largest.driver),
+      pages,
+      held: byteCount(pages * pageSize),
+      share: ratio(pages / frames),
+      counted,
+      looked: ratio(looked),
+      memory: memory.verdict,
+    },
+  };
+}
