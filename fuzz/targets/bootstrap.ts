@@ -1,10 +1,10 @@
 /**
- * The real sample without its VMCOREINFO: the kernel is found by its text in memory, by its banner, by the file's header or
- * by a virtual CPU, on damaged pages of what it is found by: texts, page tables, the tables of kallsyms. What is found must
- * be the kernel that is there, or nothing.
+ * The kernel is found without VMCOREINFO: by its text in memory, by its banner, by the file's header or by a virtual CPU,
+ * on damaged pages of what it is found by: texts, page tables, the tables of kallsyms. Mostly of hand-built machines of a
+ * few hundred pages (bootstrap-small.ts); now and then the real sample, opened as a whole.
  */
 import { pageNumber, pfn, phys } from '../../src/base/address.ts';
-import type { DumpFile, ElfNote } from '../../src/dump/dump-file.ts';
+import type { DumpFile } from '../../src/dump/dump-file.ts';
 import { imagePhys } from '../../src/program/bootstrap-image.ts';
 import { kernelTraces } from '../../src/program/bootstrap-scan.ts';
 import { programOf } from '../../src/program/open.ts';
@@ -12,6 +12,7 @@ import { valueAt } from '../extremes.ts';
 import type { Base, Field, Parts, Summary } from '../input.ts';
 import type { Target } from '../target.ts';
 import { check } from '../violation.ts';
+import { cpuNote, SMALL_BASES, smallBase } from './bootstrap-small.ts';
 import { changedDump, pagesRead, realMachine } from './pages.ts';
 
 const PAGE = 4096;
@@ -20,16 +21,6 @@ const ENTRY = 8;
 const FRAME = 0x000ffffffffff000n;
 const TABLES = ['names', 'num_syms', 'token_table', 'token_index', 'offsets', 'relative_base'];
 
-/** QEMUCPUState with these page tables. */
-function cpuNote(root: bigint, levels: 4 | 5): ElfNote {
-  const desc = Buffer.alloc(440);
-  desc.writeUInt32LE(1, 0);
-  desc.writeBigUInt64LE(1n << 31n, 392);
-  desc.writeBigUInt64LE(root, 416);
-  desc.writeBigUInt64LE(levels === 5 ? 0x1020n : 0x20n, 424);
-  return { name: 'QEMU', type: 0, desc: new Uint8Array(desc) };
-}
-
 function blanked(pages: ReadonlyMap<string, Uint8Array>): void {
   for (const page of pages.values()) {
     const text = Buffer.from(page.buffer, page.byteOffset, page.length);
@@ -37,7 +28,7 @@ function blanked(pages: ReadonlyMap<string, Uint8Array>): void {
   }
 }
 
-function baseOf(name: string): Base {
+function sampleBase(name: string): Base {
   const { dump } = realMachine('sample');
   const truth = programOf(dump);
   const physBase = BigInt.asUintN(64, truth.vmcoreinfo.number('phys_base') ?? 0n);
@@ -99,12 +90,18 @@ function baseOf(name: string): Base {
   return { parts, fields, fixed: true, run };
 }
 
+const SAMPLE_WAYS = ['text', 'banner', 'header', 'processor'];
+
 export const bootstrap: Target = {
   name: 'bootstrap',
-  reads: 'the sample opened without VMCOREINFO, by texts, headers and page tables in it (program/bootstrap)',
+  reads:
+    'kernels of 3.10 to 7.2, and the sample, found without VMCOREINFO by texts, headers and page tables (program/bootstrap)',
   throws: ['usage', 'format'],
-  bases: ['text', 'banner', 'header', 'processor'].map((name) => ({ name, weight: 1 })),
+  bases: [
+    ...SMALL_BASES.map((name) => ({ name, weight: 200 })),
+    ...SAMPLE_WAYS.map((name) => ({ name: `sample, ${name}`, weight: 1 })),
+  ],
   allocates: { fixed: 2 ** 30, perByte: 0 },
   heap: 1024,
-  base: baseOf,
+  base: (name) => (name.startsWith('sample, ') ? sampleBase(name.slice('sample, '.length)) : smallBase(name)),
 };

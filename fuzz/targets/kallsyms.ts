@@ -50,7 +50,7 @@ function build(name: string): Built {
     const { start, bytes, vmcoreinfo, tables } = sampleKallsyms();
     return {
       parts: partsOf(bytes, vmcoreinfo, 0),
-      fields: fieldsOf(bytes, start, tables),
+      fields: [KNOB, ...tableFields(bytes, start, tables)],
       start,
       symbols: undefined,
     };
@@ -62,7 +62,7 @@ function build(name: string): Built {
   const text = `OSRELEASE=6.1.0-fuzz\nSYMBOL(_stext)=${TEXT.toString(16)}\n${vmcoreinfo}`;
   // The looks of a table say too little with fewer than two markers.
   const mode = symbols.length > 256 ? random.below(3) : 0;
-  return { parts: partsOf(bytes, text, mode), fields: fieldsOf(bytes, at, tables), start: at, symbols };
+  return { parts: partsOf(bytes, text, mode), fields: [KNOB, ...tableFields(bytes, at, tables)], start: at, symbols };
 }
 
 /** `knobs`: how to find the table (0 by name, 1 by looks, 2 by looks and without `_stext`), and a page that is missing. */
@@ -74,8 +74,11 @@ function partsOf(bytes: Uint8Array, vmcoreinfo: string, mode: number): ReadonlyM
   ]);
 }
 
-function fieldsOf(bytes: Uint8Array, start: bigint, tables: ReadonlyMap<string, bigint>): readonly Field[] {
-  const fields: Field[] = [{ part: 'knobs', at: 1, size: 1, role: 'index', group: 'hole' }];
+const KNOB: Field = { part: 'knobs', at: 1, size: 1, role: 'index', group: 'hole' };
+
+/** The tables that `buildKallsyms` made, as fields of a part `tables`. */
+export function tableFields(bytes: Uint8Array, start: bigint, tables: ReadonlyMap<string, bigint>): readonly Field[] {
+  const fields: Field[] = [];
   const sizes: { readonly [table: string]: readonly [Field['size'], Field['role'], number] } = {
     addresses: [8, 'address', 400],
     offsets: [4, 'offset', 400],

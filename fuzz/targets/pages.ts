@@ -177,14 +177,20 @@ function cached(dump: DumpFile): DumpFile {
   };
 }
 
-/** The same dump with the changed parts in the place of its pages. */
-export function changedDump(dump: DumpFile, parts: Parts, names: ReadonlySet<string>): DumpFile {
+/** What the part `states` says of pages, by frame. */
+export function statesOf(parts: Parts): ReadonlyMap<number, PageStatus> {
   const states = new Map<number, PageStatus>();
   const records = Buffer.from(parts.get('states'));
   for (let at = 0; at + 8 <= records.length; at += 8) {
     const state = STATES[records.readUInt32LE(at + 4) % STATES.length];
     if (state !== undefined) states.set(records.readUInt32LE(at), state);
   }
+  return states;
+}
+
+/** The same dump with the changed parts in the place of its pages. */
+export function changedDump(dump: DumpFile, parts: Parts, names: ReadonlySet<string>): DumpFile {
+  const states = statesOf(parts);
   const text = names.has('vmcoreinfo') ? parts.get('vmcoreinfo') : (dump.vmcoreinfo ?? nothing);
   return {
     ...fieldsOf(dump),

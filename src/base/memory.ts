@@ -10,6 +10,8 @@ export interface MemoryReader {
    * @throws FaultError when any of them cannot be read
    */
   readBytes(address: VirtAddr, length: number): Uint8Array;
+  /** True when the byte at `address` can be read; for scans, which meet many holes, where an error for each would take long. */
+  isReadable?(address: VirtAddr): boolean;
 }
 
 /** A range of virtual addresses, end exclusive. */

@@ -87,6 +87,8 @@ function behindHole(memory: MemoryReader, start: VirtAddr, from: number, length:
 export function tryRead(memory: MemoryReader, at: VirtAddr, length: number): Uint8Array | undefined {
   if (length <= 0) return undefined;
   try {
+    // Of a large piece its ends are asked first: memory that is searched has more holes than pages.
+    if (memory.isReadable?.(at) === false || memory.isReadable?.(add(at, length - 1)) === false) return undefined;
     return memory.readBytes(at, length);
   } catch (error) {
     if (error instanceof FaultError) return undefined;

@@ -3,7 +3,7 @@
  * place is checked, the kernel's page tables, and `vmcoreinfo_data`, the text that a VMCOREINFO note would have had.
  * Where the kernel keeps no such text, the few lines of it that are needed to go on are made of what was found.
  */
-import { add, pageOffset, phys, type PhysAddr, virt, type VirtAddr } from '../base/address.ts';
+import { add, isAligned, pageOffset, phys, type PhysAddr, virt, type VirtAddr } from '../base/address.ts';
 import { cstring } from '../base/bytes.ts';
 import { attempt, FaultError } from '../base/errors.ts';
 import type { VirtRange } from '../base/memory.ts';
@@ -129,7 +129,7 @@ function* tableGuesses(
   const own = (kallsyms.lookup('init_top_pgt') ?? kallsyms.lookup('init_level4_pgt'))?.address;
   const roots = [own === undefined ? undefined : imagePhys(own, physBase), root];
   for (const at of roots) {
-    if (at === undefined) continue;
+    if (at === undefined || !isAligned(at, PAGE)) continue;
     for (const depth of levels === undefined ? ([4, 5] as const) : [levels]) yield { root: at, levels: depth };
   }
 }

@@ -128,4 +128,12 @@ describe('a note that does not say enough', () => {
     expect(program.vmcoreinfo.osRelease).toBe(truth.vmcoreinfo.osRelease);
     expect(program.symbol('init_task')).toEqual(truth.symbol('init_task'));
   });
+
+  it('does not lead to page tables that do not begin a page', () => {
+    const line = /SYMBOL\(init_top_pgt\)=[0-9a-f]+/;
+    const damaged = (spec.vmcoreinfo ?? '').replace(line, (found) => `${found.slice(0, -3)}ffc`);
+    const program = open(kdumpFile({ ...changed({ blank: true }), vmcoreinfo: damaged }));
+    expect(program.problems).toEqual(['VMCOREINFO: does not tell where the kernel page table is']);
+    expect(program.symbol('init_task')).toEqual(truth.symbol('init_task'));
+  });
 });

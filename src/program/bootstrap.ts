@@ -9,7 +9,18 @@
  * Of a machine in its capture kernel (kdump), the one that crashed is opened.
  * Not handled: AMD memory encryption before the kernel's own mask is known.
  */
-import { add, alignDown, phys, type PhysAddr, physOfPfn, pfn, sub, virt, type VirtAddr } from '../base/address.ts';
+import {
+  add,
+  alignDown,
+  isAligned,
+  phys,
+  type PhysAddr,
+  physOfPfn,
+  pfn,
+  sub,
+  virt,
+  type VirtAddr,
+} from '../base/address.ts';
 import { attempt, FormatError, UsageError } from '../base/errors.ts';
 import type { VirtRange } from '../base/memory.ts';
 import { type Kallsyms, openKallsyms } from '../debuginfo/kallsyms.ts';
@@ -51,6 +62,7 @@ const SEARCHED: readonly VirtRange[] = [0, 1, 2, 3].map((part) => ({
   start: add(START_KERNEL_MAP, part << 28),
   end: add(START_KERNEL_MAP, (part + 1) * 2 ** 28),
 }));
+const PAGE = 4096;
 /** CONFIG_PHYSICAL_ALIGN is 2 MiB at least: phys_base is a multiple of it. */
 const PHYSICAL_ALIGN = 1n << 21n;
 
@@ -197,11 +209,11 @@ function placeOf(
   return root === undefined ? 'does not tell where the kernel page table is' : { physBase, root };
 }
 
-/** Named init_level4_pgt until 4.12 (commit 65ade2f872b4). */
+/** Named init_level4_pgt until 4.12 (commit 65ade2f872b4). A table that does not begin a page is none. */
 function rootOf(vmcoreinfo: Vmcoreinfo): VirtAddr | undefined {
-  return (
-    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir')
-  );
+  const root =
+    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
+  return root === undefined || !isAligned(root, PAGE) ? undefined : root;
 }
 
 function byProcessors(dump: DumpFile, physical: PhysicalMemory): Found | undefined {

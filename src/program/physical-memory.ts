@@ -39,13 +39,24 @@ export class PhysicalMemory {
     }
   }
 
+  /** True when `view` would not throw a FaultError: no error is made for each page that a scan does not find. @throws CancelledError */
+  isReadable(frame: Pfn): boolean {
+    this.checkpoint.spend(1);
+    if (this.cache.tryPage(frame) !== undefined) return true;
+    if (this.cache.status(frame) === 'lost') this.#lost.add(frame);
+    return false;
+  }
+
   status(address: PhysAddr): PageStatus {
     return this.cache.status(pfn(pageNumber(address, this.pageShift)));
   }
 
-  /** An aligned u64, as page table entries are. @throws FaultError */
+  /** Mostly an entry of a page table, which lies in one page; where a damaged one begins anywhere, across two. @throws FaultError */
   readU64(address: PhysAddr): bigint {
-    return this.#view(address).getBigUint64(pageOffset(address, this.pageSize), true);
+    const offset = pageOffset(address, this.pageSize);
+    if (offset <= this.pageSize - 8) return this.#view(address).getBigUint64(offset, true);
+    const bytes = this.readBytes(address, 8);
+    return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   }
 
   /** Copies bytes, across pages. @throws FaultError with the first address that cannot be read */

@@ -53,9 +53,12 @@ export class VirtualMemory implements MemoryReader {
 
   /** True when the byte at `address` can be read. */
   isReadable(address: VirtAddr): boolean {
+    this.#checkpoint.spend(1);
+    const page = Number(address >> this.#shift);
+    if (page === this.#lastPage && this.#lastEvictions === this.physical.cache.evictions) return true;
     try {
-      this.#viewOf(address);
-      return true;
+      const frame = this.#mapped(page, address);
+      return frame >= 0 && this.physical.isReadable(pfn(frame));
     } catch (error) {
       if (error instanceof FaultError) return false;
       throw error;
@@ -63,13 +66,19 @@ export class VirtualMemory implements MemoryReader {
   }
 
   #frame(page: number, address: VirtAddr): number {
+    const frame = this.#mapped(page, address);
+    if (frame < 0) throw new FaultError('virtual', address, 'unmapped');
+    return frame;
+  }
+
+  /** Its frame, or -1 when it is not mapped. @throws FaultError when a page table cannot be read */
+  #mapped(page: number, address: VirtAddr): number {
     let frame = this.#translations.get(page);
     if (frame === undefined) {
       frame = this.#walk(address);
       if (this.#translations.size >= MAX_TRANSLATIONS) this.#translations.clear();
       this.#translations.set(page, frame);
     }
-    if (frame < 0) throw new FaultError('virtual', address, 'unmapped');
     return frame;
   }
 
