@@ -42,12 +42,16 @@ export async function reportCommand(options: ReportOptions, io: Io): Promise<Exi
   const file = options.output === '-' ? undefined : options.output;
   const files = file === undefined ? undefined : await import('./output-file.ts');
   if (file !== undefined) files?.checkOutput(file, options.paths);
+  const paths =
+    options.debuginfo === undefined
+      ? options.paths
+      : await (await import('./debuginfo-option.ts')).withDebuginfo(options.paths, options.debuginfo, io);
   const core = await io.loadCore();
   const progress = startProgress(io, options.progress);
   let report: Report;
   try {
     report = runReport(core, {
-      paths: options.paths,
+      paths,
       budget: ticking(limitedBudget(io.now, deadline), progress),
       guard: io.guard,
       hardLimit: limit === undefined ? undefined : limit + GRACE_MS,

@@ -11,6 +11,7 @@ const specs: OptionSpecs = {
   width: { takesValue: true },
   color: { takesValue: true },
   'no-progress': { takesValue: false },
+  debuginfo: { takesValue: true },
   help: { takesValue: false, short: 'h' },
   version: { takesValue: false, short: 'V' },
 };
@@ -18,6 +19,8 @@ const specs: OptionSpecs = {
 export interface ReportOptions {
   /** The dump, or the files of a split dump; at least one. */
   readonly paths: readonly string[];
+  /** Where debug information is: see debuginfo-option.ts. */
+  readonly debuginfo: string | undefined;
   readonly json: boolean;
   /** `-` is stdout, as is undefined. */
   readonly output: string | undefined;
@@ -91,6 +94,7 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
   const parsed = {
     json: options.has('json'),
     output: text('output', (value) => value),
+    debuginfo: text('debuginfo', (value) => value),
     timeLimitSeconds: timeLimitOf(options),
     ...displayOf(options),
     progress: !options.has('no-progress'),

@@ -15,6 +15,7 @@ const specs: OptionSpecs = {
   command: { takesValue: true, short: 'c' },
   input: { takesValue: true, short: 'i' },
   json: { takesValue: false },
+  debuginfo: { takesValue: true },
   'no-rc': { takesValue: false },
   'time-limit': { takesValue: true },
   timeout: { takesValue: true },
@@ -25,6 +26,8 @@ interface RunArguments {
   readonly paths: readonly string[];
   /** Lines and files of lines, in the order they were given. */
   readonly sources: readonly { readonly kind: 'line' | 'file'; readonly text: string }[];
+  /** Where debug information is: see debuginfo-option.ts. */
+  readonly debuginfo: string | undefined;
   readonly json: boolean;
   readonly startup: boolean;
   readonly timeLimitSeconds: number | undefined;
@@ -41,9 +44,11 @@ function parse(argv: readonly string[]): RunArguments | 'help' {
       ? [{ kind: name === 'command' ? ('line' as const) : ('file' as const), text: value }]
       : [],
   );
+  const debuginfo = options.get('debuginfo');
   return {
     paths: positionals,
     sources,
+    debuginfo: typeof debuginfo === 'string' ? debuginfo : undefined,
     json: options.has('json'),
     startup: !options.has('no-rc'),
     timeLimitSeconds: timeLimitOf(options),
@@ -72,14 +77,18 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
     import('./line-runner.ts'),
     import('./startup-files.ts'),
   ]);
+  const paths =
+    args.debuginfo === undefined
+      ? args.paths
+      : await (await import('./debuginfo-option.ts')).withDebuginfo(args.paths, args.debuginfo, io);
   const texts = await linesOf(args, io, readInputFile);
   const commands = await loadCommands();
   const limit = args.timeLimitSeconds;
   const budget = limitedBudget(io.now, limit === undefined ? undefined : io.now() + limit * 1000);
   // All that is read of the program asks it, whatever command reads.
-  const program = opened(args.paths, io, () => openProgram(args.paths, { budget }));
+  const program = opened(paths, io, () => openProgram(paths, { budget }));
   try {
-    const console = new Console(program, makeSession(commands, args.paths));
+    const console = new Console(program, makeSession(commands, paths));
     const colour = wantsColour('auto', io.env, io.stdout);
     const quiet = new LineRunner({ io, console, colour, json: [] });
     if (args.startup)

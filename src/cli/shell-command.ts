@@ -25,6 +25,7 @@ import { systemReason } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
 
 const specs: OptionSpecs = {
+  debuginfo: { takesValue: true },
   'no-rc': { takesValue: false },
   help: { takesValue: false, short: 'h' },
 };
@@ -48,7 +49,12 @@ export async function shellCommand(
   }
   if (positionals.length === 0 || positionals.includes(''))
     throw new ArgumentsError('which dump? usage: kwhy shell VMCORE');
-  const session = makeSession(await loadCommands(), positionals);
+  const where = options.get('debuginfo');
+  const paths =
+    where === undefined
+      ? positionals
+      : await (await import('./debuginfo-option.ts')).withDebuginfo(positionals, where, io);
+  const session = makeSession(await loadCommands(), paths);
   const shell = new Shell(io, session, terminal);
   return shell.run(!options.has('no-rc'));
 }

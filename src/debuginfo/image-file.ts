@@ -18,9 +18,12 @@ export class ImageFile implements ImageBytes {
   readonly #fd: number;
   #open = true;
 
-  /** @throws system errors of open(2) */
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r');
+  /**
+   * @param path - or a descriptor, which `close` closes
+   * @throws system errors of open(2)
+   */
+  constructor(path: string | number) {
+    this.#fd = typeof path === 'number' ? path : openSync(path, 'r');
     this.size = fstatSync(this.#fd).size;
   }
 
