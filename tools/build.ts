@@ -1,37 +1,71 @@
 /**
- * Bundles the sources into dist/: dist/kwhy.js (the program) and dist/index.js (the library).
+ * Bundles the sources into dist/: dist/kwhy.js (which runs the program, dist/program.cjs) and dist/index.js (the library).
  *
  * One bundle starts about ten times faster than many type-stripped files, and Node strips no types inside node_modules.
- * It is split at dynamic imports, so that rare commands load only when asked for. Nothing is minified: a stack trace in a
- * bug report must say which function it was. The licenses of the packages that went in are put beside it.
+ * Nothing is minified: a stack trace in a bug report must say which function it was. The program is run once on a sample,
+ * and what V8 compiled of it is kept beside it (tools/code.ts). The licenses of the packages that went in are put there.
  */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
+import { SCRIPT_PARAMETERS } from '../src/cli/script.ts';
 
 const shebang = '#!/usr/bin/env node\n';
 
 const entries = [
-  { out: 'kwhy', source: 'src/cli/main.ts' },
+  { out: 'kwhy', source: 'src/cli/bundled.ts' },
   { out: 'index', source: 'src/index.ts' },
 ] as const;
+
+const sample = 'samples/hung-6.1.vmcore';
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node22.18',
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
 
 /** The options for esbuild; `sources` maps names in dist/ to entry files. */
 export function buildOptions(root: string, sources: Record<string, string>): BuildOptions & { metafile: true } {
   return {
+    ...common,
     absWorkingDir: root,
     entryPoints: sources,
     outdir: 'dist',
-    bundle: true,
     splitting: true,
     format: 'esm',
-    platform: 'node',
-    target: 'node22.18',
     chunkNames: 'chunks/[name]-[hash]',
-    legalComments: 'none',
-    metafile: true,
-    logLevel: 'warning',
   };
+}
+
+/** The program as one script, its modules run when they are first asked for; `src/cli/script.ts` loads it. */
+export function programOptions(root: string): BuildOptions & { metafile: true } {
+  return {
+    ...common,
+    absWorkingDir: root,
+    entryPoints: ['src/cli/start.ts'],
+    outfile: 'dist/program.cjs',
+    format: 'cjs',
+    charset: 'ascii',
+    define: { 'import.meta.url': SCRIPT_PARAMETERS[3] },
+    banner: { js: `(function (${SCRIPT_PARAMETERS.join(', ')}) {` },
+    footer: { js: '})' },
+  };
+}
+
+/** Without it the program starts more slowly, so that what goes wrong is told and no more. */
+function keepCode(root: string, dist: string): void {
+  if (!existsSync(join(root, sample))) return;
+  const script = join(import.meta.dirname, 'code.ts');
+  const { status, stderr } = spawnSync(process.execPath, [script, dist, join(root, sample)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) console.error(`build: dist/program.code is not made: ${stderr}`);
 }
 
 /** The packages among the bundled files, as folders below node_modules/, sorted. */
@@ -79,7 +113,14 @@ async function main(root: string): Promise<void> {
   const sources = Object.fromEntries(present.map(({ out, source }) => [out, source]));
   const { metafile } = await build(buildOptions(root, sources));
 
-  const packages = bundledPackages(Object.keys(metafile.inputs));
+  const inputs = Object.keys(metafile.inputs);
+  if (existsSync(join(root, 'src', 'cli', 'start.ts'))) {
+    const program = await build(programOptions(root));
+    inputs.push(...Object.keys(program.metafile.inputs));
+    keepCode(root, dist);
+  }
+
+  const packages = bundledPackages(inputs);
   if (packages.length > 0) writeFileSync(join(dist, 'LICENSES.txt'), licenses(root, packages));
   const program = join(dist, 'kwhy.js');
   if (existsSync(program)) {
