@@ -12,9 +12,12 @@ import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
 import { ImageFile } from '../debuginfo/image-file.ts';
 import type { TypeSource } from '../debuginfo/type.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
+import { openUnpacked, packedHead } from './packed-file.ts';
 import { PACK_MAGIC, readPack } from './type-pack.ts';
 
 const ET_CORE = 4;
+/** Bytes that tell an ELF file's type. */
+const HEAD = 20;
 const MAX_BANNER = 512;
 const MAX_PACK = 1 << 27;
 
@@ -56,16 +59,18 @@ export function partPaths(paths: readonly string[]): {
   return { dumps: paths.filter((path) => !debug.includes(path)), debug: debug[0] };
 }
 
-/** True for an ELF file that is no core, and for a type pack. What cannot be read is none: whoever opens it says why. */
+/**
+ * True for an ELF file that is no core, and for a type pack; packed or not. What cannot be read is none: whoever opens it
+ * says why.
+ */
 function isDebugFile(path: string): boolean {
   let fd: number | undefined;
   try {
     if (!statSync(path).isFile()) return false;
     fd = openSync(path, 'r');
-    const head = Buffer.alloc(20);
+    const head = Buffer.alloc(HEAD);
     readSync(fd, head, 0, head.length, 0);
-    if (head.toString('latin1').startsWith(PACK_MAGIC)) return true;
-    return isElf(head) && head.readUInt16LE(16) !== ET_CORE && head.readUInt16LE(16) < 256;
+    return isDebugHead(Buffer.from(packedHead(path, HEAD) ?? head));
   } catch {
     return false;
   } finally {
@@ -73,10 +78,15 @@ function isDebugFile(path: string): boolean {
   }
 }
 
+function isDebugHead(head: Buffer): boolean {
+  if (head.toString('latin1').startsWith(PACK_MAGIC)) return true;
+  return isElf(head) && head.length >= HEAD && head.readUInt16LE(16) !== ET_CORE && head.readUInt16LE(16) < 256;
+}
+
 /** @throws UsageError when it cannot be used */
 export function openDebugFile(path: string): DebugFile {
   const name = path.replace(/\p{Cc}/gu, '?');
-  const file = new ImageFile(path);
+  const file = imageFile(path);
   const isPack =
     file.size >= PACK_MAGIC.length && Buffer.from(file.read(0, PACK_MAGIC.length)).equals(Buffer.from(PACK_MAGIC));
   try {
@@ -85,9 +95,9 @@ export function openDebugFile(path: string): DebugFile {
     if (error instanceof FormatError) throw new UsageError(`${name}: ${error.message}`, { cause: error });
     throw error;
   } finally {
-    file.close();
+    if (isPack) file.close();
   }
-  const image = openImage(path, name);
+  const image = openImage(file, name);
   try {
     const linked = image.section('.debug_info') === undefined ? linkedImage(image, path) : undefined;
     const types = new DwarfTypes(linked ?? image);
@@ -119,8 +129,30 @@ function openPack(path: string, name: string, file: ImageFile): DebugFile {
   return { path, name, buildId, banner, types, addressOf: () => undefined, lineAt: () => [], close: () => {} };
 }
 
-function openImage(path: string, name: string): ElfImage {
-  const file = new ImageFile(path);
+/**
+ * Which kernel a file with debug information is of, and no more of it; undefined when it is no such file or has none.
+ * @throws UsageError, FormatError, system errors
+ */
+export function debugIdentity(path: string): { readonly buildId: string | undefined } | undefined {
+  if (!isDebugFile(path)) return undefined;
+  const file = imageFile(path);
+  try {
+    const head = Buffer.from(file.read(0, Math.min(file.size, PACK_MAGIC.length))).toString('latin1');
+    if (head === PACK_MAGIC) return { buildId: readPack(file.read(0, Math.min(file.size, MAX_PACK)), path).buildId };
+    const image = new ElfImage(file, basename(path));
+    const told = image.section('.debug_info') ?? image.section('.gnu_debuglink');
+    return told === undefined ? undefined : { buildId: image.buildId };
+  } finally {
+    file.close();
+  }
+}
+
+/** The file, or what is packed in it. @throws UsageError when it does not unpack; system errors */
+function imageFile(path: string): ImageFile {
+  return new ImageFile(openUnpacked(path) ?? path);
+}
+
+function openImage(file: ImageFile, name: string): ElfImage {
   try {
     return new ElfImage(file, basename(name));
   } catch (error) {
@@ -136,7 +168,7 @@ function linkedImage(image: ElfImage, path: string): ElfImage | undefined {
   if (link === undefined || link === '' || basename(link) !== link) return undefined;
   for (const folder of [dirname(path), join(dirname(path), '.debug')]) {
     const candidate = join(folder, link);
-    const found = isDebugFile(candidate) ? openImage(candidate, candidate) : undefined;
+    const found = isDebugFile(candidate) ? openImage(imageFile(candidate), candidate) : undefined;
     if (found === undefined) continue;
     if (found.buildId === image.buildId && found.section('.debug_info') !== undefined) return found;
     found.close();
