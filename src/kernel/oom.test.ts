@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
+import { add, virt } from '../base/address.ts';
 import { FaultError } from '../base/errors.ts';
 import { oomScoreAdj, oomStanding } from './oom.ts';
 
@@ -15,12 +16,15 @@ interface Case {
   readonly vfork?: 'own' | 'of its parent';
   readonly since59?: boolean;
   readonly since71?: boolean;
+  /** What oom_badness() calls. */
+  readonly calls?: 'sum' | 'another' | 'unread';
 }
 
 /** A process with 20,000 pages resident, 500 in swap and 100 pages of page tables; 64 more wait on a CPU. */
-function image({ adj = 0, flags = 0n, oomMm = false, vfork, since59 = true, since71 }: Case = {}): KernelImage {
+function image({ adj = 0, flags = 0n, oomMm = false, vfork, since59 = true, since71, calls }: Case = {}): KernelImage {
   const built = new KernelImage();
   if (since71 === true) built.struct('rw_semaphore', { first_waiter: 'void *' });
+  if (calls !== undefined) placeCode(built, calls);
   built.cpus(1);
   built.enum(undefined, ['MM_FILEPAGES', 'MM_ANONPAGES', 'MM_SWAPENTS', 'MM_SHMEMPAGES']);
   built.enum('node_stat_item', since59 ? ['NR_SLAB_RECLAIMABLE_B'] : ['NR_SLAB_RECLAIMABLE']);
@@ -64,6 +68,14 @@ function image({ adj = 0, flags = 0n, oomMm = false, vfork, since59 = true, sinc
   return built;
 }
 
+/** oom_badness() with a call of what lies 256 bytes behind it, between bytes that look like the beginning of a call. */
+function placeCode(built: KernelImage, calls: 'sum' | 'another' | 'unread'): void {
+  const code = Uint8Array.of(0x55, 0xe8, 0xe8, 0, 1, 0, 0, 0xc3, 0xe8, 0x90);
+  const at = calls === 'unread' ? virt(0xffffffffaa000000n) : built.bytes('code', code);
+  built.symbol('oom_badness', at, code.length, 't');
+  built.symbol('__percpu_counter_sum', add(at, 2 + 5 + 256 + (calls === 'another' ? 16 : 0)), 16, 't');
+}
+
 function standing(of: Case, more: { readonly pid?: number; readonly kthread?: boolean } = {}) {
   const built = image(of);
   const process = { task: built.address('task'), pid: 100, kthread: false, mm: built.address('mm'), ...more };
@@ -96,8 +108,16 @@ describe('the standing of a process', () => {
     });
   });
 
-  it('counts what CPUs have not added, since 7.1', () => {
+  it('counts what CPUs have not added, when its code calls the function that does', () => {
+    expect(standing({ calls: 'sum' })).toMatchObject({ badness: 20_664, score: 804 });
+    // Of a kernel that has later types as well, the code decides.
+    expect(standing({ calls: 'another', since71: true })).toMatchObject({ badness: 20_600 });
+  });
+
+  it('counts what CPUs have not added, since 7.1, when its code cannot be read', () => {
     expect(standing({ since71: true })).toMatchObject({ badness: 20_664, score: 804 });
+    expect(standing({ calls: 'unread', since71: true })).toMatchObject({ badness: 20_664 });
+    expect(standing({ calls: 'unread' })).toMatchObject({ badness: 20_600 });
   });
 
   it('is moved by oom_score_adj, since 5.9 below zero', () => {

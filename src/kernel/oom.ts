@@ -3,7 +3,7 @@
  * whether it was chosen before. Judges as the kernel does: until 7.0 by counters that CPUs and threads may not have added to.
  * Not known from a dump: whether root's bonus of 3 % applied (until 4.16), so it is told and not applied.
  */
-import { isKernel, type VirtAddr } from '../base/address.ts';
+import { add, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
@@ -75,11 +75,36 @@ function pagesOf(program: Program, mm: VirtAddr): number {
 }
 
 /**
- * Since 7.0 (commit 5898aa8f9a0b) the OOM killer adds what each CPU has counted. No type came with that; the nearest that
- * did is the ring of waiters of 7.1. 6.12 and 7.2 are proven with the guest's own scores.
+ * Since 7.0 (commit 5898aa8f9a0b, offered to stable kernels as well) the OOM killer adds what each CPU has counted. Only
+ * inline functions came with that, no member and no symbol; but the code of oom_badness() tells it: it calls
+ * __percpu_counter_sum() (four times in 7.2; not in 5.10, 6.1, 6.12; proven on all with the guest's own scores). Where
+ * the code is not in the dump, the nearest type that came later decides: the ring of waiters of 7.1.
  */
 function isPrecise(program: Program): boolean {
-  return program.tryField('struct rw_semaphore', 'first_waiter') !== undefined;
+  return callsSum(program) ?? program.tryField('struct rw_semaphore', 'first_waiter') !== undefined;
+}
+
+/** Of x86-64, the one architecture that is opened: `call` and the distance from behind it. */
+const CALL = 0xe8;
+const CALL_BYTES = 5;
+const MAX_BADNESS_BYTES = 4096;
+
+/** Whether oom_badness() calls __percpu_counter_sum(); undefined when that cannot be seen. */
+function callsSum(program: Program): boolean | undefined {
+  const { symbols, memory } = program;
+  const sum = symbols.lookup('__percpu_counter_sum')?.address;
+  // Some compilers put what is behind its first checks into a function of its own.
+  const functions = ['oom_badness', 'oom_badness.part.0'].flatMap((name) => symbols.lookup(name) ?? []);
+  if (sum === undefined || functions.length === 0) return undefined;
+  return attempt(() =>
+    functions.some(({ address, size }) => {
+      const code = memory.readBytes(address, Math.min(size, MAX_BADNESS_BYTES));
+      const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
+      for (let at = code.indexOf(CALL); at >= 0 && at + CALL_BYTES <= code.length; at = code.indexOf(CALL, at + 1))
+        if (add(address, at + CALL_BYTES + view.getInt32(at + 1, true)) === sum) return true;
+      return false;
+    }),
+  );
 }
 
 function preciseRssOf(program: Program, mm: VirtAddr): { readonly rss: number; readonly swap: number } {
