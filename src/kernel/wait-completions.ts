@@ -10,7 +10,8 @@ import type { WaitClocks } from './wait-timers.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { placeOf } from './wait-objects.ts';
 import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
-import { flushedWork, flushedQueue, type WorkerOf } from './wait-work.ts';
+import { flushedWork, flushedQueue } from './wait-flush.ts';
+import type { WorkerOf } from './wait-work.ts';
 
 /** What the search for the one who completes needs of the whole machine. */
 export interface Machine {
