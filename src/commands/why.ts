@@ -6,7 +6,7 @@ import { UsageError } from '../base/errors.ts';
 import { locksFact } from '../diagnosis/facts/locks.ts';
 import { taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
 import { leavesFact } from '../diagnosis/facts/wait-leaves.ts';
-import type { WaitTarget } from '../diagnosis/facts/wait-graph.ts';
+import { followed, type WaitTarget } from '../diagnosis/facts/wait-graph.ts';
 import type { Task } from '../kernel/sched.ts';
 import { defineCommand } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
@@ -40,7 +40,7 @@ function chainOf({ graph }: WaitView, start: Task): { readonly tasks: readonly T
   const tasks: Task[] = [start];
   for (;;) {
     const target = graph.targetOf(tasks.at(-1) ?? start);
-    const next = target?.owners.find(({ certainty }) => certainty !== 'last known')?.task;
+    const next = target === undefined ? undefined : followed(target)[0]?.task;
     if (next === undefined) return { tasks, closed: false };
     if (tasks.includes(next)) return { tasks: [...tasks, next], closed: true };
     tasks.push(next);

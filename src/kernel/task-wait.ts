@@ -6,9 +6,11 @@
 import type { VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { type OpenEnds, openEnds } from './open-ends.ts';
 import type { Task } from './sched.ts';
 import type { NamedFrame } from './stack.ts';
 import { findUserFault } from './userfaultfd.ts';
+import { type EndsOfAll, fuseWait, otherEnd } from './wait-channels.ts';
 import { completionWait, type Machine, vforkChildren } from './wait-completions.ts';
 import { functionWait, isIdleLoop } from './wait-functions.ts';
 import type { FoundWait, TaskWait } from './wait-kinds.ts';
@@ -31,6 +33,7 @@ export interface WaitSearch extends Machine {
   readonly program: Program;
   readonly heads: HeadCache;
   readonly isTask: (address: VirtAddr) => boolean;
+  readonly ends: EndsOfAll;
 }
 
 /**
@@ -40,7 +43,13 @@ export interface WaitSearch extends Machine {
  */
 export function waitSearch(program: Program, tasks: readonly Task[]): WaitSearch {
   const byAddress = new Map(tasks.map((task) => [task.address, task]));
+  let ends: OpenEnds | undefined;
   return {
+    ends: () =>
+      (ends ??= openEnds(
+        program,
+        tasks.map(({ address }) => address),
+      )),
     program,
     tasks,
     byPid: new Map(tasks.filter(({ pid }) => pid > 0).map((task) => [task.pid, task])),
@@ -101,6 +110,7 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
       attempt(() => pageWait(program, entry)) ??
       attempt(() => bitWait(program, entry)) ??
       attempt(() => childWait(stack, entry, search)) ??
+      attempt(() => fuseWait(stack, entry, search.ends)) ??
       attempt(() => fileLockWait(stack, entry, search)) ??
       attempt(() => completionWait(stack, entry, search));
     if (found !== undefined) return found;
@@ -112,18 +122,21 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
   const fault = attempt(() => userFault(stack));
   if (fault !== undefined) return fault;
   for (const entry of entries) {
-    const found = fileWait(stack, entry);
+    const found = fileWait(stack, entry, search.ends);
     if (found !== undefined) return found;
   }
   return attempt(() => futexWait(stack)) ?? attempt(() => pollWait(stack));
 }
 
 /** A queue inside an open file of the sleeper. */
-function fileWait({ program, task }: SleeperStack, { queue }: QueuedEntry): FoundWait | undefined {
+function fileWait(stack: SleeperStack, entry: QueuedEntry, ends: EndsOfAll): FoundWait | undefined {
+  const { program, task } = stack;
+  const { queue } = entry;
   const owner = queue === undefined ? undefined : fileAround(program, task, queue);
   if (owner === undefined) return undefined;
   const { kind, address, ctype, what, name } = owner;
-  return { kind, what: `for ${what}`, name, object: { address, ctype }, proof: 'structure' };
+  const other = otherEnd(stack, entry, owner, ends);
+  return { kind, what: `for ${what}`, name, object: { address, ctype }, proof: 'structure', ...other };
 }
 
 /** A wait queue of which nothing more is known than where it lies. */

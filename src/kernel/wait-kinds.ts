@@ -56,8 +56,10 @@ export interface TaskWait {
   readonly name: string | undefined;
   /** `structure`: objects in memory prove it; `function`: the functions on the stack alone say it. */
   readonly proof: 'structure' | 'function';
-  /** The task that has to act; several when any of them would do. */
+  /** The tasks that have to act. */
   readonly awaited: readonly Awaited[];
+  /** True where one of several in `awaited` would do: any thread of a server, whoever has the other end of a pipe. */
+  readonly anyOf?: boolean;
   /** How long until a timer ends the wait at the latest; negative when it is overdue. */
   readonly left: Nanoseconds | undefined;
   /** First function below the scheduler. */

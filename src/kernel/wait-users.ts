@@ -4,8 +4,10 @@
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
+import { fileLockOwners } from './file-lock-owners.ts';
 import { fileInode } from './files.ts';
 import { slabObjectAt } from './slab.ts';
+import type { EndsOfAll } from './wait-channels.ts';
 import type { Machine } from './wait-completions.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { nameOfInode } from './wait-pages.ts';
@@ -43,12 +45,16 @@ export function futexWait(stack: SleeperStack): FoundWait | undefined {
  * flock(2), fcntl(2): the request, a `struct file_lock` on the stack or of its own slab cache, names the lock that is in its way.
  * @throws FaultError, LookupError
  */
-export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machine: Machine): FoundWait | undefined {
+export function fileLockWait(
+  stack: SleeperStack,
+  { queue }: QueuedEntry,
+  machine: Machine & { readonly ends: EndsOfAll },
+): FoundWait | undefined {
   const { program } = stack;
   // The members moved into struct file_lock_core in 6.9.
   const core = attempt(() => program.tryField('struct file_lock', 'c.flc_wait'));
-  const member = (name: string) =>
-    program.field('struct file_lock', core === undefined ? `fl_${name}` : `c.flc_${name}`);
+  const spelled = (name: string) => (core === undefined ? `fl_${name}` : `c.flc_${name}`);
+  const member = (name: string) => program.field('struct file_lock', spelled(name));
   if (queue === undefined || attempt(() => member('wait')) === undefined) return undefined;
   const request = member('wait').container(queue);
   if (!isOnStack(stack, request) && !isFileLock(stack, request)) return undefined;
@@ -60,10 +66,18 @@ export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machin
   const pid = blocker === undefined || !isKernel(blocker) ? undefined : attempt(() => member('pid').number(blocker));
   const owner = pid === undefined ? undefined : machine.byPid.get(pid);
   const named = attempt(() => nameOfInode(program, inode));
-  const whose = pid !== undefined && owner === undefined ? ` that pid ${pid} took, which has ended` : '';
+  const owners =
+    blocker === undefined || !isKernel(blocker)
+      ? undefined
+      : fileLockOwners(program, blocker, spelled, machine.ends().tables);
   const awaited: Awaited[] = [];
-  if (owner !== undefined)
+  if (owners !== undefined && owners.tasks.length > 0) {
+    const certainty = owners.complete ? 'exact' : 'inferred';
+    for (const each of owners.tasks) awaited.push({ task: each, certainty, why: owners.why });
+  } else if (owner !== undefined)
     awaited.push({ task: owner.address, certainty: 'inferred', why: `fl_pid of the lock in its way is ${owner.pid}` });
+  const whose =
+    pid !== undefined && owner === undefined && awaited.length === 0 ? ` that pid ${pid} took, which has ended` : '';
   return {
     kind: 'file-lock',
     what: `for a file lock${whose}${named === undefined ? '' : ` of ${named.of}`}`,
@@ -71,6 +85,7 @@ export function fileLockWait(stack: SleeperStack, { queue }: QueuedEntry, machin
     object: { address: request, ctype: 'struct file_lock' },
     proof: 'structure',
     awaited,
+    anyOf: true,
   };
 }
 

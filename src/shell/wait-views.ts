@@ -79,7 +79,7 @@ export function targetText({ text, ctype, address: at }: WaitTarget): Prose {
 }
 
 /** 'which ps (pid 96) has (the lock names it)'. */
-export function ownersText({ owners, ownerless, lock }: WaitTarget): Prose {
+export function ownersText({ owners, ownerless, lock, anyOf }: WaitTarget): Prose {
   if (ownerless === 'dead') return ['its owner is no task any more'];
   if (ownerless === 'nobody') return ['nobody holds it'];
   if (owners.length === 0) return ['who holds it is not recorded'];
@@ -89,6 +89,7 @@ export function ownersText({ owners, ownerless, lock }: WaitTarget): Prose {
     owners.length === 1
       ? [taskValue(first.task)]
       : prose`${taskValue(first.task)} and ${count(owners.length - 1)} more`;
+  if (anyOf && owners.length > 1) return prose`one of ${who} has to act (${certaintyText(first)})`;
   const verb = lock === undefined ? 'has to act' : first.certainty === 'last known' ? 'took it last' : 'has it';
   return prose`${who} ${verb} (${certaintyText(first)})`;
 }
@@ -165,11 +166,12 @@ export function rootData(view: WaitView, root: WaitRoot): Data {
 
 export function targetData(target: WaitTarget | undefined): Data {
   if (target === undefined) return undefined;
-  const { address: at, ctype, owners, ownerless, waiters } = target;
+  const { address: at, ctype, owners, anyOf, ownerless, waiters } = target;
   return {
     address: address(at),
     type: ctype,
     owners: owners.map(({ task, certainty, why }) => ({ task: taskValue(task), certainty, why })),
+    anyOf: anyOf && owners.length > 1 ? true : undefined,
     ownerless,
     waiters: waiters.map(taskValue),
   };

@@ -37,8 +37,9 @@ export interface WaitTarget {
   readonly holder: Holder | undefined;
   /** An oops killed it while it held the lock. */
   readonly deadOwner: DeadOwner | undefined;
-  /** Several where all of them must act. */
+  /** Several where all of them must act, or, with `anyOf`, where each of them could. */
   readonly owners: readonly WaitOwner[];
+  readonly anyOf: boolean;
   /** Why there is no owner: it exited, nobody holds it although one waits, or it is not recorded. */
   readonly ownerless: 'dead' | 'nobody' | 'not known' | undefined;
   readonly waiters: readonly Task[];
@@ -56,6 +57,14 @@ export interface WaitRoot {
   readonly behind: readonly Task[];
   /** More that wait for those, by links that are inferred only: a parent for its child, a request for a file lock. */
   readonly further: readonly Task[];
+}
+
+/**
+ * Owners that a chain is followed along: what the lock knew last may be long over, and of several that could act each
+ * alone is enough, so that none of them is the one that does not.
+ */
+export function followed({ owners, anyOf }: WaitTarget): readonly WaitOwner[] {
+  return anyOf && owners.length > 1 ? [] : owners.filter(({ certainty }) => certainty !== 'last known');
 }
 
 export interface WaitGraph {
@@ -76,9 +85,7 @@ export const waitGraphFact = defineFact<WaitGraph>({
     for (const target of targets) for (const task of target.waiters) targetOf.set(task, target);
     const held = new Map<Task, WaitTarget[]>();
     for (const target of targets) {
-      for (const { task, certainty } of target.owners) {
-        if (certainty !== 'last known') held.set(task, [...(held.get(task) ?? []), target]);
-      }
+      for (const { task } of followed(target)) held.set(task, [...(held.get(task) ?? []), target]);
     }
     const graph = {
       targets,
@@ -105,6 +112,7 @@ function lockTargets(context: FactContext): readonly WaitTarget[] {
       holder: owner === undefined ? undefined : holder,
       deadOwner: dead,
       owners: owner === undefined ? [] : [owner],
+      anyOf: false,
       ownerless:
         owner !== undefined
           ? undefined
@@ -159,6 +167,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
       holder: undefined,
       deadOwner: undefined,
       owners,
+      anyOf: wait.anyOf === true,
       ownerless,
       waiters: [task],
     });
@@ -168,10 +177,9 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
 
 type Links = Pick<WaitGraph, 'targets' | 'targetOf' | 'heldBy'>;
 
-/** Links that a chain is followed along: what the lock knew last may be long over. */
 function nextOf({ targetOf }: Links, task: Task): readonly Task[] {
-  const owners = targetOf(task)?.owners ?? [];
-  return owners.filter(({ certainty }) => certainty !== 'last known').map((owner) => owner.task);
+  const target = targetOf(task);
+  return target === undefined ? [] : followed(target).map((owner) => owner.task);
 }
 
 function rootsOf(context: FactContext, links: Links): readonly WaitRoot[] {
@@ -186,7 +194,7 @@ function rootsOf(context: FactContext, links: Links): readonly WaitRoot[] {
     return { task: undefined, cycle: fromLowest(cycle), target: undefined, ...behindOf(context, links, part, cycle) };
   });
   for (const target of links.targets) {
-    if (target.owners.some(({ certainty }) => certainty !== 'last known')) continue;
+    if (followed(target).length > 0) continue;
     const first = target.waiters;
     roots.push({ task: undefined, cycle: [], target, ...behindTarget(context, links, first) });
   }

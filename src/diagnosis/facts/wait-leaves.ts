@@ -4,7 +4,7 @@
  */
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { duration, name, type Prose, prose, symbol } from '../../model/value.ts';
+import { count, duration, name, type Prose, prose, symbol, task as taskValue } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
@@ -14,6 +14,7 @@ export type LeafKind =
   | 'circle'
   | 'owner dead'
   | 'owner not known'
+  | 'one of several'
   | 'lost wake-up'
   | 'running'
   | 'runnable'
@@ -73,6 +74,12 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
           text: ['nobody holds it, and yet its first waiter sleeps: it is just being given on, or a wake-up was lost'],
         }
       : { kind: 'running', text: ['nobody holds it any more, and its first waiter has been woken'] };
+  }
+  if (target?.anyOf === true && target.owners.length > 1) {
+    const [first] = target.owners;
+    const who =
+      first === undefined ? [] : prose`, such as ${taskValue(first.task)}, which ${taskLeaf(context, first.task).text}`;
+    return { kind: 'one of several', text: prose`any of ${count(target.owners.length)} tasks could end it${who}` };
   }
   return { kind: 'owner not known', text: ['who holds it is not recorded'] };
 }
