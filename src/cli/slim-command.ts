@@ -1,7 +1,7 @@
 /** `kwhy slim VMCORE -o OUT`: writes a small dump on which the report is the same, and says what remains in it. */
 import { rmSync } from 'node:fs';
 import { limitedBudget } from '../base/budget.ts';
-import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
+import { CancelledError, UsageError } from '../base/errors.ts';
 import type { Report } from '../model/report.ts';
 import type { Shape } from '../model/shape.ts';
 import { byteCount, count } from '../model/value.ts';
@@ -13,7 +13,7 @@ import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { startProgress, ticking } from './progress.ts';
 import { timeLimitOf } from './report-options.ts';
-import { systemReason } from './system-error.ts';
+import { named } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
 
 const specs: OptionSpecs = {
@@ -104,7 +104,7 @@ export async function slimCommand(argv: readonly string[], io: Io): Promise<Exit
       await io.stderr.write('kwhy: interrupted; nothing was written\n');
       return EXIT.interrupted;
     }
-    throw named(args.paths, error);
+    throw named(args.paths, error, [args.output]);
   } finally {
     progress.clear();
   }
@@ -130,13 +130,6 @@ function runWhole(steps: Iterator<{ readonly step: string }, Report>, onStep: (s
     else if (next.value.stopped === undefined) return;
     else throw new CancelledError(next.value.stopped);
   }
-}
-
-/** Errors of the system name the dump; others say themselves what they are about. */
-function named(paths: readonly string[], error: unknown): unknown {
-  if (error instanceof KwhyError) return error;
-  const reason = systemReason(error);
-  return reason === undefined ? error : new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }
 
 async function shapeOf(output: string, result: SlimResult): Promise<Shape> {

@@ -20,12 +20,17 @@ export function systemReason(error: unknown): string | undefined {
 /**
  * An error with the files that it is about, unless it begins with one of them or is an interrupt; other errors than
  * those of the dump and of the operating system as they are.
+ * @param others - files that are written, which an error may name instead
  */
-export function named(paths: readonly string[], error: unknown): unknown {
+export function named(paths: readonly string[], error: unknown, others: readonly string[] = []): unknown {
   const reason = error instanceof KwhyError ? error.message : systemReason(error);
   if (reason === undefined || error instanceof CancelledError) return error;
   // A file in a folder that was named is named with the folder.
-  if (paths.some((path) => reason.startsWith(`${path}: `) || reason.startsWith(`${path.replace(/\/+$/, '')}/`)))
+  if (
+    [...paths, ...others].some(
+      (path) => reason.startsWith(`${path}: `) || reason.startsWith(`${path.replace(/\/+$/, '')}/`),
+    )
+  )
     return error;
   return new UsageError(`${paths.join(', ')}: ${reason}`, { cause: error });
 }
