@@ -5,8 +5,8 @@
 import { attempt, UsageError } from '../base/errors.ts';
 import { oomCandidatesFact, type OomCandidates, type OomProcess } from '../diagnosis/facts/oom-candidates.ts';
 import { oomLogFact } from '../diagnosis/facts/oom-log.ts';
+import { EXEMPTIONS } from '../diagnosis/facts/oom-outlook.ts';
 import type { AllocationFailure } from '../kernel/allocation-failure.ts';
-import type { OomExemption } from '../kernel/oom.ts';
 import type { OomReport } from '../kernel/oom-report.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
 import { type Cell, type Column, type Shape, shown } from '../model/shape.ts';
@@ -16,16 +16,6 @@ import { parseCount } from '../shell/arguments.ts';
 import { kib } from '../shell/format.ts';
 
 const DEFAULT_ROWS = 20;
-
-/** What protects a process, in words. */
-const PROTECTED: Readonly<Record<OomExemption, string>> = {
-  init: 'init',
-  'kernel-thread': 'kernel thread',
-  'no-mm': 'has no memory any more',
-  adj: 'oom_score_adj -1000',
-  skip: 'emptied or given up before',
-  vfork: 'uses the memory of its parent (vfork)',
-};
 
 export default defineCommand({
   name: 'oom',
@@ -130,7 +120,7 @@ function rowOf(program: Program, { task: leader, standing }: OomProcess): readon
     standing.scoreAdj,
     standing.badness,
     shown(String(kib(size)), byteCount(size)),
-    exemption === undefined ? '' : PROTECTED[exemption],
+    exemption === undefined ? '' : EXEMPTIONS[exemption].cell,
     name(leader.comm),
   ];
 }

@@ -9,14 +9,14 @@ import { OOM_PROTECTED_SHARE } from './thresholds.ts';
 
 const MAX_PROTECTED = 3;
 
-/** Why the killer leaves a process alone, to follow 'cannot be chosen: '. */
-export const EXEMPT_BECAUSE: Readonly<Record<OomExemption, string>> = {
-  init: 'it is init',
-  'kernel-thread': 'it is a kernel thread',
-  'no-mm': 'it has no memory any more',
-  adj: 'its oom_score_adj is -1000',
-  skip: 'its memory was taken already, or given up (MMF_OOM_SKIP)',
-  vfork: 'it uses the memory of its parent (vfork)',
+/** Why the killer leaves a process alone: in a cell of a table, and to follow 'cannot be chosen: '. */
+export const EXEMPTIONS: Readonly<Record<OomExemption, { readonly cell: string; readonly because: string }>> = {
+  init: { cell: 'init', because: 'it is init' },
+  'kernel-thread': { cell: 'kernel thread', because: 'it is a kernel thread' },
+  'no-mm': { cell: 'has no memory any more', because: 'it has no memory any more' },
+  adj: { cell: 'oom_score_adj -1000', because: 'its oom_score_adj is -1000' },
+  skip: { cell: 'emptied or given up before', because: 'its memory was taken already, or given up (MMF_OOM_SKIP)' },
+  vfork: { cell: 'uses the memory of its parent (vfork)', because: 'it uses the memory of its parent (vfork)' },
 };
 
 /** @param pageSize - bytes */
@@ -43,7 +43,7 @@ export function oomOutlook(candidates: OomCandidates, pageSize: number): readonl
     lines.push(
       exemption === undefined
         ? prose`${taskValue(process.task)} holds ${byteCount(size(process))} and is chosen only after ${String(rank)} others: its oom_score_adj is ${String(scoreAdj)}.`
-        : prose`${taskValue(process.task)} holds ${byteCount(size(process))} and cannot be chosen: ${EXEMPT_BECAUSE[exemption]}.`,
+        : prose`${taskValue(process.task)} holds ${byteCount(size(process))} and cannot be chosen: ${EXEMPTIONS[exemption].because}.`,
     );
   }
   return lines;
