@@ -105,7 +105,7 @@ export function taskStack(program: Program, task: Task, states: readonly CpuStat
     if (own !== undefined) {
       source = 'crash-note';
       if (own.registers.user) return { frames: [], end: 'user', problem: undefined, registers: source };
-      const stack = walk(program, own.registers, source);
+      const stack = walk(program, own.registers, source, area);
       const reached = area !== undefined && stack.frames.some(({ sp }) => contains(area.start, area.size, sp));
       if (reached || area === undefined || stack.end === 'broken') return stack;
     }
@@ -113,15 +113,21 @@ export function taskStack(program: Program, task: Task, states: readonly CpuStat
     source = 'switched-out';
     const start = program.arch.switchedOutRegisters(program, task.address);
     if (!program.isText(start.pc)) return empty('its saved registers do not point to code');
-    return walk(program, start, source);
+    return walk(program, start, source, area);
   } catch (error) {
     if (!isDataError(error)) throw error;
     return { frames: [], end: 'broken', problem: error.message, registers: source };
   }
 }
 
-function walk(program: Program, start: Registers, registers: TaskStack['registers']): TaskStack {
-  const trace = program.arch.unwind(program, start);
+function walk(
+  program: Program,
+  start: Registers,
+  registers: TaskStack['registers'],
+  area: StackArea | undefined,
+): TaskStack {
+  const isOn = area !== undefined && contains(area.start, area.size, start.sp);
+  const trace = program.arch.unwind(program, start, isOn ? add(area.start, area.size) : undefined);
   const frames = trace.frames.map((frame) => nameFrame(program, frame));
   return { frames, end: trace.end, problem: trace.problem, registers };
 }

@@ -6,6 +6,8 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { attempt, FormatError, UsageError } from '../base/errors.ts';
+import { openCfi } from '../debuginfo/dwarf/cfi-sections.ts';
+import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
 import { DwarfLines, type SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
 import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
@@ -34,6 +36,8 @@ export interface DebugFile {
   addressOf(name: string): bigint | undefined;
   /** Source lines of an address of the file, inlined functions first. @throws FormatError */
   lineAt(address: bigint): readonly SourceFrame[];
+  /** The unwind rule of an address of the file; undefined for code that it does not cover. @throws FormatError */
+  cfiAt(address: bigint): CfiRow | undefined;
   close(): void;
 }
 
@@ -103,6 +107,7 @@ export function openDebugFile(path: string): DebugFile {
     const types = new DwarfTypes(linked ?? image);
     const lines = new DwarfLines(types.info);
     const symbols = (linked ?? image).symbols();
+    const cfi = once(() => openCfi(linked ?? image));
     return {
       path,
       name,
@@ -111,6 +116,7 @@ export function openDebugFile(path: string): DebugFile {
       types,
       addressOf: (symbol) => symbols?.find(symbol)?.address,
       lineAt: (address) => lines.at(address),
+      cfiAt: (address) => cfi()?.lookup(address),
       close: () => {
         linked?.close();
         image.close();
@@ -126,7 +132,17 @@ export function openDebugFile(path: string): DebugFile {
 function openPack(path: string, name: string, file: ImageFile): DebugFile {
   if (file.size > MAX_PACK) throw new FormatError('type pack', `of ${file.size} bytes`);
   const { buildId, banner, types } = readPack(file.read(0, file.size), `types of ${basename(name)}`);
-  return { path, name, buildId, banner, types, addressOf: () => undefined, lineAt: () => [], close: () => {} };
+  return {
+    path,
+    name,
+    buildId,
+    banner,
+    types,
+    addressOf: () => undefined,
+    lineAt: () => [],
+    cfiAt: () => undefined,
+    close: () => {},
+  };
 }
 
 /**
@@ -226,3 +242,8 @@ const GARBAGE: { readonly [version: string]: readonly [from: number, to: number]
   '6.1': [113, 118],
   '5.15': [168, 999],
 };
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

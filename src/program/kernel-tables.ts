@@ -69,11 +69,10 @@ export function openTables({
   // With the types in a file, nothing is missing.
   if (debugFile === undefined) problems.push(...btfProblems);
   const named = namingOrc(memory, kallsyms, vmcoreinfo, arch);
-  const version = orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf ?? debugFile?.types));
-  const orc =
-    version === undefined || without.includes('ORC')
-      ? undefined
-      : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
+  const version = without.includes('ORC')
+    ? undefined
+    : orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf ?? debugFile?.types));
+  const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
   problems.push(...damageOf(kallsyms, btf));
   if (btf === undefined && debugFile === undefined) problems.push(withoutTypes(vmcoreinfo));
   const places = {

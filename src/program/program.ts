@@ -7,6 +7,7 @@ import { add, virt, type VirtAddr } from '../base/address.ts';
 import type { Budget, Checkpoint } from '../base/budget.ts';
 import { FormatError, LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
+import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
 import type { SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
@@ -276,6 +277,22 @@ export class Program {
     if (this.symbols.isKernelText(pc)) return this.#orc?.lookup(pc);
     const module = this.moduleAt(pc);
     return module?.isText(pc) === true ? module.orc?.lookup(pc) : undefined;
+  }
+
+  /** True when the kernel's own code has an ORC table. */
+  get hasOrc(): boolean {
+    return this.#orc !== undefined;
+  }
+
+  /**
+   * The rule of call frame information for an instruction, from the file with debug information; undefined for code that it
+   * does not cover.
+   * @throws FormatError when it is damaged
+   */
+  cfiAt(pc: VirtAddr): CfiRow | undefined {
+    if (this.debugFile === undefined || !this.symbols.isKernelText(pc)) return undefined;
+    this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
+    return this.#slide === undefined ? undefined : this.debugFile.cfiAt(pc - this.#slide);
   }
 
   /**

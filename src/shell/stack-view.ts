@@ -51,8 +51,12 @@ function frameLine(frame: NamedFrame, index: number, offsets: StackOptions['offs
     { text: nameOf(frame, offsets), style: frame.symbol === undefined ? 'dim' : 'symbol' },
     ` at ${hex16(frame.pc)}`,
     ...(module === undefined ? [] : [` [${module}]`]),
+    ...(BY_TABLES.has(frame.source) ? [] : [{ text: ` (${frame.source})`, style: 'dim' } as const]),
   ];
 }
+
+/** How frames are found where tables tell; of others the way is told. */
+const BY_TABLES: ReadonlySet<NamedFrame['source']> = new Set(['registers', 'orc', 'cfi', 'exception']);
 
 /** `struct pt_regs` of x86-64 in memory order; the ABI fixes it. */
 const PT_REGS = [

@@ -20,11 +20,12 @@ export interface Registers {
 }
 
 /**
- * How a frame was found. `orc` and `exception` follow the kernel's unwind tables. Where these have no rule:
- * `frame-pointer` the saved frame pointer led to it; `call` the frame below was passed over by looking for the return
- * address of a call of that very function.
+ * How a frame was found. `orc`, `cfi` and `exception` follow the kernel's unwind tables, DWARF's call frame information or
+ * saved registers. Where these have no rule: `frame-pointer` the saved frame pointer led to it; `call` the frame below was
+ * passed over by looking for the return address of a call of that very function. Where there are no tables: `scan` it is a
+ * return address behind a call that may have led to the frame below, and may be left from an earlier one.
  */
-export type FrameSource = 'registers' | 'orc' | 'exception' | 'frame-pointer' | 'call';
+export type FrameSource = 'registers' | 'orc' | 'cfi' | 'exception' | 'frame-pointer' | 'call' | 'scan';
 
 export interface Frame {
   /** Address of the next instruction of this function: a return address unless `exact`. */
@@ -75,5 +76,6 @@ export interface Arch {
   switchedOutRegisters(program: Program, task: VirtAddr): Registers;
   /** Registers in the desc of an NT_PRSTATUS note. @throws FormatError */
   prstatusRegisters(desc: Uint8Array): Registers;
-  unwind(program: Program, start: Registers): StackTrace;
+  /** @param stackEnd - where the task's stack ends (exclusive), where that is known: a scan goes no further */
+  unwind(program: Program, start: Registers, stackEnd?: VirtAddr): StackTrace;
 }

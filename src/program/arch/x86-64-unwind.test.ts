@@ -60,6 +60,7 @@ class Machine {
       const name = program.symbols.at(pc)?.name;
       return name === undefined ? undefined : this.rules.get(name);
     };
+    Object.defineProperty(program, 'hasOrc', { value: true });
     return program;
   }
 

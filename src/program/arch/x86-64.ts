@@ -173,8 +173,8 @@ export class X86_64 implements Arch {
     return prstatusRegisters(desc);
   }
 
-  unwind(program: Program, start: Registers): StackTrace {
-    return unwind(program, start, (address) => this.#isExecutable(address));
+  unwind(program: Program, start: Registers, stackEnd?: VirtAddr): StackTrace {
+    return unwind(program, start, (address) => this.#isExecutable(address), stackEnd);
   }
 }
 
