@@ -6,6 +6,7 @@ import type { Budget } from '../base/budget.ts';
 import { CancelledError } from '../base/errors.ts';
 import type { Report } from '../model/report.ts';
 import { name } from '../model/value.ts';
+import type { OpenOptions } from '../program/open.ts';
 import type { Guard } from './guard.ts';
 import { named } from './system-error.ts';
 
@@ -27,9 +28,10 @@ export interface Core {
   /**
    * @param paths - a dump, the files of a split dump, or a folder
    * @param budget - for the opening and for all that is read later
+   * @param without - tables of the dump that are left aside
    * @throws KwhyError when it is no dump that can be opened; CancelledError
    */
-  open(paths: readonly string[], budget: Budget): OpenDump;
+  open(paths: readonly string[], budget: Budget, without?: OpenOptions['without']): OpenDump;
 }
 
 export interface RunOptions {
@@ -39,6 +41,7 @@ export interface RunOptions {
   /** Milliseconds; see `Guard`. */
   readonly hardLimit: number | undefined;
   readonly onStep: (step: string) => void;
+  readonly without?: OpenOptions['without'];
 }
 
 function nothingYet(paths: readonly string[]): Report {
@@ -46,6 +49,7 @@ function nothingYet(paths: readonly string[]): Report {
   return {
     system: [{ key: 'dump', label: 'Dump', value: [called], data: called }],
     findings: [],
+    stories: [],
     summary: ['Nothing is known yet: the time limit passed while the dump was being opened.'],
     checks: [],
     coverage: [],
@@ -57,12 +61,12 @@ function nothingYet(paths: readonly string[]): Report {
 }
 
 /** @throws KwhyError when there is no report; CancelledError when it was interrupted before anything was known */
-export function runReport(core: Core, { paths, budget, guard, hardLimit, onStep }: RunOptions): Report {
+export function runReport(core: Core, { paths, budget, guard, hardLimit, onStep, without }: RunOptions): Report {
   const seen: { last?: Step } = {};
   try {
     return guard(() => {
       onStep('opening the dump');
-      const dump = core.open(paths, budget);
+      const dump = core.open(paths, budget, without);
       try {
         const steps = dump.diagnose(budget);
         for (;;) {

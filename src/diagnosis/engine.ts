@@ -12,6 +12,7 @@ import { plural, prose, type Prose } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
 import { detectors as registered } from './detectors/registry.gen.ts';
 import { systemFact } from './facts/system.ts';
+import { storiesOf } from './stories.ts';
 
 export interface Step {
   readonly step: string;
@@ -77,6 +78,7 @@ function makeReport(program: Program, known: Known): Report {
   return {
     system,
     findings,
+    stories: storiesOf(findings),
     summary: summaryOf(findings, checks, complete),
     checks,
     coverage: [...coverage],

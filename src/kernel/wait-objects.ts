@@ -91,7 +91,7 @@ export function placeOf(program: Program, at: VirtAddr): { readonly what: string
   const symbol = attempt(() => program.symbols.at(at));
   if (symbol !== undefined && !program.isText(at)) {
     const spelled = symbol.offset === 0 ? symbol.name : `${symbol.name}+${symbol.offset}`;
-    return { what: symbol.module === undefined ? 'the global' : `module ${symbol.module}:`, name: spelled };
+    return { what: symbol.module === undefined ? 'the global' : `module ${symbol.module}, named`, name: spelled };
   }
   const object = attempt(() => slabObjectAt(program, at));
   return object === undefined ? undefined : { what: 'an object of the slab cache', name: object.cacheName };

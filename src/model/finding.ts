@@ -3,6 +3,7 @@
  * and the same as structured details for machines.
  */
 import type { VirtAddr } from '../base/address.ts';
+import type { Condition } from './condition.ts';
 import type { Data, Prose } from './value.ts';
 
 /**
@@ -15,11 +16,23 @@ export type Confidence = 'certain' | 'probable' | 'possible';
 export type Role = 'cause' | 'symptom' | 'trigger' | 'context';
 
 /** The topics of the first screen, in this order. */
-export type Topic = 'what' | 'why' | 'holder' | 'waiters' | 'launcher' | 'since' | 'clears' | 'memory' | 'remedy';
+export type Topic =
+  | 'what'
+  | 'why'
+  | 'holder'
+  | 'proof'
+  | 'waiters'
+  | 'launcher'
+  | 'since'
+  | 'clears'
+  | 'memory'
+  | 'remedy';
 
 export interface StoryLine {
   readonly topic: Topic;
   readonly text: Prose;
+  /** True where the title says the same already, or it is of use only to whoever reads on: told below the first screen. */
+  readonly detail?: boolean;
 }
 
 export interface Evidence {
@@ -51,6 +64,12 @@ export interface Finding {
   readonly because?: Prose;
   /** How many tasks or pages it concerns: ranks findings of one role and confidence. */
   readonly weight: number;
+  /** Conditions that it accounts for. */
+  readonly explains?: readonly Condition[];
+  /** Conditions that it states and does not account for: 'memory is short'. */
+  readonly shows?: readonly Condition[];
+  /** Conditions without which what it tells would not be so. */
+  readonly restsOn?: readonly Condition[];
   readonly story: readonly StoryLine[];
   readonly evidence: readonly Evidence[];
   readonly remedies: readonly Remedy[];

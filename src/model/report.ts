@@ -1,4 +1,5 @@
 /** The whole answer of `kwhy VMCORE`: what render/ turns into text and JSON. */
+import type { Condition } from './condition.ts';
 import type { Coverage } from './diagnosis.ts';
 import type { Finding } from './finding.ts';
 import type { Data, Prose } from './value.ts';
@@ -24,11 +25,31 @@ export interface KeyValue {
   readonly data: Data;
 }
 
+/** Findings that explain each other. */
+export interface Story {
+  /** Indices of `Report.findings`: what explains before what it explains. */
+  readonly findings: readonly number[];
+  readonly links: readonly StoryLink[];
+  /** Those of `findings` that explain each other in a circle: nobody of them is first. */
+  readonly loop: readonly number[];
+}
+
+/** One finding explains another. */
+export interface StoryLink {
+  /** Indices of `Report.findings`. */
+  readonly from: number;
+  readonly to: number;
+  /** A condition that `from` accounts for and `to` rests on. */
+  readonly through: Condition;
+}
+
 export interface Report {
   /** The dump and the machine: file, format, kernel, uptime, CPUs, memory, tasks ... in the order to show. */
   readonly system: readonly KeyValue[];
   /** Ranked: the first is the answer. */
   readonly findings: readonly Finding[];
+  /** Each finding is in one, alone where nothing ties it to another; that of the first finding first. */
+  readonly stories: readonly Story[];
   /** One sentence when no cause was found: what that means. */
   readonly summary: Prose;
   readonly checks: readonly Check[];

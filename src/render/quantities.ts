@@ -1,5 +1,5 @@
 /**
- * Numbers as people read them: sizes, durations, counts, ratios, dates. The exact number is in the JSON; here it is
+ * Numbers as people read them: durations, counts, ratios, dates; sizes are in base/byte-size.ts. The exact number is in the JSON; here it is
  * rounded to what can be grasped. A number that is none (NaN, infinite) is shown as `?`.
  */
 const unknown = '?';
@@ -14,22 +14,6 @@ export function formatCount(value: number): string {
   if (!Number.isSafeInteger(value)) return Number.isInteger(value) ? BigInt(value).toString() : String(value);
   const digits = Math.abs(value).toString();
   return (value < 0 ? '-' : '') + (digits.length > 4 ? group(digits) : digits);
-}
-
-const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
-
-/** Bytes in binary units with about three digits: 512 B, 4 KiB, 15.4 GiB, 232 MiB. */
-export function formatBytes(value: number): string {
-  if (!Number.isFinite(value)) return unknown;
-  let size = Math.abs(value);
-  let unit = 0;
-  // 1023.95 MiB would be rounded up to 1024 MiB.
-  while (size >= 1023.5 && unit < units.length - 1) {
-    size /= 1024;
-    unit++;
-  }
-  const digits = size < 99.95 && !Number.isInteger(size) ? size.toFixed(1) : size.toFixed(0);
-  return `${value < 0 ? '-' : ''}${digits} ${units[unit]}`;
 }
 
 const SECOND = 1_000_000_000n;

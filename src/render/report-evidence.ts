@@ -3,7 +3,7 @@ import { hex } from '../base/address.ts';
 import type { Evidence, Finding } from '../model/finding.ts';
 import type { Report } from '../model/report.ts';
 import { pad, wrap } from './layout.ts';
-import { confidenceSpans, remedyLines, storyLines, titleSpans } from './report-finding.ts';
+import { confidenceSpans, remedyLines, type Telling, tellingLines, tellingsOf, titleSpans } from './report-finding.ts';
 import { leadOf } from './report-first-screen.ts';
 import { blank, emphasize, type Line, line, type Span, span } from './spans.ts';
 import { proseSpans } from './value-text.ts';
@@ -30,8 +30,10 @@ function evidenceLines(evidence: Evidence, index: number, width: number): Line[]
   ];
 }
 
-function findingLines(finding: Finding, isLead: boolean, width: number): Line[] {
-  const told = isLead ? [] : storyLines(finding, width);
+/** @param below - of the lead, what the first screen has no place for */
+function findingLines(finding: Finding, below: readonly Telling[] | undefined, width: number): Line[] {
+  const isLead = below !== undefined;
+  const told = tellingLines(below ?? tellingsOf(finding), width);
   const because =
     finding.because === undefined ? [] : wrap(confidenceSpans(finding.confidence, finding.because), width);
   return [
@@ -45,12 +47,12 @@ function findingLines(finding: Finding, isLead: boolean, width: number): Line[] 
 }
 
 /** `--- Evidence`, finding by finding; nothing when there is no finding. */
-export function evidenceSection(report: Report, width: number): Line[] {
+export function evidenceSection(report: Report, below: readonly Telling[], width: number): Line[] {
   if (report.findings.length === 0) return [];
   const lead = leadOf(report);
   return [
     blank,
     line('--- Evidence', 'heading'),
-    ...report.findings.flatMap((finding) => findingLines(finding, finding === lead, width)),
+    ...report.findings.flatMap((finding) => findingLines(finding, finding === lead ? below : undefined, width)),
   ];
 }

@@ -2,7 +2,7 @@
  * Parts of the text of one finding that several sections show: its confidence, the labelled lines of its story, its
  * remedies.
  */
-import type { Confidence, Finding, Remedy, StoryLine, Topic } from '../model/finding.ts';
+import type { Confidence, Finding, Remedy, Topic } from '../model/finding.ts';
 import type { Prose } from '../model/value.ts';
 import { wrap } from './layout.ts';
 import { type Line, type Style, span } from './spans.ts';
@@ -13,6 +13,7 @@ const labels: { readonly [T in Topic]: string } = {
   what: 'What',
   why: 'Why',
   holder: 'Held by',
+  proof: 'Proof',
   waiters: 'Waiting',
   launcher: 'Launched by',
   since: 'Since',
@@ -53,26 +54,48 @@ function remedySpans({ action, caution }: Remedy): Line {
   return [...said, span(sentence ? ' But: ' : ' - but: '), ...proseSpans(caution)];
 }
 
-function labelled(topic: Topic, spans: readonly Line[], width: number): Line[] {
-  return spans.flatMap((text, i) =>
-    wrap(text, width, { lead: i === 0 ? [span(labels[topic], 'label')] : [], columns: labelColumns(width) }),
-  );
+/** One labelled paragraph of a finding's story. */
+export interface Telling {
+  readonly topic: Topic;
+  readonly text: Line;
+  /** Never for the first screen. */
+  readonly detail: boolean;
 }
 
 /**
  * The story, in the order of its topics. Remedies are told under `Do`: the story's own words where it has some, else
  * the finding's list.
  */
-export function storyLines(finding: Finding, width: number): Line[] {
-  const topics = new Map<Topic, Line[]>();
-  const sorted: StoryLine[] = [...finding.story].sort((a, b) => order.indexOf(a.topic) - order.indexOf(b.topic));
-  for (const { topic, text } of sorted) topics.set(topic, [...(topics.get(topic) ?? []), proseSpans(text)]);
-  if (!topics.has('remedy') && finding.remedies.length > 0) topics.set('remedy', finding.remedies.map(remedySpans));
-  return [...topics].flatMap(([topic, texts]) => labelled(topic, texts, width));
+export function tellingsOf(finding: Finding): Telling[] {
+  const told: Telling[] = finding.story.map(({ topic, text, detail }) => ({
+    topic,
+    text: proseSpans(text),
+    detail: detail === true,
+  }));
+  if (!told.some(({ topic }) => topic === 'remedy'))
+    told.push(
+      ...finding.remedies.map((remedy) => ({ topic: 'remedy' as const, text: remedySpans(remedy), detail: false })),
+    );
+  return told.sort((a, b) => order.indexOf(a.topic) - order.indexOf(b.topic));
+}
+
+/** Paragraphs with their labels; a label is said once for all that follow each other. */
+export function tellingLines(tellings: readonly Telling[], width: number): Line[] {
+  return tellings.flatMap(({ topic, text }, i) =>
+    labelledLines(tellings[i - 1]?.topic === topic ? undefined : labels[topic], text, width),
+  );
+}
+
+/** A paragraph behind a label, or under the one before. */
+export function labelledLines(label: string | undefined, text: Line, width: number): Line[] {
+  return wrap(text, width, { lead: label === undefined ? [] : [span(label, 'label')], columns: labelColumns(width) });
 }
 
 /** The list of remedies, where the story has told them in its own words. */
 export function remedyLines(finding: Finding, width: number): Line[] {
   if (!finding.story.some(({ topic }) => topic === 'remedy')) return [];
-  return labelled('remedy', finding.remedies.map(remedySpans), width);
+  return tellingLines(
+    finding.remedies.map((remedy) => ({ topic: 'remedy', text: remedySpans(remedy), detail: false })),
+    width,
+  );
 }

@@ -3,17 +3,48 @@
  * somebody who was woken at night, so nothing stands before the answer.
  */
 import type { Coverage } from '../model/diagnosis.ts';
-import type { Finding, Role } from '../model/finding.ts';
+import type { Finding, Role, Topic } from '../model/finding.ts';
 import type { Report } from '../model/report.ts';
 import type { Prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
 import { wrap } from './layout.ts';
-import { confidenceSpans, labelColumns, storyLines, titleSpans } from './report-finding.ts';
+import { type Besides, besides, ROOT } from './report-beside.ts';
+import {
+  confidenceSpans,
+  labelledLines,
+  type Telling,
+  tellingLines,
+  tellingsOf,
+  titleSpans,
+} from './report-finding.ts';
 import { blank, emphasize, type Line, line, lineText, span } from './spans.ts';
 import { proseSpans } from './value-text.ts';
 
 /** How many reasons for `partial` the first screen names. */
 const MOST_REASONS = 4;
+
+/** What a terminal shows at once. */
+const SCREEN_LINES = 24;
+
+/** Findings that have nothing to do with the lead, at most. */
+const MOST_APART = 3;
+
+/** What gives way first, from which of its lines on. The cause, its proof and the remedy never do. */
+const SPARED: readonly { readonly topic: Topic; readonly from: number }[] = [
+  { topic: 'waiters', from: 2 },
+  { topic: 'launcher', from: 1 },
+  { topic: 'holder', from: 2 },
+  { topic: 'since', from: 0 },
+  { topic: 'memory', from: 1 },
+  { topic: 'clears', from: 1 },
+  { topic: 'what', from: 1 },
+  { topic: 'waiters', from: 1 },
+  { topic: 'holder', from: 1 },
+  { topic: 'remedy', from: 1 },
+  { topic: 'launcher', from: 0 },
+  { topic: 'memory', from: 0 },
+  { topic: 'clears', from: 0 },
+];
 
 /** The finding whose story the first screen tells: the first, unless it only informs. */
 export function leadOf(report: Report): Finding | undefined {
@@ -74,20 +105,49 @@ function headline(report: Report, lead: Finding | undefined, width: number): Lin
 const roles: { readonly [R in Role]: string } = {
   cause: 'cause',
   symptom: 'follows',
-  trigger: 'trigger',
+  trigger: 'Trigger',
   context: 'note',
 };
 
-function otherLines(report: Report, lead: Finding | undefined, width: number): Line[] {
-  const others = report.findings.filter((finding) => finding !== lead);
-  if (others.length === 0) return [];
+const titleLines = (label: string, finding: Finding, width: number): Line[] =>
+  labelledLines(label, titleSpans(finding), width);
+
+/** What set the crash off, and what has nothing to do with the lead. */
+function besideLines({ trigger, apart }: Besides, lead: Finding | undefined, width: number, most: number): Line[] {
+  const shown = apart.slice(0, apart.length > most + 1 ? most : undefined);
+  const hidden = apart.length - shown.length;
+  const heading = lead === undefined ? 'Findings' : 'Apart from that';
+  const listed = lead === undefined ? [...shown, ...trigger] : shown;
   return [
-    blank,
-    line(lead === undefined ? 'Findings' : 'Other findings', 'heading'),
-    ...others.flatMap((finding) =>
-      wrap(titleSpans(finding), width, { lead: [span(roles[finding.role], 'label')], columns: labelColumns(width) }),
-    ),
+    ...(lead === undefined ? [] : trigger.flatMap((finding) => titleLines(roles.trigger, finding, width))),
+    ...(listed.length + hidden === 0 ? [] : [blank, line(heading, 'heading')]),
+    ...listed.flatMap((finding) => titleLines(roles[finding.role], finding, width)),
+    ...(hidden === 0 ? [] : wrap([span(`${hidden} more findings, see below`, 'dim')], width)),
   ];
+}
+
+/** The lead's story; before what to do, how other findings are tied to it. */
+function toldLines(tellings: readonly Telling[], { tied }: Besides, width: number): Line[] {
+  const isRemedy = ({ topic }: Telling): boolean => topic === 'remedy';
+  return [
+    ...tellingLines(
+      tellings.filter((telling) => !isRemedy(telling)),
+      width,
+    ),
+    ...tied.flatMap(({ finding, tie }) => titleLines(tie, finding, width)),
+    ...tellingLines(tellings.filter(isRemedy), width),
+  ];
+}
+
+/** What to do about the root cause is worth as much as about the lead. */
+function remediesOf({ tied }: Besides): Telling[] {
+  return tied.flatMap(({ finding, tie }) =>
+    tie === ROOT
+      ? tellingsOf(finding)
+          .filter(({ topic }) => topic === 'remedy')
+          .slice(0, 1)
+      : [],
+  );
 }
 
 /** The dump and the machine: as many facts on a line as fit. */
@@ -110,15 +170,56 @@ function systemLines(report: Report, width: number): Line[] {
   return out.length === 0 ? [] : [blank, ...out];
 }
 
-/** Everything above the first `---`. */
-export function firstScreen(report: Report, width: number): Line[] {
+/** The first screen, and what of the lead's story found no place on it. */
+export interface Screen {
+  readonly lines: readonly Line[];
+  readonly below: readonly Telling[];
+}
+
+/** Everything above the first `---`: what matters least goes down until the rest fits. */
+export function firstScreen(report: Report, width: number): Screen {
   const lead = leadOf(report);
-  const story = lead === undefined ? [] : storyLines(lead, width);
-  return [
-    ...headline(report, lead, width),
-    ...partialLines(report, width),
-    ...(story.length > 0 ? [blank, ...story] : []),
-    ...otherLines(report, lead, width),
-    ...systemLines(report, width),
-  ];
+  const beside = besides(report, lead);
+  const all = lead === undefined ? [] : tellingsOf(lead);
+  const more = remediesOf(beside);
+  const head = [...headline(report, lead, width), ...partialLines(report, width)];
+  const system = systemLines(report, width);
+  const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
+    const told = [...all.filter((telling) => !spared.has(telling)), ...more];
+    const story = toldLines(told, beside, width);
+    return [
+      ...head,
+      ...(story.length > 0 ? [blank, ...story] : []),
+      ...besideLines(beside, lead, width, most),
+      ...system,
+    ];
+  };
+  const spared = new Set(all.filter(({ detail }) => detail));
+  const sparable = spareOrder(all.filter(({ detail }) => !detail));
+  let most = MOST_APART;
+  let lines = compose(spared, most);
+  for (;;) {
+    if (lines.length <= SCREEN_LINES) break;
+    const next = sparable.shift();
+    if (next !== undefined) spared.add(next);
+    else if (most > 0) most--;
+    else break;
+    lines = compose(spared, most);
+  }
+  return { lines, below: all.filter((telling) => spared.has(telling)) };
+}
+
+/** What may go down, the first to go first: how much is there before who launched it, and what proves it last. */
+function spareOrder(tellings: readonly Telling[]): Telling[] {
+  const counts = new Map<Topic, number>();
+  const ranked = tellings.map((telling) => {
+    const index = counts.get(telling.topic) ?? 0;
+    counts.set(telling.topic, index + 1);
+    const at = SPARED.findIndex(({ topic, from }) => topic === telling.topic && index >= from);
+    return { telling, at, index };
+  });
+  return ranked
+    .filter(({ at }) => at >= 0)
+    .sort((a, b) => a.at - b.at || b.index - a.index)
+    .map(({ telling }) => telling);
 }

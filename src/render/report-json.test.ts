@@ -45,7 +45,7 @@ const schema: Rule = {
       weight: 'number',
       story: [
         {
-          topic: oneOf('what', 'why', 'holder', 'waiters', 'launcher', 'since', 'clears', 'memory', 'remedy'),
+          topic: oneOf('what', 'why', 'holder', 'proof', 'waiters', 'launcher', 'since', 'clears', 'memory', 'remedy'),
           text,
         },
       ],
@@ -54,6 +54,7 @@ const schema: Rule = {
       details: 'any',
     },
   ],
+  stories: [{ findings: ['number'], links: [{ from: 'number', to: 'number', through: 'string' }], loop: ['number'] }],
   checks: [
     {
       detector: 'string',

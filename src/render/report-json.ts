@@ -5,7 +5,7 @@
 import { hex } from '../base/address.ts';
 import type { Coverage } from '../model/diagnosis.ts';
 import type { Evidence, Finding } from '../model/finding.ts';
-import { type Check, type Report, SCHEMA_VERSION } from '../model/report.ts';
+import { type Check, type Report, SCHEMA_VERSION, type Story } from '../model/report.ts';
 import type { Prose } from '../model/value.ts';
 import { encodeData, type JsonValue, jsonObject, jsonText } from './json.ts';
 import { proseText } from './value-text.ts';
@@ -43,6 +43,14 @@ function findingJson(finding: Finding): JsonValue {
   });
 }
 
+function storyJson({ findings, links, loop }: Story): JsonValue {
+  return jsonObject({
+    findings,
+    links: links.map(({ from, to, through }) => jsonObject({ from, to, through })),
+    loop,
+  });
+}
+
 function checkJson({ detector, title, status, reason }: Check): JsonValue {
   return jsonObject({ detector, title, status, reason });
 }
@@ -61,6 +69,7 @@ export function encodeReport(report: Report): JsonValue {
     system: encodeData(Object.fromEntries(report.system.map(({ key, data }) => [key, data]))),
     summary: text(report.summary),
     findings: report.findings.map(findingJson),
+    stories: report.stories.map(storyJson),
     checks: report.checks.map(checkJson),
     coverage: report.coverage.map(coverageJson),
     unproven: report.unproven,

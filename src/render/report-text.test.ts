@@ -2,6 +2,9 @@ import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hostileReport, partialReport, report, stuckHolder, sysrq } from '../../test/builders/report.ts';
+import { memoryShort } from '../model/condition.ts';
+import type { StoryLine, Topic } from '../model/finding.ts';
+import type { Report } from '../model/report.ts';
 import { prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
 import { escapeText } from './escape.ts';
@@ -21,12 +24,12 @@ function section(text: string, name: string): string {
   return text.slice(start, end < 0 ? undefined : end);
 }
 
-test('the first screen starts with the answer and fits into 30 lines', () => {
+test('the first screen starts with the answer and fits into 24 lines', () => {
   const lines = screen(plain(report()));
   expect(lines[0]).toBe(
     'ps (pid 96) stands still while it holds the lock of directory /data; 51 tasks wait for it [certain]',
   );
-  expect(lines.length).toBeLessThanOrEqual(30);
+  expect(lines.length).toBeLessThanOrEqual(24);
   expect(lines.filter((line) => /^[A-Z]\S*.{0,13} {2,}\S/.test(line)).map((line) => line.slice(0, 16).trim())).toEqual([
     'What',
     'Why',
@@ -37,8 +40,9 @@ test('the first screen starts with the answer and fits into 30 lines', () => {
     'Clears itself?',
     'Memory',
     'Do',
+    'Trigger',
   ]);
-  expect(lines).toContain('trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]');
+  expect(lines).toContain('Trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]');
   expect(lines.join(' ')).toContain('Kernel 6.1.0-56-cloud-amd64');
 });
 
@@ -152,4 +156,82 @@ test('nothing in a hostile report reaches the terminal', () => {
   const coloured = reportText(hostileReport(), { width: 80, colour: true });
   expect(stripVTControlCharacters(coloured).replaceAll('\n', '')).toMatch(/^[\x20-\x7e]*$/);
   expect(coloured).not.toContain('\u001b[31mx');
+});
+
+/** More of everything than a screen has room for. */
+function crowded(): Report {
+  const many = (topic: Topic, count: number): StoryLine[] =>
+    Array.from({ length: count }, (_, i) => ({ topic, text: [`${topic} ${i} `, 'word '.repeat(20)] }));
+  const topics: readonly Topic[] = [
+    'what',
+    'why',
+    'holder',
+    'waiters',
+    'launcher',
+    'since',
+    'clears',
+    'memory',
+    'remedy',
+  ];
+  const lead = stuckHolder({ story: topics.flatMap((topic) => many(topic, topic === 'why' ? 1 : 3)) });
+  const notes = Array.from({ length: 7 }, (_, i) => stuckHolder({ role: 'context', title: [`note ${i}`] }));
+  const findings = [lead, ...notes, sysrq];
+  return report({ findings, stories: findings.map((_, i) => ({ findings: [i], links: [], loop: [] })) });
+}
+
+test('what finds no place on the first screen stands below it, and the cause, its proof and the remedy stay', () => {
+  const text = plain(crowded());
+  const lines = screen(text);
+  expect(lines.length).toBeLessThanOrEqual(24);
+  const shown = lines.join('\n');
+  for (const kept of ['why 0', 'holder 0', 'waiters 0', 'remedy 0']) expect(shown).toContain(kept);
+  const starts = (crowded().findings[0]?.story ?? []).flatMap(({ text: [first] }) =>
+    typeof first === 'string' ? [first] : [],
+  );
+  expect(starts.length).toBe(25);
+  for (const start of starts) expect(text.split(start).length).toBe(2);
+  expect(shown).toMatch(/\d more findings, see below/);
+  for (let i = 0; i < 7; i++) expect(section(text, 'Evidence')).toContain(`note ${i} [certain]`);
+});
+
+test('a line of detail is told below the first screen, and there only', () => {
+  const story = stuckHolder().story.map((line) => (line.topic === 'since' ? { ...line, detail: true } : line));
+  const text = plain(report({ findings: [stuckHolder({ story })] }));
+  expect(screen(text).some((line) => line.startsWith('Since'))).toBe(false);
+  expect(section(text, 'Evidence').match(/^Since {11}/gm)).toHaveLength(1);
+});
+
+test('what explains the lead is told as its root cause, with what to do about it, and in order below', () => {
+  const root = stuckHolder({
+    title: ['A program is too big.'],
+    cause: 'root',
+    story: [],
+    remedies: [{ action: ['End it.'] }],
+  });
+  const shortage = stuckHolder({ title: ['Memory is short.'], cause: 'short', role: 'symptom', story: [] });
+  const apart = stuckHolder({ title: ['Something else.'], cause: 'else', story: [], role: 'context' });
+  const links = [
+    { from: 1, to: 2, through: memoryShort },
+    { from: 2, to: 0, through: memoryShort },
+    { from: 0, to: 2, through: memoryShort },
+  ];
+  const text = plain(
+    report({
+      findings: [stuckHolder(), root, shortage, apart, sysrq],
+      stories: [
+        { findings: [1, 2, 0], links, loop: [2, 0] },
+        { findings: [3], links: [], loop: [] },
+        { findings: [4], links: [], loop: [] },
+      ],
+    }),
+  );
+  const lines = screen(text);
+  expect(lines).toContain('Root cause      A program is too big. [certain]');
+  expect(lines).toContain('                End it.');
+  expect(lines.slice(lines.indexOf('Apart from that'), -1)[1]).toBe('note            Something else. [certain]');
+  expect(lines.join('\n')).not.toContain('Memory is short.');
+  expect(section(text, 'How it came about').split('\n').slice(1, 3)).toEqual([
+    ' 1. A program is too big. [certain]',
+    ' 2. Memory is short. [certain] (explained by 1, 3 - in a closed loop)',
+  ]);
 });

@@ -4,6 +4,7 @@ import { paint } from './paint.ts';
 import { checkedSection, readSection } from './report-checks.ts';
 import { evidenceSection } from './report-evidence.ts';
 import { firstScreen } from './report-first-screen.ts';
+import { storySection } from './report-story.ts';
 
 export interface TextOptions {
   /** Columns to wrap at. */
@@ -13,10 +14,12 @@ export interface TextOptions {
 
 /** Ends with a newline. */
 export function reportText(report: Report, { width, colour }: TextOptions): string {
+  const { lines, below } = firstScreen(report, width);
   return paint(
     [
-      ...firstScreen(report, width),
-      ...evidenceSection(report, width),
+      ...lines,
+      ...storySection(report, width),
+      ...evidenceSection(report, below, width),
       ...checkedSection(report, width),
       ...readSection(report, width),
     ],

@@ -1,10 +1,11 @@
 /**
  * Values and prose as styled spans. Here, and for all outputs alike, is decided how an address, a task or a wait looks.
  */
+import { formatBytes } from '../base/byte-size.ts';
 import { hex } from '../base/address.ts';
 import type { Prose, Value } from '../model/value.ts';
 import { escapeText, joinSafe, quoteText, type SafeText } from './escape.ts';
-import { formatBytes, formatCount, formatDuration, formatRatio, formatWallClock } from './quantities.ts';
+import { formatCount, formatDuration, formatRatio, formatWallClock } from './quantities.ts';
 import { type Line, lineText, type Span, safeSpan, span } from './spans.ts';
 
 /** Names longer than this are cut in their middle inside of sentences: a path may have 4095 bytes. */

@@ -140,6 +140,10 @@ export function report(part: Partial<Report> = {}): Report {
       { key: 'tasks', label: 'Tasks', value: prose`${count(161)}, ${count(51)} blocked`, data: { all: count(161) } },
     ],
     findings: [stuckHolder(), sysrq],
+    stories: [
+      { findings: [0], links: [], loop: [] },
+      { findings: [1], links: [], loop: [] },
+    ],
     summary: [],
     checks: [
       { detector: 'lock-holder', title: 'locks whose holder cannot go on', status: 'spoke' },

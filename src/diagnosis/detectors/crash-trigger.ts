@@ -2,20 +2,25 @@
  * What set the crash off: sysrq by hand, a panic, an oops, a watchdog. It is told apart from the cause: a machine that
  * hung and was then crashed by hand has 'sysrq' here and its cause elsewhere.
  */
+import { blocked, kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { duration, name, prose, type Prose } from '../../model/value.ts';
 import type { CrashTrigger, TriggerKind } from '../../kernel/panic.ts';
+import { hungReportsFact } from '../facts/hung-tasks.ts';
 import { triggerFact } from '../facts/trigger.ts';
 
 export default defineDetector({
   id: 'crash-trigger',
   title: 'What set the crash off',
   summary: 'The trigger of a dump (sysrq, panic, watchdog) is often taken for its cause.',
-  needs: { trigger: triggerFact },
+  needs: { trigger: triggerFact, hung: hungReportsFact },
   appliesTo: () => true,
-  run({ trigger }) {
-    return trigger === undefined ? [] : [findingOf(trigger)];
+  run({ trigger, hung }) {
+    if (trigger === undefined) return [];
+    const stuck = hung.flatMap(({ task }) => (task === undefined ? [] : [blocked(task.address)]));
+    const ties = trigger.kind === 'sysrq' ? {} : { shows: [kernelStopped], restsOn: stuck };
+    return [{ ...findingOf(trigger), ...ties }];
   },
 });
 

@@ -2,6 +2,7 @@
  * An oops or BUG() that the machine survived killed a task while it held a sleeping lock: all who need the lock wait for
  * ever. Joins the oops of the log with the queue in memory; `lock-pileup` leaves these queues to it.
  */
+import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { address, ctype, duration, name, plural, prose, type Prose, task as taskValue } from '../../model/value.ts';
@@ -41,6 +42,7 @@ function findingOf(pileUp: PileUp, owner: DeadOwner): Finding {
         : 'the lock names the dead task; that it took it before the oops is inferred',
     ],
     weight: pileUp.victims.length,
+    explains: pileUp.victims.map(({ task }) => blocked(task.address)),
     story: [
       {
         topic: 'what',

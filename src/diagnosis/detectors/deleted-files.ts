@@ -2,6 +2,7 @@
  * Memory held by files on tmpfs that were deleted and are still open: `ls` and `du` show nothing, and the memory comes back
  * only when their last holder closes them.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { address, byteCount, count, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -55,6 +56,7 @@ function findingOf(files: readonly DeletedFile[], held: number, share: number, m
     confidence: memory.verdict === 'short' ? 'certain' : 'probable',
     ...(memory.verdict === 'short' ? {} : { because: ['memory is not short, so they may be meant'] }),
     weight: files.length,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

@@ -2,6 +2,7 @@
  * A hugetlb pool that is too large: its pages are set aside whether somebody uses them or not, while the rest of the
  * machine has too little. A pool that is in use or promised is no finding, nor is one on a machine that has memory.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { address, byteCount, count, name, plural, prose, ratio } from '../../model/value.ts';
@@ -40,6 +41,7 @@ function findingOf(huge: HugePagePools, pool: HugePagePool, total: number, memor
     confidence: memory.verdict === 'short' ? 'certain' : 'probable',
     ...(memory.verdict === 'short' ? {} : { because: ['memory is tight, but not yet short'] }),
     weight: huge.idle / 4096,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

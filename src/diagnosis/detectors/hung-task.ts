@@ -2,6 +2,7 @@
  * The hung-task watchdog stopped the machine for tasks that no queue behind a lock explains. A symptom: the watchdog is
  * never the cause, and what these tasks sleep for is told only as far as their stacks show it.
  */
+import { blocked, kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { duration, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
@@ -33,6 +34,8 @@ function findingOf(hung: readonly HungTask[], first: HungTask): Finding {
     confidence: first.task === undefined ? 'probable' : 'certain',
     ...(first.task === undefined ? { because: ['only the log says so'] } : {}),
     weight: hung.length,
+    shows: hung.flatMap(({ task }) => (task === undefined ? [] : [blocked(task.address)])),
+    explains: [kernelStopped],
     story: [
       { topic: 'what', text: prose`The hung-task watchdog reported ${whoText(first)}${rest}.` },
       ...hung.slice(0, 3).map((one) => ({ topic: 'waiters' as const, text: sentence(one) })),

@@ -3,6 +3,7 @@
  * name, from the log, and confirms it in memory: the task is there, and its stack stands in that function. An oops that
  * the machine survived is not told as the cause of what came later.
  */
+import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Confidence, Finding } from '../../model/finding.ts';
 import { address, prose, type Prose } from '../../model/value.ts';
@@ -61,6 +62,7 @@ function findingOf(fatal: FatalOops): Finding {
     confidence,
     ...(onStack ? {} : { because }),
     weight: 1,
+    explains: [kernelStopped],
     story: [{ topic: 'what', text: prose`${placeText(oops.at)} ${whatHappened(fatal)}.` }, ...aroundLines(fatal)],
     evidence: oopsEvidence(fatal),
     remedies: moduleRemedy(oops.at?.module),

@@ -2,6 +2,7 @@
  * The kernel's list check met a list that is broken, and stopped: which entry, which neighbour does not point back, what
  * stands there instead, and who worked on the list. Whoever wrote over it is not known from this.
  */
+import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { address, name, prose, type Prose } from '../../model/value.ts';
@@ -45,6 +46,7 @@ function findingOf(crash: Broken): Finding {
     confidence: certain ? 'certain' : 'probable',
     ...(certain ? {} : { because: ['only the log says so; the stack of its task does not stand there'] }),
     weight: 1,
+    explains: [kernelStopped],
     story: [
       {
         topic: 'what',

@@ -3,6 +3,7 @@
  * who waits and who launched them. A cause when the standstill is proved by structure or argued from age; a note
  * otherwise, since short queues are how locks work.
  */
+import { blocked, type Condition, memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
@@ -26,7 +27,7 @@ import { type PileUp, pileUpsFact } from '../facts/pileups.ts';
 import { rssFact } from '../facts/rss.ts';
 import { type Standstill, standstillFact } from '../facts/standstill.ts';
 import { tasksFact } from '../facts/tasks.ts';
-import { MIN_FREE, PILE_UP } from '../facts/thresholds.ts';
+import { MIN_FREE, PILE_UP, SHORT_AVAILABLE } from '../facts/thresholds.ts';
 
 export default defineDetector({
   id: 'lock-pileup',
@@ -51,8 +52,9 @@ export default defineDetector({
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
       const own = new Set(pileUp.victims.map(({ task }) => task));
       const resident = rss.of([...own]);
+      const closes = standstill.kind === 'reclaim' && wouldEnd(memory, rss.anonOf([...own]));
       const others = blocked.filter((task) => !own.has(task) && task !== pileUp.holder?.task).length;
-      findings.push(findingOf(pileUp, standstill, memory, { resident, others }));
+      findings.push(findingOf(pileUp, standstill, memory, { resident, closes, others }));
     }
     return findings;
   },
@@ -72,12 +74,14 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
 interface Around {
   /** Bytes that the victims hold, shared memory counted in each. */
   readonly resident: number;
+  /** What the victims alone hold would end the shortage that they wait for: a closed loop. */
+  readonly closes: boolean;
   /** Tasks in uninterruptible sleep that are no part of it. */
   readonly others: number;
 }
 
 function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, around: Around): Finding {
-  const { resident, others } = around;
+  const { resident, closes, others } = around;
   const confidence: Confidence = standstill.kind === 'open' ? 'possible' : standstill.confidence;
   const because = becauseOf(pileUp, standstill);
   const remedies = remediesOf(pileUp, standstill, memory);
@@ -90,8 +94,13 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
     confidence,
     ...(because === undefined ? {} : { because }),
     weight: pileUp.victims.length,
+    explains: [...victimsOf(pileUp), ...(closes ? [memoryShort] : [])],
+    restsOn: [
+      ...(pileUp.holder === undefined || pileUp.cycle.length > 0 ? [] : [blocked(pileUp.holder.task.address)]),
+      ...(standstill.kind === 'reclaim' ? [memoryShort] : []),
+    ],
     story: [
-      ...pileUpStory(pileUp, standstill, memory, resident),
+      ...pileUpStory(pileUp, standstill, memory, { resident, closes }),
       ...(others > 0 && standstill.kind !== 'open' ? [othersLine(others)] : []),
       // Where memory is short, to clear the queue is not enough.
       ...remedies
@@ -104,9 +113,19 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
   };
 }
 
+const victimsOf = ({ victims }: PileUp): readonly Condition[] => victims.map(({ task }) => blocked(task.address));
+
+/** Whether so many bytes more would lift memory above where it is called short. */
+function wouldEnd({ info }: MemoryState, bytes: number): boolean {
+  const total = info.memTotal.value;
+  const available = info.memAvailable.value;
+  return total !== undefined && available !== undefined && available + bytes >= total * SHORT_AVAILABLE;
+}
+
 function othersLine(others: number): StoryLine {
   const text = prose`${plural(others, 'more task is', 'more tasks are')} in uninterruptible sleep, and not in this queue.`;
-  return { topic: 'waiters', text };
+  // One or two are there on any machine.
+  return { topic: 'waiters', text, detail: others < PILE_UP };
 }
 
 function titleOf(pileUp: PileUp, standstill: Standstill): Prose {

@@ -3,6 +3,7 @@
  * group, in its OOM killer, or slowed down above memory.high. A group at its limit in which nobody waits is normal: its
  * page cache fills it.
  */
+import { blocked } from '../../model/condition.ts';
 import type { VirtAddr } from '../../base/address.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -82,6 +83,7 @@ function findingOf({ group, limit, tasks }: Stuck, { memcgs, candidates, memory,
     confidence: enough ? 'certain' : 'probable',
     ...(enough ? {} : { because: ['the machine is short of memory as well'] }),
     weight: tasks.length,
+    explains: tasks.map(({ task }) => blocked(task.address)),
     story: [
       {
         topic: 'what',

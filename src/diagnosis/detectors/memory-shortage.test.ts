@@ -73,7 +73,7 @@ function withCounters(
   return image;
 }
 
-const NONE = { groups: [], total: 0, whole: true, of: () => 0 };
+const NONE = { groups: [], total: 0, whole: true, of: () => 0, anonOf: () => 0 };
 
 function findings(image: KernelImage): readonly Finding[] {
   const program = programOfImage(image);

@@ -3,6 +3,7 @@
  * emergencies get a page. Says who holds most of it by resident size, which counts shared memory once for each process
  * that maps it, and says so; and whether the OOM killer could have helped.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
@@ -32,6 +33,7 @@ function findingOf(memory: MemoryState, rss: RssTable, oom: OomCandidates, pageS
     title: prose`Memory is short: ${memoryNumbers(memory)}.`,
     confidence: 'certain',
     weight: rss.groups.length,
+    shows: [memoryShort],
     story: [
       { topic: 'memory', text: memoryText(memory) },
       ...groups.map((group) => ({ topic: 'holder' as const, text: groupText(group, rss.whole) })),

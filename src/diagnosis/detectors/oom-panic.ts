@@ -2,6 +2,7 @@
  * The OOM killer stopped the machine: it found nobody whom it may kill, or vm.panic_on_oom asks for it. Says who holds
  * the memory, and whether it was exempt: only oom_score_adj -1000 exempts.
  */
+import { kernelStopped, memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, command, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
@@ -32,6 +33,8 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
     confidence: sure ? 'certain' : 'probable',
     ...(sure ? {} : { because: ['that the memory ran out is certain; who is to blame for it is not'] }),
     weight: panic.largest.length,
+    explains: [kernelStopped],
+    restsOn: [memoryShort],
     story: [
       { topic: 'what', text: prose`The kernel panicked: ${name(panic.text)}.` },
       { topic: 'why', text: whyText(panic, culprit) },

@@ -3,6 +3,7 @@
  * killer may not choose, or only after all others: it ends small ones and helps nobody. Says nothing where the kernel has
  * panicked for want of a victim: that is told by `oom-panic`.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -86,6 +87,7 @@ function findingOf(
       ...(spared.length === 0 ? [] : ['; memory is not short any more: it was when processes were killed']),
     ],
     weight: 1,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

@@ -2,6 +2,7 @@
  * The OOM killer chose a process, and that does not end: it sleeps where a signal does not reach it. Until its memory is
  * taken from it or given up the killer chooses nobody else. One that is on its way out, or runs, is no finding.
  */
+import { blocked, memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
@@ -51,6 +52,8 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
     confidence: short ? 'certain' : 'probable',
     ...(short ? {} : { because: ['memory is not short any more, so what it still holds may not matter'] }),
     weight: sleepers.length,
+    explains: [memoryShort],
+    restsOn: sleepers.map((thread) => blocked(thread.address)),
     story: [
       {
         topic: 'what',

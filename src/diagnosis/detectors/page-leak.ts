@@ -3,6 +3,7 @@
  * kernel or a module and put to no use that can be told. That it is a leak, and not use that is wanted, is inferred; the
  * size is counted. Large kmalloc, which has no mark until 6.14 but is counted as slab, is not among them.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
@@ -51,6 +52,7 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
     ...weighed,
     title: prose`${most}${held} are in pages that no counter of the kernel has: the kernel or a module took them and did not give them back${whose}.`,
     weight: pages,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

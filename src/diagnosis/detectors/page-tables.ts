@@ -3,6 +3,7 @@
  * own for all of it; or one maps very much and touches it here and there. What many small processes have is no finding of
  * this kind: those are too many processes.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -44,6 +45,7 @@ function findingOf(
     ...weigh(memory, whole ? 'certain' : 'probable', whole ? undefined : ['some address spaces could not be read']),
     title: prose`Page tables hold ${held}: ${least}${byteCount(owner.bytes)} of it are those of ${who}.`,
     weight: bytes / 4096,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

@@ -2,6 +2,7 @@
  * Memory is short because one process has most of it: its own anonymous memory, not what it shares. One that the OOM
  * killer may not choose is told by `oom-protection`; files on tmpfs and shared memory are no process's own.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -35,6 +36,7 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
       ? ['what it holds is read; that it should not hold so much is inferred']
       : ['not all processes could be read: there may be a larger one'],
     weight: own / 4096,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

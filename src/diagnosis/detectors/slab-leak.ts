@@ -2,6 +2,7 @@
  * One slab cache holds a large part of memory, and none of it can be reclaimed: something in the kernel or a module
  * allocates and does not free. That it is a leak and not use is inferred; the size is read.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { address, byteCount, name, prose, ratio } from '../../model/value.ts';
@@ -46,6 +47,7 @@ function findingOf(cache: SlabUsage, share: number, memory: MemoryState): Findin
     confidence: 'probable',
     because: ['the size is read; that it is a leak, and not use that is wanted, is inferred from the size'],
     weight: 1,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

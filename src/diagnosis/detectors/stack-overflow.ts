@@ -2,6 +2,7 @@
  * A kernel stack was too small: the guard page below it was hit. Says which function fills it, when one calls itself, and
  * who called it first as far as the log shows.
  */
+import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { address, prose, type Prose, symbol, name, plural } from '../../model/value.ts';
@@ -35,6 +36,7 @@ function findingOf({ fatal, recursion }: Overflow): Finding {
     confidence: deep === undefined ? 'probable' : 'certain',
     ...(deep === undefined ? { because: ['what filled the stack is not known'] } : {}),
     weight: 1,
+    explains: [kernelStopped],
     story: [
       { topic: 'what', text: prose`${what}.` },
       ...(recursion === undefined

@@ -3,6 +3,7 @@
  * proves the waiting; without it tasks that are reading from swap are taken for it. Swap that is full of what nobody asks
  * for is no finding.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -69,6 +70,7 @@ function findingOf({ total, free, pressure, swapping }: Seen, memory: MemoryStat
           ],
         }),
     weight: Math.max(1, swapping.length),
+    restsOn: [memoryShort],
     story: [
       {
         topic: 'what',

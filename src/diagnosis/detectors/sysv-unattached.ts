@@ -2,6 +2,7 @@
  * Segments of System V shared memory that nobody is attached to and that hold a large part of memory: whoever made them
  * ended without removing them. Segments in use are no finding.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { address, byteCount, count, name, plural, prose, ratio } from '../../model/value.ts';
@@ -38,6 +39,7 @@ function findingOf({ unattached, idle, used, whole }: SysvShm, share: number, me
     ...weigh(memory, 'probable', ['that nobody is attached is read; somebody may yet attach to them']),
     title: prose`${segments} of System V shared memory that nobody is attached to ${unattached.length === 1 ? 'holds' : 'hold'} ${held}.`,
     weight: idle / 4096,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

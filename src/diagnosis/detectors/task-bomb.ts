@@ -2,6 +2,7 @@
  * One process has started so many others, or threads, that their stacks and descriptors alone are a good part of memory:
  * a fork or thread bomb, wanted or not. Many tasks of many origins, and few tasks that hold much, are no such finding.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
@@ -49,6 +50,7 @@ function findingOf(most: TaskOrigin, { users, whole }: TaskOrigins, total: numbe
         ? prose`${who} has ${what}: their stacks, descriptors and page tables take ${held}.`
         : prose`${who} has started ${what} that have not ended: their stacks, descriptors and page tables take ${held}.`,
     weight: most.tasks,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

@@ -2,6 +2,7 @@
  * Memory held by the files of a tmpfs, while memory is short or the OOM killer had to end processes: no process owns these
  * pages, so no kill gives them back. A large tmpfs on a machine that has memory is meant, and no finding.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { address, byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
@@ -44,6 +45,7 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
     confidence: short ? 'certain' : 'probable',
     ...(short ? {} : { because: [notShort(memory)] }),
     weight: tmpfs.files,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',

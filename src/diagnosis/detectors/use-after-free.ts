@@ -3,6 +3,7 @@
  * that is on a list of free ones. Says which object of which cache, and which function used it. Who freed it is told only
  * where slub_debug recorded it, which is not read here.
  */
+import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Confidence, Evidence, Finding } from '../../model/finding.ts';
 import { address, command, count, name, prose, type Prose } from '../../model/value.ts';
@@ -41,6 +42,7 @@ function findingOf(crash: Freed): Finding {
     confidence,
     ...(confidence === 'certain' ? {} : { because: becauseOf(crash) }),
     weight: 1,
+    explains: [kernelStopped],
     story: [
       { topic: 'what', text: prose`${placeText(fatal.oops.at)} followed a pointer out of ${what}.` },
       { topic: 'why', text: prose`The address ${address(virt(value))} is ${PROOFS[proof]}.` },

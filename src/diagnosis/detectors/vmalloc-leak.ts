@@ -2,6 +2,7 @@
  * One caller of vmalloc() holds a large part of memory: a driver, or the kernel, takes areas and does not give them back.
  * Stacks of tasks are no part of it. That it is a leak, and not use that is wanted, is inferred; the size is read.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, symbol } from '../../model/value.ts';
@@ -42,6 +43,7 @@ function findingOf(caller: VmallocCaller, { whole }: VmallocCallers, share: numb
     ]),
     title: prose`${who} holds ${held} in ${areas}: it takes them and does not give them back.`,
     weight: caller.areas,
+    explains: [memoryShort],
     story: [
       { topic: 'what', text: prose`${areas}, taken by one caller, hold ${held}.` },
       { topic: 'why', text: ['Such an area is memory of the kernel until whoever took it calls vfree().'] },

@@ -19,24 +19,36 @@ export interface HungTask {
   readonly waitsIn: string | undefined;
 }
 
-/** Those that nothing explains; empty unless the watchdog stopped the machine. */
-export const hungTasksFact = defineFact<readonly HungTask[]>({
-  id: 'hung-tasks',
+/** The last report of each task that the watchdog named, and the task where it still sleeps; empty unless it stopped the machine. */
+export const hungReportsFact = defineFact<readonly Pick<HungTask, 'report' | 'task'>[]>({
+  id: 'hung-reports',
   derive({ use }) {
     if (use(triggerFact)?.kind !== 'hung-task') return [];
     const reports = new Map<number, LockupReport>();
     for (const report of lockupReports(use(logFact).records))
       if (report.kind === 'hung-task' && report.pid !== undefined) reports.set(report.pid, report);
     const tasks = attempt(() => use(tasksFact))?.tasks ?? [];
+    return [...reports.values()].map((report) => {
+      const { pid, comm } = report;
+      const task = tasks.find((other) => other.pid === pid && other.comm === comm && other.state.uninterruptible);
+      return { report, task };
+    });
+  },
+});
+
+/** Those that no queue behind a lock explains. */
+export const hungTasksFact = defineFact<readonly HungTask[]>({
+  id: 'hung-tasks',
+  derive({ use }) {
+    const reports = use(hungReportsFact);
+    if (reports.length === 0) return [];
     const explained = new Set<Task>();
     for (const pileUp of attempt(() => use(pileUpsFact)) ?? []) {
       if (attempt(() => use(standstillFact).of(pileUp).kind) === 'open') continue;
       for (const { task } of pileUp.victims) explained.add(task);
       if (pileUp.holder !== undefined) explained.add(pileUp.holder.task);
     }
-    return [...reports.values()].flatMap((report): readonly HungTask[] => {
-      const { pid, comm } = report;
-      const task = tasks.find((other) => other.pid === pid && other.comm === comm && other.state.uninterruptible);
+    return reports.flatMap(({ report, task }): readonly HungTask[] => {
       if (task !== undefined && explained.has(task)) return [];
       const stack = task === undefined ? undefined : attempt(() => use(stacksFact).of(task));
       return [{ report, task, waitsIn: stack === undefined ? undefined : waitsIn(stack.frames) }];

@@ -1,4 +1,5 @@
 /** The finding that all kinds of stuck CPUs share: which CPU, in which function, for whom, since when. */
+import { kernelStopped } from '../../model/condition.ts';
 import type { Evidence, Finding, StoryLine } from '../../model/finding.ts';
 import { address, duration, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
 import type { Lockup } from './lockups.ts';
@@ -34,6 +35,7 @@ export function lockupFinding(lockup: Lockup, texts: LockupTexts): Finding {
     confidence: sure ? 'certain' : confirmed ? 'probable' : 'possible',
     ...(sure ? {} : { because }),
     weight: 1,
+    explains: lockup.fatal ? [kernelStopped] : [],
     story: [
       { topic: 'what', text: prose`${what}.` },
       { topic: 'why', text: texts.why },

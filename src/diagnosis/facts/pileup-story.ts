@@ -30,26 +30,48 @@ const MAX_GROUPS = 4;
 
 /**
  * All lines but those of the remedies.
- * @param resident - bytes that the victims hold, shared memory counted in each
+ * @param held - what the victims hold
  */
 export function pileUpStory(
   pileUp: PileUp,
   standstill: Standstill,
   memory: MemoryState,
-  resident: number,
+  held: HeldMemory,
 ): readonly StoryLine[] {
   const groups = pileUp.groups.slice(0, MAX_GROUPS);
   return [
-    { topic: 'what', text: whatText(pileUp) },
+    // The title counts them and names the lock; its address stands with its holder.
+    { topic: 'what', text: whatText(pileUp), detail: pileUp.holder !== undefined },
     { topic: 'why', text: whyText(pileUp, standstill) },
-    { topic: 'holder', text: holderText(pileUp) },
-    ...groups.map((group): StoryLine => ({ topic: 'waiters', text: groupText(pileUp, group) })),
+    // In a circle the reason names all holders.
+    { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
+    ...groups.map((group): StoryLine => waitersLine(pileUp, group)),
     ...launchLines(pileUp),
-    { topic: 'since', text: sinceText(pileUp) },
-    { topic: 'clears', text: clearsText(standstill) },
+    // How long the holder and the longest waiter are there already stands with them.
+    {
+      topic: 'since',
+      text: sinceText(pileUp),
+      detail: pileUp.holderOffCpu !== undefined || pileUp.longest !== undefined,
+    },
+    { topic: 'clears', text: clearsText(pileUp, standstill, memory, held) },
     { topic: 'memory', text: memoryText(memory) },
-    ...(standstill.kind === 'reclaim' ? [residentLine(pileUp, memory, resident)] : []),
+    ...(standstill.kind === 'reclaim' ? [residentLine(pileUp, memory, held)] : []),
   ];
+}
+
+/** Memory of the victims. */
+export interface HeldMemory {
+  /** Bytes, shared memory counted in each. */
+  readonly resident: number;
+  /** What they alone hold would end the shortage that they wait for. */
+  readonly closes: boolean;
+}
+
+/** One of the circle is told there. */
+function waitersLine(pileUp: PileUp, group: VictimGroup): StoryLine {
+  const { victims } = group;
+  const inCycle = victims.length === 1 && pileUp.cycle.some(({ holder }) => holder.task === victims[0]?.task);
+  return { topic: 'waiters', text: groupText(pileUp, group), detail: inCycle };
 }
 
 function whatText({ lock, name: lockName, whole, total, behind }: PileUp): Prose {
@@ -60,13 +82,20 @@ function whatText({ lock, name: lockName, whole, total, behind }: PileUp): Prose
       ? ''
       : writers === 0 || readers === 0
         ? `: all to ${writers === 0 ? 'read' : 'write'}`
-        : prose`: ${plural(writers, 'writer')}${lock.queue[0]?.mode === 'write' ? ' first' : ''}, ${plural(readers, 'reader')}`;
+        : prose`: ${mixedText(lock)}`;
   const more =
     behind.length === 0
       ? ''
       : prose`; ${count(total - direct)} more behind ${plural(behind.length, 'lock that leads', 'locks that lead')} to it`;
   const least = whole ? '' : 'At least ';
   return prose`${least}${plural(direct, 'task waits', 'tasks wait')} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${modes}${more}.`;
+}
+
+/** '1 writer first, 50 readers'. */
+function mixedText(lock: PileUp['lock']): Prose {
+  const { writers, readers } = modesOf(lock);
+  const first = lock.queue[0]?.mode === 'write' ? ' first' : '';
+  return prose`${plural(writers, 'writer')}${first}, ${plural(readers, 'reader')}`;
 }
 
 /** '51 tasks', 'at least 47 tasks'. */
@@ -153,12 +182,17 @@ function turnsText({ turns }: Holder): Prose {
     : prose` It ${ran} and waited ${duration(waited)} for one in all.`;
 }
 
-/** What the pile-up itself holds, and that this does not explain the rest. */
-function residentLine({ victims }: PileUp, { info }: MemoryState, resident: number): StoryLine {
+/** '33 of them hold 20.1 MiB (resident, shared memory counted in each), 6.5 % of all'. */
+function heldText({ victims }: PileUp, { info }: MemoryState, { resident }: HeldMemory): Prose {
   const total = info.memTotal.value;
   const share = total === undefined || total === 0 ? '' : prose`, ${ratio(resident / total)} of all`;
-  const text = prose`Those ${count(victims.length)} hold ${byteCount(resident)} (resident, shared memory counted in each)${share}; what holds the rest, this does not explain.`;
-  return { topic: 'memory', text };
+  return prose`${count(victims.length)} hold ${byteCount(resident)} (resident, shared memory counted in each)${share}`;
+}
+
+/** What the pile-up itself holds, and that this does not explain the rest. */
+function residentLine(pileUp: PileUp, memory: MemoryState, held: HeldMemory): StoryLine {
+  const text = prose`Those ${heldText(pileUp, memory, held)}; what holds the rest, this does not explain.`;
+  return { topic: 'memory', text, detail: held.closes };
 }
 
 /** Why the lock names nobody. */
@@ -216,7 +250,10 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
     lock.rwsem?.heldBy === 'readers' && lock.rwsem.readers !== undefined && lock.rwsem.readers > 1
       ? prose`; ${plural(lock.rwsem.readers, 'reader')} hold it in all`
       : '';
-  return prose`${taskValue(holder.task)}, ${state}${off} (${how})${readers}.`;
+  const { writers, readers: reading } = modesOf(lock);
+  const queue = writers === 0 || reading === 0 ? '' : prose`: ${mixedText(lock)} wait`;
+  const where = prose`${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${queue}`;
+  return prose`${taskValue(holder.task)}, ${state}${off} (${how})${readers}; ${where}.`;
 }
 
 function groupText(pileUp: PileUp, { comm, victims }: VictimGroup): Prose {
@@ -289,7 +326,7 @@ function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {
   return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} ${end}.`;
 }
 
-function clearsText(standstill: Standstill): Prose {
+function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState, held: HeldMemory): Prose {
   switch (standstill.kind) {
     case 'lock-cycle':
       return ['No: none of them can go on before another does.'];
@@ -302,6 +339,8 @@ function clearsText(standstill: Standstill): Prose {
     case 'owner-exited':
       return ['No: a task that has exited does not let go any more.'];
     case 'reclaim':
+      if (held.closes)
+        return prose`Only if memory comes free, and it is a closed loop: the ${heldText(pileUp, memory, held)}, and give nothing back while they wait.`;
       return ['Only if memory comes free: those who wait hold theirs, and nobody who sleeps like this gives it back.'];
     case 'still':
       return prose`Not in the ${duration(standstill.offCpu)} since its holder last ran; it may yet, if what the holder waits for comes.`;

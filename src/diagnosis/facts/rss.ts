@@ -27,6 +27,8 @@ export interface RssTable {
   readonly whole: boolean;
   /** The same sum over the address spaces of some tasks, each once. */
   of(tasks: readonly Task[]): number;
+  /** Of `of`, the bytes of anonymous memory: what comes back when these tasks end, but for pages that a fork shares. */
+  anonOf(tasks: readonly Task[]): number;
 }
 
 export const rssFact = defineFact<RssTable>({
@@ -42,6 +44,7 @@ export const rssFact = defineFact<RssTable>({
     }
     const groups = new Map<string, { -readonly [K in keyof RssGroup]: RssGroup[K] }>();
     const sizes = new Map<bigint, number>();
+    const anon = new Map<bigint, number>();
     let total = 0;
     let read = 0;
     for (const users of byMm.values()) {
@@ -60,6 +63,7 @@ export const rssFact = defineFact<RssTable>({
       read++;
       const bytes = rss.total * program.pageSize;
       sizes.set(mm, bytes);
+      anon.set(mm, rss.anon * program.pageSize);
       total += bytes;
       const leader = users.find((user) => user.pid === user.tgid) ?? first;
       const group = groups.get(leader.comm) ?? {
@@ -80,10 +84,13 @@ export const rssFact = defineFact<RssTable>({
       groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes),
       total,
       whole: read === byMm.size && table.complete,
-      of(tasks) {
-        const spaces = new Set(tasks.map((task) => task.mm));
-        return [...spaces].reduce((sum, mm) => sum + (mm === undefined ? 0 : (sizes.get(mm) ?? 0)), 0);
-      },
+      of: (tasks) => sumOf(tasks, sizes),
+      anonOf: (tasks) => sumOf(tasks, anon),
     };
   },
 });
+
+function sumOf(tasks: readonly Task[], bytes: ReadonlyMap<bigint, number>): number {
+  const spaces = new Set(tasks.map((task) => task.mm));
+  return [...spaces].reduce((sum, mm) => sum + (mm === undefined ? 0 : (bytes.get(mm) ?? 0)), 0);
+}
