@@ -2,6 +2,7 @@
  * `mem`: where the memory went, as a tree: groups of classes, classes, and below them what they consist of, with the rows in
  * which page structures and counters differ, and what is known of pages that fit no class.
  */
+import { formatBytes } from '../base/byte-size.ts';
 import type { LedgerRow } from '../diagnosis/facts/page-ledger-rows.ts';
 import { type ClassPages, type PageLedger, pageLedgerFact } from '../diagnosis/facts/page-ledger.ts';
 import type { Known } from '../kernel/known.ts';
@@ -13,17 +14,10 @@ import { byteCount, type Data } from '../model/value.ts';
 /** What is shown below a class; more with `-a`. */
 const CHILDREN = 5;
 const LABEL = 58;
-const MIB = 2 ** 20;
 
 interface Child {
   readonly label: string;
   readonly pages: number;
-}
-
-/** Bytes as people read them: '188.9 MiB'. */
-function size(bytes: number): string {
-  if (bytes >= 1024 * MIB) return `${(bytes / (1024 * MIB)).toFixed(1)} GiB`;
-  return bytes >= MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${Math.round(bytes / 1024)} KiB`;
 }
 
 function share(pages: number, whole: number): string {
@@ -35,7 +29,7 @@ export function memoryTree(context: CommandContext, { all }: { readonly all: boo
   for (const problem of ledger.problems) context.problem(problem);
   const whole = ledger.memory ?? ledger.frames;
   const row = (depth: number, label: string, pages: number, shared = true): TextLine =>
-    `${`${'  '.repeat(depth)}${label}`.padEnd(LABEL)}${String(pages).padStart(10)}  ${size(pages * ledger.pageSize).padStart(10)}  ${shared ? share(pages, whole).padStart(7) : ''}`.trimEnd();
+    `${`${'  '.repeat(depth)}${label}`.padEnd(LABEL)}${String(pages).padStart(10)}  ${formatBytes(pages * ledger.pageSize).padStart(10)}  ${shared ? share(pages, whole).padStart(7) : ''}`.trimEnd();
   const lines: TextLine[] = [
     `${'USE OF PAGES'.padEnd(LABEL)}${'PAGES'.padStart(10)}  ${'SIZE'.padStart(10)}  ${'SHARE'.padStart(7)}`,
   ];
@@ -130,7 +124,7 @@ function unclassifiedLines({ unclassified, pageSize }: PageLedger, all: boolean)
   const { contents, blocks, flags, references, neighbours } = unclassified;
   const lines: string[] = [
     '',
-    `Unclassified: ${unclassified.pages} pages, ${size(unclassified.pages * pageSize)}. They have an owner that page structures do not tell.`,
+    `Unclassified: ${unclassified.pages} pages, ${formatBytes(unclassified.pages * pageSize)}. They have an owner that page structures do not tell.`,
     `  blocks       ${list(blocks.map(({ order, blocks: count, pages }) => `${count} of order ${order} (${pages} pages)`))}`,
     `  flags        ${list(flags.map(({ key, pages }) => `${key} ${pages}`))}`,
     `  references   ${list(references.map(({ key, pages }) => `${key} on ${pages}`))}`,
