@@ -2,13 +2,14 @@
  * Waits for a `struct completion` (include/linux/completion.h), and who is to complete it: the child of vfork(2), the
  * kernel worker that runs a flushed work item, the grace period of RCU.
  */
-import { add, isKernel, type VirtAddr } from '../base/address.ts';
+import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import type { Task } from './sched.ts';
 import type { WaitClocks } from './wait-timers.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { placeOf } from './wait-objects.ts';
+import { gracePeriodWait } from './wait-rcu.ts';
 import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
 import { flushedWork, flushedQueue } from './wait-flush.ts';
 import type { WorkerOf } from './wait-work.ts';
@@ -58,7 +59,7 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
       attempt(() => flushedWork(stack, completion, machine.workers)) ??
       attempt(() => flushedQueue(stack, completion, machine.workers));
     if (work !== undefined) return work;
-    const grace = attempt(() => gracePeriod(stack, completion, machine));
+    const grace = attempt(() => gracePeriodWait(stack, completion, machine.tasks));
     if (grace !== undefined) return grace;
   }
   const caller = callerOf(stack);
@@ -99,47 +100,4 @@ export function vforkChildren(program: Program, tasks: readonly Task[]): Readonl
     if (done !== undefined && isKernel(done)) found.set(done, address);
   }
   return found;
-}
-
-const SYNCHRONIZE =
-  /^(__wait_rcu_gp|wait_rcu_gp|synchronize_rcu\w*|synchronize_sched\w*|synchronize_srcu\w*|__synchronize_srcu|rcu_barrier\w*)$/;
-
-/** `struct rcu_synchronize` around the completion: queued as a callback of RCU that completes it. */
-function gracePeriod(stack: SleeperStack, completion: VirtAddr, machine: Machine): FoundWait | undefined {
-  const { program, frames } = stack;
-  const func = frames.find((frame) => frame.func !== undefined && SYNCHRONIZE.test(frame.func))?.func;
-  if (func === undefined) return undefined;
-  const around = program.field('struct rcu_synchronize', 'completion').container(completion);
-  // `head` comes first, and its second word is the function that is called.
-  const call = program.symbols.at(program.memory.readPointer(add(around, 8)));
-  if (call?.name !== 'wakeme_after_rcu') return undefined;
-  const sleepable = /srcu/.test(func);
-  const state = sleepable ? undefined : attempt(() => rcuState(program, machine.clocks));
-  const kthread = state?.kthread;
-  return {
-    kind: 'grace-period',
-    what: `for a grace period of ${sleepable ? 'SRCU' : 'RCU'}${state?.text ?? ''}`,
-    object: { address: around, ctype: 'struct rcu_synchronize' },
-    proof: 'structure',
-    awaited:
-      kthread === undefined
-        ? []
-        : [{ task: kthread, certainty: 'inferred', why: 'rcu_state.gp_kthread ends the grace periods' }],
-  };
-}
-
-/** `rcu_state`, one since 4.20 or so. */
-function rcuState(
-  program: Program,
-  { jiffies, hz }: WaitClocks,
-): { readonly kthread: VirtAddr | undefined; readonly text: string } {
-  const at = program.symbol('rcu_state').address;
-  const field = (path: string) => program.field('struct rcu_state', path);
-  const kthread = field('gp_kthread').pointer(at);
-  const start = field('gp_start').u64(at);
-  const running = (field('gp_seq').u64(at) & 3n) !== 0n;
-  let text = '';
-  if (running && jiffies !== undefined && hz !== undefined && jiffies >= start)
-    text = `; one has been running for ${Number(jiffies - start) / hz} s`;
-  return { kthread: isKernel(kthread) ? kthread : undefined, text };
 }

@@ -1,0 +1,74 @@
+/**
+ * Waits for a grace period of RCU: `struct rcu_synchronize` on the stack of the one that waits, queued as a callback; and
+ * who keeps the grace period from ending. That of SRCU has readers that nobody counts by task.
+ */
+import { add, isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import { type GracePeriod, gracePeriod } from './rcu-grace-period.ts';
+import type { Task } from './sched.ts';
+import type { Awaited, FoundWait } from './wait-kinds.ts';
+import type { SleeperStack } from './wait-shapes.ts';
+
+const SYNCHRONIZE =
+  /^(__wait_rcu_gp|wait_rcu_gp|synchronize_rcu\w*|synchronize_sched\w*|synchronize_srcu\w*|__synchronize_srcu|rcu_barrier\w*)$/;
+
+/**
+ * The wait whose `struct rcu_synchronize` has this completion.
+ * @param completion - `struct completion *` on the task's own stack
+ * @returns undefined when none lies around it
+ * @throws FaultError, LookupError
+ */
+export function gracePeriodWait(
+  stack: SleeperStack,
+  completion: VirtAddr,
+  tasks: readonly Task[],
+): FoundWait | undefined {
+  const { program, frames } = stack;
+  const func = frames.find((frame) => frame.func !== undefined && SYNCHRONIZE.test(frame.func))?.func;
+  if (func === undefined) return undefined;
+  const around = program.field('struct rcu_synchronize', 'completion').container(completion);
+  // `head` comes first, and its second word is the function that is called.
+  const call = program.symbols.at(program.memory.readPointer(add(around, 8)));
+  if (call?.name !== 'wakeme_after_rcu') return undefined;
+  const found = { kind: 'grace-period', proof: 'structure' } as const;
+  const own = { address: around, ctype: 'struct rcu_synchronize' };
+  if (/srcu/.test(func)) return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
+  const state = attempt(() => program.symbol('rcu_state').address);
+  return {
+    ...found,
+    what: 'for a grace period of RCU',
+    object: state === undefined ? own : { address: state, ctype: 'struct rcu_state' },
+    awaited: attempt(() => holdouts(program, gracePeriod(program), tasks)) ?? [],
+  };
+}
+
+/**
+ * Who keeps a grace period from ending: what runs on the CPUs that it waits for, and readers that are off the CPU; where
+ * there is none, the thread that has to see that it may end.
+ * @throws FaultError, LookupError
+ */
+export function holdouts(program: Program, grace: GracePeriod | undefined, tasks: readonly Task[]): readonly Awaited[] {
+  if (grace === undefined) {
+    const kthread = kthreadOf(program);
+    return kthread === undefined ? [] : [{ task: kthread, certainty: 'inferred', why: ENDS }];
+  }
+  const held = new Set(grace.cpus.map(({ cpu }) => cpu));
+  const out: Awaited[] = [];
+  for (const { address, cpu, running, idle } of tasks) {
+    if (!running || idle || cpu === undefined || !held.has(cpu)) continue;
+    out.push({ task: address, certainty: 'exact', why: `the grace period waits for CPU ${cpu}, on which it runs` });
+  }
+  for (const task of grace.readers)
+    out.push({ task, certainty: 'exact', why: 'it left the CPU inside of a section that the grace period waits for' });
+  if (out.length > 0 || grace.kthread === undefined) return out;
+  return [{ task: grace.kthread, certainty: 'inferred', why: ENDS }];
+}
+
+const ENDS = 'rcu_state.gp_kthread ends the grace periods';
+
+function kthreadOf(program: Program): VirtAddr | undefined {
+  const at = program.symbol('rcu_state').address;
+  const kthread = program.field('struct rcu_state', 'gp_kthread').pointer(at);
+  return isKernel(kthread) ? kthread : undefined;
+}
