@@ -35,11 +35,13 @@ export function gracePeriodWait(
   const own = { address: around, ctype: 'struct rcu_synchronize' };
   if (/srcu/.test(func)) return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
   const state = attempt(() => program.symbol('rcu_state').address);
+  const grace = attempt(() => gracePeriod(program));
+  const age = grace?.age === undefined ? '' : `; one has been running for ${Number(grace.age / 1_000_000n) / 1000} s`;
   return {
     ...found,
-    what: 'for a grace period of RCU',
+    what: `for a grace period of RCU${age}`,
     object: state === undefined ? own : { address: state, ctype: 'struct rcu_state' },
-    awaited: attempt(() => holdouts(program, gracePeriod(program), tasks)) ?? [],
+    awaited: attempt(() => holdouts(program, grace, tasks)) ?? [],
   };
 }
 
