@@ -4,6 +4,7 @@ import { bitmap } from './bitmap.ts';
 import { bootstrap } from './bootstrap.ts';
 import { btf, splitBtf } from './btf.ts';
 import { codecs } from './codecs.ts';
+import { dwarf } from './dwarf.ts';
 import { elf } from './elf.ts';
 import { flattened, split } from './containers.ts';
 import { kallsyms } from './kallsyms.ts';
@@ -34,6 +35,7 @@ export const targets: readonly Target[] = [
   btf,
   splitBtf,
   orc,
+  dwarf,
   pageTables,
   traces,
   bootstrap,

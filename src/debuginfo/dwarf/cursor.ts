@@ -11,7 +11,9 @@ export class Cursor {
   /** Offset of the next byte. */
   at: number;
 
+  /** @throws FormatError for a place before the beginning, which offsets that count backwards can lead to */
   constructor(bytes: Uint8Array, format: string, at = 0) {
+    if (!(at >= 0)) throw new FormatError(format, 'refers to what lies before its beginning', at);
     this.bytes = bytes;
     this.format = format;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

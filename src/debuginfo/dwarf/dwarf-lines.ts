@@ -134,8 +134,9 @@ export class DwarfLines {
   }
 }
 
+/** 0 stands for code of no line; programs that are damaged count below it. */
 function lineOf(line: number | undefined): number | undefined {
-  return line === 0 ? undefined : line;
+  return line !== undefined && line > 0 ? line : undefined;
 }
 
 /** DWARF 2 to 5, 6.1.2: tuples of address and length, aligned to their size. What is damaged ends the list. */
