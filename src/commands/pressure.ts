@@ -3,6 +3,7 @@
  * reserve, pressure stall information, the reclaiming threads, tasks that reclaim for themselves.
  */
 import { attempt, UsageError } from '../base/errors.ts';
+import { freeReserve } from '../diagnosis/facts/free-reserve.ts';
 import { memoryFact } from '../diagnosis/facts/memory.ts';
 import { pressureFact } from '../diagnosis/facts/pressure.ts';
 import { stacksFact, waitsIn } from '../diagnosis/facts/stacks.ts';
@@ -102,14 +103,14 @@ function stallTable(context: CommandContext): Shape {
 
 /** The settings, against what this machine should have. */
 function reserve(context: CommandContext): Shape {
-  const { info } = context.use(memoryFact);
-  const total = info.memTotal.value;
-  const kept = info.minFree.value;
+  const memory = context.use(memoryFact);
+  const { info } = memory;
+  const kept = freeReserve(memory);
   const lines: Prose[] = [];
-  if (total === undefined || kept === undefined) context.problem('vm.min_free_kbytes cannot be read');
+  if (kept === undefined) context.problem('vm.min_free_kbytes cannot be read');
   else
     lines.push(
-      prose`vm.min_free_kbytes: ${byteCount(kept)}, ${ratio(kept / total)} of memory${kept < total * MIN_FREE ? prose`; ${byteCount(total * MIN_FREE)} would be ${ratio(MIN_FREE)}` : ''}.`,
+      prose`vm.min_free_kbytes: ${byteCount(kept.now)}, ${ratio(kept.now / kept.total)} of memory${kept.isSmall ? prose`; ${byteCount(kept.wanted)} would be ${ratio(MIN_FREE)}` : ''}.`,
     );
   const swap = info.swapTotal.value;
   const free = info.swapFree.value;

@@ -8,6 +8,7 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, command, duration, name, plural, prose, type Prose, ratio, symbol } from '../../model/value.ts';
 import type { AllocationFailure } from '../../kernel/allocation-failure.ts';
+import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
 import { COSTLY_ORDER, MIN_FREE } from '../facts/thresholds.ts';
@@ -29,18 +30,16 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Fin
   });
   const [first] = atomic;
   const last = atomic.at(-1);
-  const total = memory.info.memTotal.value;
-  const reserve = memory.info.minFree.value;
-  if (first === undefined || last === undefined || total === undefined) return [];
+  if (first === undefined || last === undefined || memory.info.memTotal.value === undefined) return [];
+  const reserve = freeReserve(memory);
   // With a large reserve the burst was larger still, or the reserve is in another zone: not known.
-  const tooSmall = reserve !== undefined && reserve < total * MIN_FREE;
-  const wanted = Math.round((total * MIN_FREE) / 1024);
+  const small = reserve?.isSmall === true ? reserve : undefined;
   const where = stackWords(first);
   return [
     {
       detector: 'allocation-failure',
       cause: 'min-free-too-low',
-      role: tooSmall ? 'cause' : 'context',
+      role: small === undefined ? 'context' : 'cause',
       title: prose`${plural(atomic.length, 'allocation')} that could not wait failed${where}, while memory is not short: the kernel's reserve was used up.`,
       confidence: 'probable',
       because: ['the failures are in the log; that a larger reserve would have met them is inferred'],
@@ -52,25 +51,26 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Fin
         },
         {
           topic: 'why',
-          text: prose`Who may not sleep gets pages from the reserve alone (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve)} or ${ratio(reserve / total)} of memory`}).`,
+          text: prose`Who may not sleep gets pages from the reserve alone (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve.now)} or ${ratio(reserve.now / reserve.total)} of memory`}).`,
         },
         ...sinceOf(first, last),
         { topic: 'memory', text: memoryText(memory) },
       ],
       evidence: [evidenceOf(first, 'The first of them, in the log')],
-      remedies: tooSmall
-        ? [
-            {
-              action: prose`Raise the reserve from ${byteCount(reserve)} to ${ratio(MIN_FREE)} of memory: ${command(`sysctl vm.min_free_kbytes=${wanted}`)}.`,
-              caution: ['so much less is there for processes'],
-            },
-          ]
-        : [],
+      remedies:
+        small === undefined
+          ? []
+          : [
+              {
+                action: prose`Raise the reserve from ${byteCount(small.now)} to ${ratio(MIN_FREE)} of memory: ${setReserve(small)}.`,
+                caution: ['so much less is there for processes'],
+              },
+            ],
       details: {
         failures: atomic.length,
         function: where.length === 0 ? undefined : symbol(receiverOf(first) ?? ''),
-        minFree: reserve === undefined ? undefined : byteCount(reserve),
-        wantedMinFree: tooSmall ? byteCount(wanted * 1024) : undefined,
+        minFree: reserve === undefined ? undefined : byteCount(reserve.now),
+        wantedMinFree: small === undefined ? undefined : byteCount(small.wanted),
         memory: memoryData(memory),
       },
     },

@@ -8,7 +8,6 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
   byteCount,
-  command,
   duration,
   name,
   plural,
@@ -19,6 +18,7 @@ import {
   type Prose,
 } from '../../model/value.ts';
 import { deadOwnersFact } from '../facts/dead-owners.ts';
+import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
@@ -228,13 +228,11 @@ function cycleRemedies({ cycle }: PileUp): Remedy[] {
 }
 
 /** Undefined where the reserve is not small, or not known. */
-function reserveRemedy({ info }: MemoryState): Remedy | undefined {
-  const total = info.memTotal.value;
-  const now = info.minFree.value;
-  if (total === undefined || now === undefined || now >= total * MIN_FREE) return undefined;
-  const wanted = Math.round((total * MIN_FREE) / 1024);
+function reserveRemedy(memory: MemoryState): Remedy | undefined {
+  const reserve = freeReserve(memory);
+  if (reserve?.isSmall !== true) return undefined;
   return {
-    action: prose`Once memory is under control, raise the kernel's reserve from ${byteCount(now)} to ${ratio(MIN_FREE)} of memory, ${command(`sysctl vm.min_free_kbytes=${wanted}`)}: then what must not wait for a page, such as receiving from the network, still gets one.`,
+    action: prose`Once memory is under control, raise the kernel's reserve from ${byteCount(reserve.now)} to ${ratio(MIN_FREE)} of memory, ${setReserve(reserve)}: then what must not wait for a page, such as receiving from the network, still gets one.`,
     caution: ['that much less is left for programs.'],
   };
 }
