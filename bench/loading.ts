@@ -5,6 +5,7 @@ import { duration, median, table } from './statistics.ts';
 
 const STEPS = [
   'opening the file: headers, bitmap',
+  'finding the kernel',
   'kallsyms',
   'BTF: reading and records',
   'BTF: types by name',
