@@ -13,6 +13,7 @@ import { findUserFault } from './userfaultfd.ts';
 import { type EndsOfAll, fuseWait, otherEnd } from './wait-channels.ts';
 import { completionWait, type Machine, vforkChildren } from './wait-completions.ts';
 import { functionWait, isIdleLoop } from './wait-functions.ts';
+import { journalWait } from './wait-journal.ts';
 import type { FoundWait, TaskWait } from './wait-kinds.ts';
 import { fileAround, placeOf } from './wait-objects.ts';
 import { bitWait, pageWait } from './wait-pages.ts';
@@ -107,6 +108,7 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
   const entries = attempt(() => queuedEntries(stack)) ?? [];
   for (const entry of entries) {
     const found =
+      attempt(() => journalWait(stack, entry, search)) ??
       attempt(() => pageWait(program, entry)) ??
       attempt(() => bitWait(program, entry)) ??
       attempt(() => childWait(stack, entry, search)) ??

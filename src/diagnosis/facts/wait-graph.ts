@@ -13,6 +13,7 @@ import { locksFact, type ContendedLock } from './locks.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
 import { tasksFact } from './tasks.ts';
 import { cyclicParts, shortestCycle } from './wait-cycles.ts';
+import { type Obstacle, obstacleObject, obstaclesFact, obstacleText } from './wait-obstacles.ts';
 
 /**
  * `exact`: a structure names the owner; `last known`: the lock names who took it last, who may have let go; `inferred`:
@@ -41,7 +42,9 @@ export interface WaitTarget {
   readonly owners: readonly WaitOwner[];
   readonly anyOf: boolean;
   /** Why there is no owner: it exited, nobody holds it although one waits, or it is not recorded. */
-  readonly ownerless: 'dead' | 'nobody' | 'not known' | undefined;
+  readonly ownerless: 'dead' | 'nobody' | 'not known' | 'obstacle' | undefined;
+  /** What keeps the wait from ending where that is no task: with the owner `obstacle`. */
+  readonly obstacle: Obstacle | undefined;
   readonly waiters: readonly Task[];
 }
 
@@ -80,7 +83,7 @@ export interface WaitGraph {
 export const waitGraphFact = defineFact<WaitGraph>({
   id: 'wait-graph',
   derive(context) {
-    const targets = [...lockTargets(context), ...otherTargets(context)];
+    const targets = [...lockTargets(context), ...otherTargets(context), ...obstacleTargets(context)];
     const targetOf = new Map<Task, WaitTarget>();
     for (const target of targets) for (const task of target.waiters) targetOf.set(task, target);
     const held = new Map<Task, WaitTarget[]>();
@@ -104,6 +107,8 @@ function lockTargets(context: FactContext): readonly WaitTarget[] {
     const dead = context.use(deadOwnersFact).of(lock);
     const owner = holder === undefined || dead !== undefined ? undefined : ownerOf(holder, lock);
     const free = lock.mutex?.locked === false || lock.rwsem?.heldBy === 'nobody';
+    const [first] = lock.waiters;
+    const obstacle = first === undefined ? undefined : context.use(obstaclesFact).of(first.task)?.obstacle;
     return {
       address: lock.address,
       ctype: `struct ${lock.kind}`,
@@ -118,9 +123,12 @@ function lockTargets(context: FactContext): readonly WaitTarget[] {
           ? undefined
           : lock.ownerGone !== undefined || dead !== undefined
             ? 'dead'
-            : free
-              ? 'nobody'
-              : 'not known',
+            : obstacle !== undefined
+              ? 'obstacle'
+              : free
+                ? 'nobody'
+                : 'not known',
+      obstacle,
       waiters: lock.waiters.map(({ task }) => task),
     };
   });
@@ -148,6 +156,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
     context.budget.check();
     const wait = task.state.sleeping && waitOf(task) === undefined ? waits.of(task) : undefined;
     if (wait?.object === undefined || wait.awaited.length === 0) continue;
+    if (context.use(obstaclesFact).of(task) !== undefined) continue;
     const known = out.get(wait.object.address);
     if (known !== undefined) {
       known.waiters.push(task);
@@ -169,10 +178,38 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
       owners,
       anyOf: wait.anyOf === true,
       ownerless,
+      obstacle: undefined,
       waiters: [task],
     });
   }
   return [...out.values()];
+}
+
+/** Waits for what a suspended device keeps: all of them are waits for the device. */
+function obstacleTargets(context: FactContext): readonly WaitTarget[] {
+  const obstacles = context.use(obstaclesFact);
+  const { waitOf } = context.use(locksFact);
+  const waiting = context.use(tasksFact).tasks.flatMap((task) => {
+    const blocked = task.state.sleeping && waitOf(task) === undefined ? obstacles.of(task) : undefined;
+    return blocked === undefined ? [] : [{ task, obstacle: blocked.obstacle }];
+  });
+  return [...Map.groupBy(waiting, ({ obstacle }) => obstacleObject(obstacle).address).values()].flatMap((group) => {
+    const [first] = group;
+    return first === undefined
+      ? []
+      : [
+          obstacleTarget(
+            first.obstacle,
+            group.map(({ task }) => task),
+          ),
+        ];
+  });
+}
+
+function obstacleTarget(obstacle: Obstacle, waiters: readonly Task[]): WaitTarget {
+  const text = prose`for ${obstacleText(obstacle)}`;
+  const none = { lock: undefined, holder: undefined, deadOwner: undefined, owners: [], anyOf: false } as const;
+  return { ...obstacleObject(obstacle), ...none, text, ownerless: 'obstacle', obstacle, waiters };
 }
 
 type Links = Pick<WaitGraph, 'targets' | 'targetOf' | 'heldBy'>;
@@ -193,8 +230,8 @@ function rootsOf(context: FactContext, links: Links): readonly WaitRoot[] {
     const cycle = shortestCycle(part, next);
     return { task: undefined, cycle: fromLowest(cycle), target: undefined, ...behindOf(context, links, part, cycle) };
   });
-  for (const target of links.targets) {
-    if (followed(target).length > 0) continue;
+  const ends = links.targets.filter((target) => followed(target).length === 0);
+  for (const target of withObstaclesJoined(ends)) {
     const first = target.waiters;
     roots.push({ task: undefined, cycle: [], target, ...behindTarget(context, links, first) });
   }
@@ -209,6 +246,23 @@ function rootsOf(context: FactContext, links: Links): readonly WaitRoot[] {
     (a, b) =>
       b.behind.length - a.behind.length || b.further.length - a.further.length || b.cycle.length - a.cycle.length,
   );
+}
+
+/** The gates of one file system, and a device with the gates of what lies on it, are one end of chains. */
+function withObstaclesJoined(targets: readonly WaitTarget[]): readonly WaitTarget[] {
+  const groups = Map.groupBy(targets, ({ obstacle, address }) =>
+    obstacle === undefined ? address : obstacleObject(obstacle).address,
+  );
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first?.obstacle === undefined) return group;
+    return [
+      obstacleTarget(
+        first.obstacle,
+        group.flatMap(({ waiters }) => waiters),
+      ),
+    ];
+  });
 }
 
 function fromLowest(cycle: readonly Task[]): readonly Task[] {

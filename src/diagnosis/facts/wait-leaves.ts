@@ -4,17 +4,20 @@
  */
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { count, duration, name, type Prose, prose, symbol, task as taskValue } from '../../model/value.ts';
+import { count, duration, name, plural, type Prose, prose, symbol, task as taskValue } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
 import { waitGraphFact, type WaitRoot } from './wait-graph.ts';
+import type { Obstacle } from './wait-obstacles.ts';
 
 export type LeafKind =
   | 'circle'
   | 'owner dead'
   | 'owner not known'
   | 'one of several'
+  | 'suspended device'
+  | 'frozen file system'
   | 'lost wake-up'
   | 'running'
   | 'runnable'
@@ -58,6 +61,7 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
     return { kind: 'circle', text: [`each waits for the next, and none can go on${unless}`] };
   }
   if (task !== undefined) return taskLeaf(context, task);
+  if (target?.obstacle !== undefined) return obstacleLeaf(target.obstacle);
   if (target?.ownerless === 'dead') {
     const { deadOwner } = target;
     const who =
@@ -82,6 +86,15 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
     return { kind: 'one of several', text: prose`any of ${count(target.owners.length)} tasks could end it${who}` };
   }
   return { kind: 'owner not known', text: ['who holds it is not recorded'] };
+}
+
+function obstacleLeaf(obstacle: Obstacle): Leaf {
+  if (obstacle.kind === 'file-system')
+    return { kind: 'frozen file system', text: ['whoever writes to it waits until somebody thaws it'] };
+  const { count: kept, whole } = obstacle.device.kept;
+  const keeps =
+    kept === 0 ? [] : prose`it keeps ${whole ? '' : 'at least '}${plural(kept, 'block I/O', 'block I/Os')}, and `;
+  return { kind: 'suspended device', text: prose`${keeps}nothing goes on before somebody resumes it` };
 }
 
 function taskLeaf(context: FactContext, task: Task): Leaf {

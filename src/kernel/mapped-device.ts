@@ -1,0 +1,127 @@
+/**
+ * Devices of device mapper (drivers/md/dm.c, dm-core.h): whether one is suspended, and which block I/O it keeps until it is
+ * resumed. What LVM, multipath, dm-crypt and snapshots are made of. The types are those of the module dm_mod, or built in.
+ * Devices stacked on a suspended one are not followed.
+ */
+import { add, isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
+import type { Program } from '../program/program.ts';
+import { nameOfFunction } from './wait-shapes.ts';
+
+const TYPE = 'struct mapped_device';
+/** The operations of its disks: of those that take bios, and of those that take requests (multipath; since 5.8). */
+const OPERATIONS: ReadonlySet<string> = new Set(['dm_blk_dops', 'dm_rq_blk_dops']);
+/** Bits of `flags`, the same since 2.6.30: DMF_BLOCK_IO_FOR_SUSPEND, DMF_SUSPENDED. */
+const BLOCKS = 1n;
+const SUSPENDED = 2n;
+const MAX_BIOS = 1 << 20;
+const MAX_VECTORS = 1 << 12;
+const PAGE = 4096;
+
+export interface MappedDevice {
+  /** `struct mapped_device *`. */
+  readonly address: VirtAddr;
+  /** `struct gendisk *`. */
+  readonly disk: VirtAddr;
+  /** 'dm-0'. */
+  readonly diskName: string;
+  /** As `dmsetup` calls it: 'vg0-data'. */
+  readonly name: string | undefined;
+  /** DMF_SUSPENDED: the suspension is complete. */
+  readonly suspended: boolean;
+  /** DMF_BLOCK_IO_FOR_SUSPEND: new I/O is put aside. */
+  readonly blocks: boolean;
+}
+
+/**
+ * The device behind a disk.
+ * @param disk - `struct gendisk *`
+ * @returns undefined when it is none of device mapper
+ * @throws FaultError, LookupError where the types are not known
+ */
+export function mappedDevice(program: Program, disk: VirtAddr): MappedDevice | undefined {
+  const field = (path: string) => program.field('struct gendisk', path);
+  const diskName = field('disk_name').text(disk);
+  const operations = nameOfFunction(program, field('fops').pointer(disk));
+  if (operations === undefined ? !/^dm-\d+$/.test(diskName) : !OPERATIONS.has(operations)) return undefined;
+  // Types of a module.
+  if (attempt(() => program.tryField(TYPE, 'flags')) === undefined) program.addModuleTypes();
+  const address = field('private_data').pointer(disk);
+  if (program.field(TYPE, 'disk').pointer(address) !== disk) return undefined;
+  const flags = program.field(TYPE, 'flags').u64(address);
+  return {
+    address,
+    disk,
+    diskName,
+    name: attempt(() => nameOf(program, address)),
+    suspended: (flags & SUSPENDED) !== 0n,
+    blocks: (flags & BLOCKS) !== 0n,
+  };
+}
+
+/** `struct hash_cell`, which names the device and points back to it. */
+function nameOf(program: Program, device: VirtAddr): string | undefined {
+  const cell = program.field(TYPE, 'interface_ptr').pointer(device);
+  if (!isKernel(cell) || program.field('struct hash_cell', 'md').pointer(cell) !== device) return undefined;
+  return program.field('struct hash_cell', 'name').string(cell, 128);
+}
+
+/** Block I/O that a suspended device keeps. */
+export interface KeptBios {
+  readonly count: number;
+  /** `bi_private` of each: a `struct buffer_head *`, a `struct completion *` or something else of who asked for it. */
+  readonly users: ReadonlySet<VirtAddr>;
+  /** Their memory: each from a `struct page *` on, some `struct page`s. */
+  readonly pages: readonly { readonly page: VirtAddr; readonly count: number }[];
+  /** False when the list could not be read to its end. */
+  readonly whole: boolean;
+}
+
+/**
+ * The list `deferred`: what came since the device was suspended.
+ * @throws FaultError, LookupError; for a list that breaks off, what came before is returned
+ */
+export function keptBios(program: Program, { address }: Pick<MappedDevice, 'address'>): KeptBios {
+  const bio = (path: string) => program.field('struct bio', path);
+  const [next, owner] = [bio('bi_next'), bio('bi_private')];
+  const users = new Set<VirtAddr>();
+  const pages: { page: VirtAddr; count: number }[] = [];
+  let at = program.field(TYPE, 'deferred.head').pointer(address);
+  let count = 0;
+  for (; at !== 0n && isKernel(at) && count < MAX_BIOS; count++) {
+    const here = at;
+    const after = attempt(() => {
+      users.add(owner.pointer(here));
+      pages.push(...(attempt(() => pagesOf(program, here)) ?? []));
+      return next.pointer(here);
+    });
+    if (after === undefined) return { count, users, pages, whole: false };
+    at = after;
+  }
+  return { count, users, pages, whole: at === 0n };
+}
+
+/** What is left of a bio: from its iterator on. */
+function* pagesOf(program: Program, bio: VirtAddr): Generator<{ page: VirtAddr; count: number }> {
+  const field = (path: string) => program.field('struct bio', path);
+  const vector = (path: string) => program.field('struct bio_vec', path);
+  const size = program.sizeOf('struct bio_vec');
+  const first = field('bi_io_vec').pointer(bio);
+  let left = field('bi_iter.bi_size').number(bio) + field('bi_iter.bi_bvec_done').number(bio);
+  let index = field('bi_iter.bi_idx').number(bio);
+  for (let n = 0; left > 0; n++, index++) {
+    if (n >= MAX_VECTORS) throw new ValidationError('struct bio', bio, 'has too many parts');
+    const at = add(first, index * size);
+    const length = vector('bv_len').number(at);
+    if (length === 0) throw new ValidationError('struct bio_vec', at, 'is empty');
+    const bytes = (vector('bv_offset').number(at) % PAGE) + length;
+    yield { page: vector('bv_page').pointer(at), count: Math.ceil(bytes / PAGE) };
+    left -= length;
+  }
+}
+
+/** Whether a bio reads or writes some of so many `struct page`s. */
+export function isKept(program: Program, { pages }: KeptBios, page: VirtAddr, count = 1): boolean {
+  const size = BigInt(program.sizeOf('struct page'));
+  return pages.some((kept) => page < kept.page + BigInt(kept.count) * size && kept.page < page + BigInt(count) * size);
+}
