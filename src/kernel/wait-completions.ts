@@ -9,6 +9,7 @@ import type { Task } from './sched.ts';
 import type { WaitClocks } from './wait-timers.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { placeOf } from './wait-objects.ts';
+import { wokenWorkers } from './wait-pool.ts';
 import { gracePeriodWait } from './wait-rcu.ts';
 import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
 import { flushedWork, flushedQueue } from './wait-flush.ts';
@@ -58,7 +59,7 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
     const work =
       attempt(() => flushedWork(stack, completion, machine.workers)) ??
       attempt(() => flushedQueue(stack, completion, machine.workers));
-    if (work !== undefined) return work;
+    if (work !== undefined) return { ...work, ...pooled(program, work, machine) };
     const grace = attempt(() => gracePeriodWait(stack, completion, machine.tasks));
     if (grace !== undefined) return grace;
   }
@@ -75,6 +76,16 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
     object,
     proof,
   };
+}
+
+/** A work item that nobody runs: whoever was woken to run it. */
+function pooled(
+  program: Program,
+  { object, awaited = [] }: FoundWait,
+  { workers, byAddress }: Machine,
+): Pick<FoundWait, 'awaited'> {
+  if (awaited.length > 0 || object?.ctype !== 'struct work_struct') return { awaited };
+  return { awaited: attempt(() => wokenWorkers(program, object.address, workers, byAddress)) ?? [] };
 }
 
 /** The first function that is not part of waiting itself. */

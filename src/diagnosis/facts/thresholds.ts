@@ -28,6 +28,12 @@ export const STARVED = 0.5;
  */
 export const MIN_FREE = 0.01;
 
+/**
+ * Who is runnable for this long and gets no CPU that a real-time task has is kept from it: by default the kernel leaves 5 %
+ * of each second to others (kernel.sched_rt_runtime_us, since 6.12 the fair server), so that a turn comes within one.
+ */
+export const TURN_BY_NOW = nanoseconds(2n * 1_000_000_000n);
+
 /** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
 export const PILE_UP = 3;
 
