@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SAMPLE } from '../test/builders/sample.ts';
 import type { Answer, WorkerData } from '../test/builders/worker.ts';
+import { pfn } from './base/address.ts';
 import { attempt } from './base/errors.ts';
 import * as kwhy from './index.ts';
 
@@ -105,8 +106,8 @@ describe('a budget ends', () => {
       () => program.memory.readU8(address),
       () => program.memory.isReadable(address),
       () => program.memory.physical.readU64(program.memory.translate(address)),
-      () => program.dump.status(0 as never),
-      () => program.dump.nextInFile(0 as never),
+      () => program.dump.status(pfn(0)),
+      () => program.dump.nextInFile(pfn(0)),
     ];
     for (const work of endless) {
       expect(() => program.within(budgetFor(100), () => endlessly(work, 5_000_000))).toThrow(CancelledError);

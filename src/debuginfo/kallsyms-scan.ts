@@ -175,8 +175,8 @@ function findNames(
 
 /**
  * True when the names behind the last marker end where the bytes end, but for padding, and walking all names before it
- * meets it: a few names that begin at the wrong place often end at the right one, as any byte may be taken for a length.
- * Lengths as either era has them.
+ * meets it: a few names that begin at the wrong place often end at the right one, for each byte could be a length.
+ * Lengths are read in the way of either era.
  */
 function fits(bytes: Uint8Array, at: number, count: number, markers: Markers): boolean {
   const before = (markers.count - 1) * MARKER_STEP;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelImage, ref, type Value } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
+import { virt } from '../base/address.ts';
 import { FaultError } from '../base/errors.ts';
 import { type Blocker, blockerOf } from './blocker.ts';
 
@@ -52,6 +53,6 @@ describe('blockerOf', () => {
   it('throws where the task cannot be read', () => {
     const image = new KernelImage();
     image.struct('task_struct', { pid: 'int', ...BLOCKER });
-    expect(() => blockerOf(programOfImage(image), 0xffff999900000000n as never)).toThrow(FaultError);
+    expect(() => blockerOf(programOfImage(image), virt(0xffff999900000000n))).toThrow(FaultError);
   });
 });

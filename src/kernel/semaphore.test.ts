@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelImage, ref, type Value } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
+import { add, virt } from '../base/address.ts';
 import { FaultError, LookupError } from '../base/errors.ts';
 import { semaphoreState } from './semaphore.ts';
 
@@ -41,8 +42,8 @@ describe('semaphoreState', () => {
   it('cannot be read where there is none', () => {
     const image = imageOf(TODAY, {});
     const program = programOfImage(image);
-    expect(() => semaphoreState(program, (image.address('s') + 0x10000000000n) as never)).toThrow(FaultError);
+    expect(() => semaphoreState(program, add(image.address('s'), 0x10000000000n))).toThrow(FaultError);
     const other = new KernelImage();
-    expect(() => semaphoreState(programOfImage(other), 0n as never)).toThrow(LookupError);
+    expect(() => semaphoreState(programOfImage(other), virt(0n))).toThrow(LookupError);
   });
 });

@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly arch?: Partial<Arch>;
   /** Parts of the dump file that this test is about: its notes, its description. */
   readonly dump?: Partial<DumpFile>;
+  /** As of a kernel without BTF. */
+  readonly types?: false;
   /** Told of each page frame that is asked for. */
   readonly onPage?: (frame: Pfn) => void;
 }
@@ -42,7 +44,7 @@ export function programOfImage(image: KernelImage, options: ProgramOptions = {})
     orcVersion: undefined,
     problems: [],
   });
-  program.types.add(image.types);
+  if (options.types !== false) program.types.add(image.types);
   return program;
 }
 

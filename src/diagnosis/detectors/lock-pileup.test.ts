@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { findingsOf } from '../../../test/builders/facts.ts';
-import { type KernelImage, ref } from '../../../test/builders/image.ts';
+import { KernelImage, ref } from '../../../test/builders/image.ts';
 import { Incident, type TaskSpec } from '../../../test/builders/incident.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import { programOfImage } from '../../../test/builders/program.ts';
 import { behindMutex, circle, psFaults, tops } from '../../../test/builders/scenes.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Program } from '../../program/program.ts';
 import lockPileup from './lock-pileup.ts';
 
 const told = (incident: Incident, damage?: (image: KernelImage) => void): readonly Finding[] =>
@@ -484,7 +484,7 @@ describe('lock-pileup: old kernels and damaged dumps', () => {
   });
 
   it('says that it cannot ask a dump without types', () => {
-    const program = { types: { sources: [] } } as unknown as Program;
+    const program = programOfImage(new KernelImage(), { types: false });
     expect(lockPileup.appliesTo(program)).toMatch(/no types/);
     expect(lockPileup.appliesTo(new Incident().program())).toBe(true);
   });

@@ -6,7 +6,6 @@ import { textOf } from '../../../test/builders/text.ts';
 import { virt } from '../../base/address.ts';
 import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Program } from '../../program/program.ts';
 import { memoryFact } from '../facts/memory.ts';
 import type { OomCandidates } from '../facts/oom-candidates.ts';
 import memoryShortage from './memory-shortage.ts';
@@ -128,7 +127,7 @@ describe('memory-shortage', () => {
 
   it('asks only dumps with types', () => {
     expect(memoryShortage.appliesTo(programOfImage(new KernelImage()))).toBe(true);
-    const without = { types: { sources: [] } } as unknown as Program;
+    const without = programOfImage(new KernelImage(), { types: false });
     expect(memoryShortage.appliesTo(without)).toMatch(/no types/);
   });
 

@@ -243,7 +243,7 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
         : 'a reader by its own stack; the lock cannot be read',
     hint:
       lock.kind === 'semaphore'
-        ? 'the last that took it: a hint, as any task may give it back'
+        ? 'the last that took it: a hint, since any task may give it back'
         : 'last reader by the lock: a hint that its stack does not confirm',
   }[holder.certainty];
   const readers =
