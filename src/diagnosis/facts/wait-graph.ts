@@ -10,6 +10,7 @@ import { type DeadOwner, deadOwnersFact } from './dead-owners.ts';
 import { holdersFact, type Holder } from './holders.ts';
 import { lockNamesFact } from './lock-names.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
+import { starvationFact } from './starvation.ts';
 import { taskWaitsFact, waitProse } from './task-waits.ts';
 import { tasksFact } from './tasks.ts';
 import { cyclicParts, shortestCycle } from './wait-cycles.ts';
@@ -83,7 +84,12 @@ export interface WaitGraph {
 export const waitGraphFact = defineFact<WaitGraph>({
   id: 'wait-graph',
   derive(context) {
-    const targets = [...lockTargets(context), ...otherTargets(context), ...obstacleTargets(context)];
+    const targets = [
+      ...lockTargets(context),
+      ...otherTargets(context),
+      ...obstacleTargets(context),
+      ...starvedTargets(context),
+    ];
     const targetOf = new Map<Task, WaitTarget>();
     for (const target of targets) for (const task of target.waiters) targetOf.set(task, target);
     const held = new Map<Task, WaitTarget[]>();
@@ -210,6 +216,29 @@ function obstacleTarget(obstacle: Obstacle, waiters: readonly Task[]): WaitTarge
   const text = prose`for ${obstacleText(obstacle)}`;
   const none = { lock: undefined, holder: undefined, deadOwner: undefined, owners: [], anyOf: false } as const;
   return { ...obstacleObject(obstacle), ...none, text, ownerless: 'obstacle', obstacle, waiters };
+}
+
+/** Tasks that could run wait for their CPU, which a real-time task has. */
+function starvedTargets(context: FactContext): readonly WaitTarget[] {
+  return context.use(starvationFact).map(({ cpu, rq, by, class: { policy, priority }, starved, sure }) => ({
+    address: rq,
+    ctype: 'struct rq',
+    text: prose`for CPU ${String(cpu)}`,
+    lock: undefined,
+    holder: undefined,
+    deadOwner: undefined,
+    owners: [
+      {
+        task: by,
+        certainty: sure ? 'exact' : 'inferred',
+        why: `it runs there as SCHED_${policy} with priority ${priority}`,
+      },
+    ],
+    anyOf: false,
+    ownerless: undefined,
+    obstacle: undefined,
+    waiters: starved.map(({ task }) => task),
+  }));
 }
 
 type Links = Pick<WaitGraph, 'targets' | 'targetOf' | 'heldBy'>;
