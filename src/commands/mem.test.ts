@@ -57,6 +57,9 @@ test('--by', () => {
   expect(slabs.find((line) => line.endsWith(' mm_struct'))).toMatch(/144 KiB +0\.03 +9 +126 +93 %/);
   expect(run('mem --by caller').lines[1]).toMatch(/2\.5 MiB +0\.49 +161 +kernel stacks of tasks +kernel_clone/);
   expect(run('mem --by filesystem').lines.some((line) => line.endsWith(' tmpfs'))).toBe(true);
+  const files = run('mem --by file').lines;
+  expect(files[0]).toMatch(/^ *SIZE +% +MAPPED +DIRTY +INODE +TYPE +FILE/);
+  expect(files.at(-1)).toMatch(/^\d+ files have 33\.8 MiB of page cache and shared memory/);
   expect(run('mem --by slob').failures).toEqual(['mem: --by slob: did you mean slab?']);
   expect(run('mem foo').failures[0]).toContain('mem takes no arguments');
 });

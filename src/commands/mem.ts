@@ -17,7 +17,7 @@ export default defineCommand({
     `--by has: ${memViews.map(({ key, summary }) => `${key} (${summary})`).join('; ')}.`,
   ],
   options: [
-    { flag: 'a', summary: 'all slab caches, callers and so on, not only the largest' },
+    { flag: 'a', summary: 'all slab caches, callers, files and so on, not only the largest' },
     { flag: 'c', summary: 'row by row beside the counters of the kernel' },
     { flag: '-fast', summary: 'the counters alone' },
     { flag: '-by', value: 'what', summary: `summed by ${memViews.map(({ key }) => key).join(', ')}` },
@@ -26,6 +26,7 @@ export default defineCommand({
   examples: [
     { line: 'mem', what: 'the ledger of all page frames' },
     { line: 'mem -c', what: 'each row beside the counter of the kernel' },
+    { line: 'mem --by file', what: 'page cache and shared memory by file' },
     { line: 'mem --by slab', what: 'the slab caches by their memory' },
   ],
   run(context, args) {
@@ -34,7 +35,7 @@ export default defineCommand({
     const by = args.value('-by');
     if (by !== undefined) {
       const view = memViews.find(({ key }) => key === by);
-      if (view !== undefined) return view.run(context);
+      if (view !== undefined) return view.run(context, args.has('a'));
       const keys = memViews.map(({ key }) => key);
       const guess = nearest(by, keys);
       throw new UsageError(

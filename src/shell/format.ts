@@ -1,5 +1,6 @@
 /** Text in the way of crash: bare hex, times, and numbers of any size as data. */
-import type { Data } from '../model/value.ts';
+import { type Cell, shown } from '../model/shape.ts';
+import { type Data, ratio } from '../model/value.ts';
 
 /** 16 hex digits without `0x`. */
 export function hex16(value: bigint): string {
@@ -44,4 +45,11 @@ export function sizeText(bytes: number): string {
   if (bytes < 2 ** 20) return `${Math.floor(bytes / 1024)} KB`;
   const [size, unit] = bytes >= 2 ** 30 ? [bytes / 2 ** 30, 'GB'] : [bytes / 2 ** 20, 'MB'];
   return `${size.toFixed(1).replace(/\.0$/, '')} ${unit}`;
+}
+
+/** '4.2' of a whole. */
+export function percent(part: number, whole: number): Cell {
+  return whole === 0
+    ? undefined
+    : shown(((part / whole) * 100).toFixed(part / whole < 0.1 ? 2 : 1), ratio(part / whole));
 }

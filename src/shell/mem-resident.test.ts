@@ -13,7 +13,7 @@ const mem = defineCommand({
   run(context, args) {
     const view = residentViews.find(({ key }) => key === args.value('-by'));
     if (view === undefined) throw new UsageError('no such view');
-    return view.run(context);
+    return view.run(context, false);
   },
 });
 

@@ -5,9 +5,10 @@
 import { pageLedgerFact } from '../diagnosis/facts/page-ledger.ts';
 import { classOf, codeOf } from '../kernel/page-class.ts';
 import type { CommandContext } from '../model/command.ts';
-import { type Cell, type Column, type Shape, shown } from '../model/shape.ts';
-import { byteCount, name, ratio } from '../model/value.ts';
-import { hex16 } from './format.ts';
+import { type Column, type Shape, shown } from '../model/shape.ts';
+import { byteCount, name } from '../model/value.ts';
+import { hex16, percent } from './format.ts';
+import { byFile } from './mem-files.ts';
 import { residentViews } from './mem-resident.ts';
 
 export interface MemView {
@@ -15,19 +16,13 @@ export interface MemView {
   readonly key: string;
   /** One line for help. */
   readonly summary: string;
-  run(context: CommandContext): Shape;
+  /** @param all - not only the largest, where there may be many */
+  run(context: CommandContext, all: boolean): Shape;
 }
 
 /** Columns that each view ends with or begins with. */
 const SIZE: Column = { key: 'size', label: 'SIZE', align: 'right' };
 const SHARE: Column = { key: 'share', label: '%', align: 'right' };
-
-/** '4.2' of a whole. */
-export function percent(part: number, whole: number): Cell {
-  return whole === 0
-    ? undefined
-    : shown(((part / whole) * 100).toFixed(part / whole < 0.1 ? 2 : 1), ratio(part / whole));
-}
 
 const bySlab: MemView = {
   key: 'slab',
@@ -118,4 +113,10 @@ const byFileSystem: MemView = {
   },
 };
 
-export const memViews: readonly MemView[] = [...residentViews, bySlab, byCaller, byFileSystem];
+const byFileView: MemView = {
+  key: 'file',
+  summary: 'page cache, tmpfs and shared memory by file, with who holds those that no directory shows',
+  run: byFile,
+};
+
+export const memViews: readonly MemView[] = [...residentViews, bySlab, byCaller, byFileView, byFileSystem];

@@ -10,6 +10,7 @@ import { type PageContents, pageContents } from '../../kernel/page-contents.ts';
 import { flagMask } from '../../kernel/page-flags.ts';
 import { freeListBlocks, freeLists } from '../../kernel/free-lists.ts';
 import type { FrameTable } from '../../kernel/frame-table.ts';
+import type { MappingPages } from '../../kernel/page-mappings.ts';
 import { type PageWalk, walkPages } from '../../kernel/page-walk.ts';
 import type { SlabCachePages } from '../../kernel/page-scan.ts';
 import type { Oddity, UnclassifiedBlocks } from '../../kernel/page-unclassified.ts';
@@ -80,6 +81,8 @@ export interface PageLedger {
     readonly mapped: number;
     readonly dirty: number;
   }[];
+  /** The files, block devices and pieces of shared memory with the most pages, these first, and how many there are. */
+  files(limit: number): { readonly largest: readonly MappingPages[]; readonly files: number; readonly pages: number };
   /** Balloons whose pages name them, the most pages first. */
   readonly balloons: readonly Balloon[];
   /** Free blocks by zone and order. */
@@ -154,6 +157,14 @@ export function ledgerOf(program: Program, walk: PageWalk): PageLedger {
       })
       .sort((a, b) => b.pages - a.pages),
     fileSystems: fileSystemsOf(walk),
+    files(limit) {
+      const all = [...scan.mappings.entries()].filter(({ pages: count }) => count > 0);
+      return {
+        largest: all.sort((a, b) => b.pages - a.pages).slice(0, limit),
+        files: all.length,
+        pages: all.reduce((sum, { pages: count }) => sum + count, 0),
+      };
+    },
     balloons: scan.balloons.balloons(),
     free: scan.regions.zones.map(({ node, name }, i) => ({
       node,

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CoreStore } from '../../../test/builders/core-store.ts';
+import { contextOf } from '../../../test/builders/facts.ts';
+import { programOf } from '../../program/open.ts';
+import { type CachedFiles, cachedFiles } from './cached-files.ts';
+import { pageLedgerFact } from './page-ledger.ts';
+
+const folder = join(import.meta.dirname, '../../../test/cores');
+const cores = new CoreStore(folder);
+
+interface Manifest {
+  readonly counts: { readonly [name: string]: number };
+  readonly tasks: readonly { readonly role: string; readonly pid: number }[];
+  readonly addresses: readonly { readonly role: string; readonly address: string }[];
+}
+
+function look(name: string): { readonly told: Manifest; readonly found: CachedFiles; readonly pages: number } {
+  const told = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Manifest;
+  const context = contextOf(programOf(cores.open(name)));
+  const ledger = context.use(pageLedgerFact);
+  const pages = ledger.fileSystems.reduce((sum, each) => sum + each.pages, 0);
+  return { told, found: cachedFiles(context, 100), pages };
+}
+
+describe('files that were deleted and are open', () => {
+  const { told, found, pages } = look('05-deleted-tmpfs-6.1');
+  const deleted = found.largest.filter(({ file }) => file?.state === 'deleted');
+
+  it('have the pages that the guest told, and who holds them', () => {
+    expect(deleted.length).toBe(told.counts['deleted files']);
+    expect(deleted.reduce((sum, file) => sum + file.pages, 0) * 4096).toBe(told.counts['bytes in deleted files']);
+    const culprit = told.tasks.find(({ role }) => role === 'culprit')?.pid;
+    for (const { holders } of deleted) expect(holders.map(({ pid }) => pid)).toEqual([culprit]);
+  });
+
+  it('have as many pages by the page structures as their inodes count', () => {
+    for (const { file, pages: own } of found.largest) if (file !== undefined) expect(file.counted).toBe(own);
+    expect(found.largest.filter(({ file }) => file !== undefined).length).toBeGreaterThan(6);
+  });
+
+  it('are with all others the whole page cache', () => {
+    expect(found.files).toBe(found.largest.length);
+    expect(found.largest.reduce((sum, file) => sum + file.pages, 0)).toBe(pages);
+    expect(found.pages).toBe(pages);
+  });
+});
+
+it('names as many as are asked for, the largest', () => {
+  const context = contextOf(programOf(cores.open('05-deleted-tmpfs-6.1')));
+  const all = cachedFiles(context, 100);
+  const some = cachedFiles(context, 2);
+  expect(some.largest.map(({ mapping }) => mapping)).toEqual(all.largest.slice(0, 2).map(({ mapping }) => mapping));
+  expect(some).toMatchObject({ files: all.files, pages: all.pages });
+});
