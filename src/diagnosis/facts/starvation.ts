@@ -68,7 +68,8 @@ function starvedBy(context: FactContext, by: Task): Starvation | undefined {
   const [longest] = starved;
   if (longest === undefined) return undefined;
   const { rq } = readRunQueue(program, cpu);
-  const used = by.cpuTime === undefined ? undefined : by.cpuTime.user + by.cpuTime.system;
+  // Exact; the times that ps shows are sampled.
+  const used = attempt(() => program.field('struct task_struct', 'se.sum_exec_runtime').u64(by.address));
   return {
     cpu,
     rq,
