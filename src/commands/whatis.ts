@@ -39,11 +39,11 @@ function describe(program: Program, text: string, offsets: boolean): readonly st
         ? undefined
         : (variableType(program, name) ?? functionType(program, name));
     if (variable !== undefined) return [`${declaration(variable, name)};`];
-    const type = program.types.tryFind(name);
+    const type = program.types.lookFor(name);
     if (type?.kind === 'typedef') return [...typedefLines(type.target, name, offsets), `SIZE: ${sizeOf(type)}`];
     const known = enumLines(program, name);
     if (known !== undefined) return known;
-    const value = program.enumerator(name);
+    const value = program.types.lookForEnumerator(name);
     if (value !== undefined) return [`${name} = ${value}`];
     const symbol = program.symbols.lookup(name, { modules: true });
     if (symbol !== undefined && program.types.tryFind(`struct ${name}`) === undefined)
@@ -57,7 +57,7 @@ function describe(program: Program, text: string, offsets: boolean): readonly st
 }
 
 function enumLines(program: Program, name: string): readonly string[] | undefined {
-  const type = program.types.tryFind(`enum ${name}`);
+  const type = program.types.lookFor(`enum ${name}`);
   return type === undefined ? undefined : enumDefinition(type);
 }
 

@@ -92,9 +92,10 @@ export class Program {
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
     this.debugFile = parts.debugFile;
     // Where the kernel's own are damaged, those of the file are asked alone: nothing of them is lost.
-    if (parts.btf !== undefined && (parts.debugFile === undefined || parts.btf.damage === undefined))
-      this.types.add(parts.btf);
-    if (parts.debugFile !== undefined) this.types.add(parts.debugFile.types);
+    const sound = parts.btf !== undefined && parts.btf.damage === undefined;
+    if (parts.btf !== undefined && (parts.debugFile === undefined || sound)) this.types.add(parts.btf);
+    if (parts.debugFile !== undefined && sound) this.types.addSupplement(parts.debugFile.types);
+    else if (parts.debugFile !== undefined) this.types.add(parts.debugFile.types);
     this.problems = [...parts.problems, ...this.arch.learn(this)];
     this.memory.flush();
   }

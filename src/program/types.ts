@@ -108,11 +108,12 @@ function sizeWithin(type: CType, depth: number): number {
 
 export class Types {
   readonly #sources: TypeSource[] = [];
+  readonly #supplements: TypeSource[] = [];
   readonly #byName = new Map<string, CType | undefined>();
   readonly #members = new WeakMap<StructType, Map<string, MemberPlace | undefined>>();
 
   get sources(): readonly TypeSource[] {
-    return this.#sources;
+    return [...this.#sources, ...this.#supplements];
   }
 
   add(source: TypeSource): void {
@@ -121,36 +122,51 @@ export class Types {
   }
 
   /**
-   * 'struct rq', 'atomic_t', 'unsigned long', 'struct list_head *'.
+   * A source that is asked only for what was asked for by `find`, `lookFor` or `variable` and that the others do not have.
+   * DWARF beside sound BTF, which was made of it: whoever probes a layout gets his answer from BTF, and the search through
+   * the whole of the debug information is made for those who want more.
+   */
+  addSupplement(source: TypeSource): void {
+    this.#supplements.push(source);
+  }
+
+  /**
+   * 'struct rq', 'atomic_t', 'unsigned long', 'struct list_head *'; to see whether there is one.
    * @throws FormatError when it is not there, but may be among types that are lost
    */
   tryFind(name: string): CType | undefined {
     if (this.#byName.has(name)) return this.#byName.get(name);
-    const type = this.#find(name);
+    const type = this.#find(name, this.#sources);
     this.#byName.set(name, type);
     return type;
   }
 
+  /** As `tryFind`, in the supplements, too. */
+  lookFor(name: string): CType | undefined {
+    return this.tryFind(name) ?? this.#find(name, this.#supplements);
+  }
+
   /** @throws LookupError */
   find(name: string): CType {
-    const type = this.tryFind(name);
+    const type = this.lookFor(name);
     if (type === undefined) throw new LookupError('type', name);
     return type;
   }
 
-  #find(name: string): CType | undefined {
+  #find(name: string, sources: readonly TypeSource[]): CType | undefined {
     const text = name.trim().replace(/\s+/g, ' ');
     if (text.endsWith('*')) {
-      const target = this.tryFind(text.slice(0, -1).trim());
+      const target = this.#find(text.slice(0, -1), sources);
       return target === undefined ? undefined : { kind: 'pointer', size: POINTER_SIZE, target };
     }
     if (text === 'void') return { kind: 'void' };
     const tagged = /^(struct|union|enum) (\w+)$/.exec(text);
     if (tagged?.[1] !== undefined && tagged[2] !== undefined)
-      return this.#first(tagged[1] as NamedKind, tagged[2]) ?? this.#notLost(tagged[2]);
+      return this.#first(tagged[1] as NamedKind, tagged[2], sources) ?? this.#notLost(tagged[2]);
     // BTF has the compiler's spelling of the basic types; 'long' and 'unsigned long' are its 'long int' and so on.
     const basic = BASIC_NAMES[text] ?? text;
-    const found = this.#first('typedef', text) ?? this.#first('int', basic) ?? this.#first('int', text);
+    const found =
+      this.#first('typedef', text, sources) ?? this.#first('int', basic, sources) ?? this.#first('int', text, sources);
     return found ?? this.#notLost(basic);
   }
 
@@ -163,9 +179,9 @@ export class Types {
   }
 
   /** The first complete type of that name, else a forward declaration: what vmlinux only declares, a module defines. */
-  #first(kind: NamedKind, name: string): CType | undefined {
+  #first(kind: NamedKind, name: string, sources: readonly TypeSource[]): CType | undefined {
     let declared: CType | undefined;
-    for (const source of this.#sources) {
+    for (const source of sources) {
       const type = source.find(kind, name)[0];
       if (type !== undefined && isComplete(type)) return type;
       declared ??= type;
@@ -182,9 +198,20 @@ export class Types {
     return this.#notLost(name);
   }
 
+  /** As `enumerator`, in the supplements, too. */
+  lookForEnumerator(name: string): bigint | undefined {
+    const known = this.enumerator(name);
+    if (known !== undefined) return known;
+    for (const source of this.#supplements) {
+      const value = source.enumerator(name);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
   /** Type of a global variable, where a source knows it. */
   variable(name: string): CType | undefined {
-    for (const source of this.#sources) {
+    for (const source of this.sources) {
       const type = source.variable(name);
       if (type !== undefined) return type;
     }

@@ -190,5 +190,5 @@ function starred(words: readonly Word[], program: Program): readonly Word[] {
 function isType(word: string, { types }: Program): boolean {
   const name = /^([A-Za-z_]\w*)(?:\.[\w.,[\]]+)?$/.exec(word)?.[1];
   if (name === undefined) return false;
-  return [`struct ${name}`, `union ${name}`, name].some((each) => types.tryFind(each) !== undefined);
+  return [`struct ${name}`, `union ${name}`, name].some((each) => types.lookFor(each) !== undefined);
 }

@@ -40,7 +40,7 @@ export function evaluate(program: Program, source: string): CValue {
     // A variable of that name goes first: `(jiffies)` is no cast.
     if (program.symbols.kernel.lookup(name) !== undefined && program.types.tryFind(name)?.kind !== 'typedef')
       return false;
-    return program.types.tryFind(name) !== undefined;
+    return program.types.lookFor(name) !== undefined;
   };
   return new Evaluator(program).value(parseExpression(source, isType));
 }
@@ -143,8 +143,8 @@ class Evaluator {
 
   type({ base, pointers }: TypeName): CType {
     const { types } = this.#program;
-    let type = types.tryFind(base);
-    if (type === undefined && !/ /.test(base)) type = types.tryFind(`struct ${base}`) ?? types.tryFind(`union ${base}`);
+    let type = types.lookFor(base);
+    if (type === undefined && !/ /.test(base)) type = types.lookFor(`struct ${base}`) ?? types.lookFor(`union ${base}`);
     if (type === undefined) throw new UsageError(`no type '${base}' in this kernel`);
     for (let i = 0; i < pointers; i++) type = { kind: 'pointer', size: 8, target: type };
     return type;
@@ -162,7 +162,7 @@ class Evaluator {
     const program = this.#program;
     const symbol = program.symbols.lookup(name, { modules: true });
     if (symbol === undefined) {
-      const enumerator = program.enumerator(name);
+      const enumerator = program.types.lookForEnumerator(name);
       if (enumerator !== undefined)
         return constant(enumerator > 0x7fffffffn || enumerator < -0x80000000n ? LONG : INT, enumerator);
       const guess = nearestSymbol(program, name);

@@ -60,7 +60,7 @@ function structType(
 /** A struct of that name with its members; types of modules are looked into when the kernel has none. */
 function complete(program: Program, name: string): StructType | undefined {
   for (let i = 0; i < 2; i++) {
-    const type = program.types.tryFind(name);
+    const type = program.types.lookFor(name);
     const bare = type === undefined ? undefined : strip(type);
     if (bare !== undefined && (bare.kind === 'struct' || bare.kind === 'union') && bare.members !== undefined)
       return bare;
