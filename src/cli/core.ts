@@ -7,8 +7,8 @@ export async function loadCore(): Promise<Core> {
     import('../diagnosis/engine.ts'),
   ]);
   return {
-    open(paths, budget) {
-      const program = openProgram(paths, { budget });
+    open(paths, budget, without = []) {
+      const program = openProgram(paths, { budget, without });
       return {
         diagnose: (budget) => diagnose(program, budget),
         close: () => program.close(),

@@ -16,7 +16,8 @@ usage: kwhy VMCORE [options]
 
   --json                  the same as versioned JSON (docs/json-schema.md)
   -o, --output FILE       write to FILE, whole or not at all
-  --debuginfo WHERE       a vmlinux or type pack, a folder or address of them, or auto (docs/debuginfo.md)
+  --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
+  --without btf,orc       leave aside the types or the unwind tables in the dump, or both
   --time-limit SECONDS    show what is known by then, marked as partial (--timeout is the same)
   --width COLUMNS         wrap text at this width (default: the terminal's, at most 120; else 100)
   --color WHEN            auto, always or never (auto: on terminals; NO_COLOR and FORCE_COLOR count)
@@ -69,7 +70,8 @@ usage: kwhy run VMCORE [-c 'COMMAND'] ... [-i FILE] ... [options]
   -c, --command COMMAND   a line of the shell: 'ps -G | sort -nrk8 > out'; may be repeated
   -i, --input FILE        lines from a file, # begins a comment; without -c and -i they come from standard input
   --json                  all answers as one JSON document (docs/json-schema.md)
-  --debuginfo WHERE       a vmlinux or type pack, a folder or address of them, or auto (docs/debuginfo.md)
+  --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
+  --without btf,orc       leave aside the types or the unwind tables in the dump, or both
   --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
   --time-limit SECONDS    run no more when it has passed (--timeout is the same)
   -h, --help              this text
@@ -82,7 +84,8 @@ export const shellHelpText = `kwhy shell opens a dump and asks for commands, spe
 
 usage: kwhy shell VMCORE [options]
 
-  --debuginfo WHERE       a vmlinux or type pack, a folder or address of them, or auto (docs/debuginfo.md)
+  --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
+  --without btf,orc       leave aside the types or the unwind tables in the dump, or both
   --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
   -h, --help              this text
 

@@ -56,6 +56,7 @@ export async function reportCommand(options: ReportOptions, io: Io): Promise<Exi
       guard: io.guard,
       hardLimit: limit === undefined ? undefined : limit + GRACE_MS,
       onStep: (step) => progress.step(step),
+      without: options.without,
     });
   } finally {
     progress.clear();

@@ -1,6 +1,8 @@
 /** The options of `kwhy VMCORE`. */
 import { type Arguments, ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import type { OpenOptions } from '../program/open.ts';
 import type { ColourChoice } from './terminal.ts';
+import { withoutOf } from './without-option.ts';
 
 const specs: OptionSpecs = {
   json: { takesValue: false },
@@ -12,6 +14,7 @@ const specs: OptionSpecs = {
   color: { takesValue: true },
   'no-progress': { takesValue: false },
   debuginfo: { takesValue: true },
+  without: { takesValue: true },
   help: { takesValue: false, short: 'h' },
   version: { takesValue: false, short: 'V' },
 };
@@ -28,6 +31,8 @@ export interface ReportOptions {
   readonly width: number | undefined;
   readonly colour: ColourChoice;
   readonly progress: boolean;
+  /** Tables of the dump that are left aside. */
+  readonly without: NonNullable<OpenOptions['without']>;
 }
 
 const NARROWEST = 20;
@@ -98,6 +103,7 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
     timeLimitSeconds: timeLimitOf(options),
     ...displayOf(options),
     progress: !options.has('no-progress'),
+    without: withoutOf(options.get('without')),
   };
   if (positionals.length === 0 || positionals.includes('')) {
     throw new ArgumentsError('which dump? usage: kwhy VMCORE');

@@ -2,6 +2,7 @@
 import { limitedBudget } from '../base/budget.ts';
 import { CancelledError, KwhyError, UsageError } from '../base/errors.ts';
 import { SCHEMA_VERSION } from '../model/report.ts';
+import type { OpenOptions } from '../program/open.ts';
 import type { Program } from '../program/program.ts';
 import { type JsonValue, jsonText } from '../render/json.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
@@ -10,12 +11,14 @@ import type { Io } from './io.ts';
 import { timeLimitOf } from './report-options.ts';
 import { systemReason } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
+import { withoutOf } from './without-option.ts';
 
 const specs: OptionSpecs = {
   command: { takesValue: true, short: 'c' },
   input: { takesValue: true, short: 'i' },
   json: { takesValue: false },
   debuginfo: { takesValue: true },
+  without: { takesValue: true },
   'no-rc': { takesValue: false },
   'time-limit': { takesValue: true },
   timeout: { takesValue: true },
@@ -28,6 +31,8 @@ interface RunArguments {
   readonly sources: readonly { readonly kind: 'line' | 'file'; readonly text: string }[];
   /** Where debug information is: see debuginfo-option.ts. */
   readonly debuginfo: string | undefined;
+  /** Tables of the dump that are left aside. */
+  readonly without: NonNullable<OpenOptions['without']>;
   readonly json: boolean;
   readonly startup: boolean;
   readonly timeLimitSeconds: number | undefined;
@@ -49,6 +54,7 @@ function parse(argv: readonly string[]): RunArguments | 'help' {
     paths: positionals,
     sources,
     debuginfo: typeof debuginfo === 'string' ? debuginfo : undefined,
+    without: withoutOf(options.get('without')),
     json: options.has('json'),
     startup: !options.has('no-rc'),
     timeLimitSeconds: timeLimitOf(options),
@@ -86,7 +92,7 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
   const limit = args.timeLimitSeconds;
   const budget = limitedBudget(io.now, limit === undefined ? undefined : io.now() + limit * 1000);
   // All that is read of the program asks it, whatever command reads.
-  const program = opened(paths, io, () => openProgram(paths, { budget }));
+  const program = opened(paths, io, () => openProgram(paths, { budget, without: args.without }));
   try {
     const console = new Console(program, makeSession(commands, paths));
     const colour = wantsColour('auto', io.env, io.stdout);

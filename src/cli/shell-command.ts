@@ -11,7 +11,7 @@ import type { Program } from '../program/program.ts';
 import { escapeText } from '../render/escape.ts';
 import { Console } from '../shell/execute.ts';
 import { makeSession } from '../shell/session.ts';
-import { openProgram } from '../program/open.ts';
+import { openProgram, type OpenOptions } from '../program/open.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { loadCommands } from './commands.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
@@ -23,9 +23,11 @@ import { pagedTarget, pagerCommand } from './pager.ts';
 import { startupFiles } from './startup-files.ts';
 import { systemReason } from './system-error.ts';
 import { wantsColour } from './terminal.ts';
+import { withoutOf } from './without-option.ts';
 
 const specs: OptionSpecs = {
   debuginfo: { takesValue: true },
+  without: { takesValue: true },
   'no-rc': { takesValue: false },
   help: { takesValue: false, short: 'h' },
 };
@@ -54,8 +56,9 @@ export async function shellCommand(
     where === undefined
       ? positionals
       : await (await import('./debuginfo-option.ts')).withDebuginfo(positionals, where, io);
+  const without = withoutOf(options.get('without'));
   const session = makeSession(await loadCommands(), paths);
-  const shell = new Shell(io, session, terminal);
+  const shell = new Shell(io, session, terminal, { without });
   return shell.run(!options.has('no-rc'));
 }
 
@@ -63,15 +66,17 @@ class Shell {
   readonly #io: Io;
   readonly #session: Session;
   readonly #terminal: Terminal;
+  readonly #options: OpenOptions;
   readonly #history: History;
   readonly #said = new Set<string>();
   #console: Console;
   #interrupted = false;
 
-  constructor(io: Io, session: Session, terminal: Terminal) {
+  constructor(io: Io, session: Session, terminal: Terminal, options: OpenOptions) {
     this.#io = io;
     this.#session = session;
     this.#terminal = terminal;
+    this.#options = options;
     this.#history = new History(historyPath(io.env));
     this.#console = new Console(this.#open(), session);
   }
@@ -80,7 +85,7 @@ class Shell {
   #open(): Program {
     const paths = this.#session.dumpPaths;
     try {
-      return this.#io.guard(() => openProgram(paths), undefined);
+      return this.#io.guard(() => openProgram(paths, this.#options), undefined);
     } catch (error) {
       const reason = error instanceof KwhyError ? error.message : systemReason(error);
       if (reason === undefined || error instanceof CancelledError || paths.some((path) => reason.startsWith(path)))

@@ -69,9 +69,10 @@ export function openTables({
   // With the types in a file, nothing is missing.
   if (debugFile === undefined) problems.push(...btfProblems);
   const named = namingOrc(memory, kallsyms, vmcoreinfo, arch);
-  const version = without.includes('ORC')
-    ? undefined
-    : orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf ?? debugFile?.types));
+  const isThere = !without.includes('ORC') && named.lookup('__start_orc_unwind_ip') !== undefined;
+  const version = isThere
+    ? orProblem(problems, 'ORC', () => orcVersionOf(memory, named, btf ?? debugFile?.types))
+    : undefined;
   const orc = version === undefined ? undefined : orProblem(problems, 'ORC', () => readOrc(memory, named, version));
   problems.push(...damageOf(kallsyms, btf));
   if (btf === undefined && debugFile === undefined) problems.push(withoutTypes(vmcoreinfo));

@@ -17,8 +17,9 @@ const CALL_SIZE = 5;
 /** A call may aim behind the function's ENDBR64, or, with call depth tracking, into the padding before it. */
 const ENDBR_SIZE = 4;
 const PADDING = 16;
-/** Code of one function that is searched for jumps. */
-const MAX_CODE = 1 << 14;
+/** Code of functions that is searched for jumps: of one that is called, and of one that only leads on. */
+const MAX_CODE = 1 << 15;
+const MAX_STUB = 256;
 
 /** The call that returns to `address`; undefined when the bytes before it are none, or cannot be read. */
 export function callBefore(program: Program, address: VirtAddr, isCode: IsCode): Call | undefined {
@@ -60,16 +61,29 @@ export function enters(target: VirtAddr, start: VirtAddr): boolean {
   return aim >= -PADDING && aim <= ENDBR_SIZE;
 }
 
-/** True when the function at `start` jumps into the one at `to`: a call of it may then be in `to`. */
+/**
+ * True when the function at `start` jumps into the one at `to`: a call of it may then be in `to`. Two jumps in a row are
+ * followed: `x64_sys_call` jumps to `__x64_sys_wait4`, and that to `__do_sys_wait4`.
+ */
 export function jumpsInto(program: Program, start: VirtAddr, to: VirtAddr): boolean {
-  const size = Math.min(program.symbols.at(start)?.size ?? 0, MAX_CODE);
-  const bytes = attempt(() => program.memory.readBytes(start, size));
-  if (bytes === undefined) return false;
+  const targets = jumpsOf(program, start, MAX_CODE);
+  if (targets.some((target) => enters(target, to))) return true;
+  return targets.some((target) => jumpsOf(program, target, MAX_STUB).some((next) => enters(next, to)));
+}
+
+/** Where the function at `start` jumps to outside of itself; none of one that is longer than `most` bytes. */
+function jumpsOf(program: Program, start: VirtAddr, most: number): readonly VirtAddr[] {
+  const size = program.symbols.at(start)?.size ?? 0;
+  const bytes = size > most ? undefined : attempt(() => program.memory.readBytes(start, size));
+  if (bytes === undefined) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const found: VirtAddr[] = [];
   for (let i = 0; i + CALL_SIZE <= bytes.length; i++) {
     // jmp, and the conditional ones, whose second byte is 0x80 to 0x8f.
     const isJump = bytes[i] === 0xe9 || (i > 0 && bytes[i - 1] === 0x0f && ((bytes[i] ?? 0) & 0xf0) === 0x80);
-    if (isJump && enters(add(start, i + CALL_SIZE + view.getInt32(i + 1, true)), to)) return true;
+    if (!isJump) continue;
+    const into = i + CALL_SIZE + view.getInt32(i + 1, true);
+    if (into < 0 || into >= size) found.push(add(start, into));
   }
-  return false;
+  return found;
 }

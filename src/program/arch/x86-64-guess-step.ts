@@ -15,6 +15,8 @@ const MAX_FRAME_WORDS = 512;
 /** A scan does not leave the stack, whose end is told or is at such a boundary: no stack is smaller. */
 const SMALLEST_STACK = 4096n;
 
+/** For `program.layouts`. */
+const STACKS = 'stacks of tasks';
 const NO_HELP = 'no unwind table covers this code, and no frame pointer helps';
 
 /** What no table tells of: `stackEnd` is the end of the task's stack, when it is known. */
@@ -117,22 +119,51 @@ const KEEPS = [
 ];
 const PROLOGUE_BYTES = 16;
 
-/** A function that is seen to begin with keeping the frame pointer (CONFIG_FRAME_POINTER), and has done so. */
-function stepByPrologue(program: Program, state: State, isCode: IsCode): Step | undefined {
-  const start = program.symbols.at(lookupOf(state))?.address;
-  const code = start === undefined ? undefined : attempt(() => program.memory.readBytes(start, PROLOGUE_BYTES));
-  if (start === undefined || code === undefined)
-    return program.isText(state.pc) ? undefined : tryFramePointer(program, state, isCode);
+/**
+ * Where a function begins to keep the frame pointer, in bytes from its start; below 0 when it does not.
+ * @throws FaultError
+ */
+function prologueOf(program: Program, start: VirtAddr): number {
+  const code = program.memory.readBytes(start, PROLOGUE_BYTES);
   const begins = (at: number, bytes: readonly number[]): boolean => bytes.every((byte, i) => code[at + i] === byte);
   let at = begins(0, ENDBR64) ? ENDBR64.length : 0;
   if (code[at] === 0xe8 || NOPS.some((nop) => begins(at, nop))) at += 5;
-  if (!KEEPS.some((keeps) => begins(at, keeps))) return undefined;
+  return KEEPS.some((keeps) => begins(at, keeps)) ? at : -1;
+}
+
+/** Functions of every kernel, by which it is told how all of them are made. */
+const TELLING = ['schedule', 'vfs_read', 'do_exit'];
+
+/** What is to be said when the stacks of this kernel can only be guessed; nothing otherwise. */
+export function withoutUnwindTables(program: Program): readonly string[] {
+  if (program.hasOrc) return [];
+  const starts = TELLING.flatMap((name) => program.symbols.lookup(name)?.address ?? []);
+  const isTold = starts.some(
+    (start) =>
+      attempt(() => program.cfiAt(start)) !== undefined || (attempt(() => prologueOf(program, start)) ?? -1) >= 0,
+  );
+  if (isTold || starts.length === 0) return [];
+  return [
+    'there are no unwind tables (ORC) that can be used: the functions on stacks are found by a scan, and marked; the ' +
+      "kernel's vmlinux with debug information would tell them",
+  ];
+}
+
+/** A function that is seen to begin with keeping the frame pointer (CONFIG_FRAME_POINTER), and has done so. */
+function stepByPrologue(program: Program, state: State, isCode: IsCode): Step | undefined {
+  const start = program.symbols.at(lookupOf(state))?.address;
+  const at = start === undefined ? undefined : attempt(() => prologueOf(program, start));
+  if (start === undefined || at === undefined)
+    return program.isText(state.pc) ? undefined : tryFramePointer(program, state, isCode);
+  if (at < 0) return undefined;
+  const { bp } = state;
   const into = Number(state.pc - start) - at;
   // Cut before the frame was made: the return address is still on top, or has the saved rbp on top of it.
-  const bp = state.exact && into < 4 ? undefined : state.bp;
   if (state.exact && into < 4) return stepFromTop(program, add(state.sp, into < 1 ? 0 : 8), state, isCode);
   if (bp === undefined || bp < state.sp || bp - state.sp > STACK_GAP || !isAligned(bp, 8)) return undefined;
-  return attempt(() => returnAt(program, bp, isCode));
+  const step = attempt(() => returnAt(program, bp, isCode));
+  if (step !== undefined) program.layouts.chose(STACKS, 'followed by frame pointers', []);
+  return step;
 }
 
 function stepFromTop(program: Program, at: VirtAddr, state: State, isCode: IsCode): Step | undefined {
@@ -159,14 +190,16 @@ function stepByScan(program: Program, state: State, isCode: IsCode, stackEnd: Vi
     const word = attempt(() => program.memory.readPointer(at));
     if (word === undefined) break;
     const fit = fits(program, word, start, isCode);
-    if (fit === 'exactly') return scanned(word, at, state);
+    if (fit === 'exactly') return scanned(program, word, at, state);
     if (fit === 'maybe') maybe ??= at;
   }
   const word = maybe === undefined ? undefined : attempt(() => program.memory.readPointer(maybe));
-  if (maybe !== undefined && word !== undefined) return scanned(word, maybe, state);
+  if (maybe !== undefined && word !== undefined) return scanned(program, word, maybe, state);
   return { end: 'broken', problem: NO_HELP };
 }
 
-function scanned(word: VirtAddr, at: VirtAddr, state: State): Step {
+function scanned(program: Program, word: VirtAddr, at: VirtAddr, state: State): Step {
+  // Of modules alone it has been compared with ORC: it gave the same.
+  if (program.symbols.isKernelText(state.pc)) program.layouts.chose(STACKS, 'found by a scan for calls that fit', []);
   return { next: called(word, add(at, 8), state.bp, 'scan'), cfa: add(at, 8) };
 }

@@ -11,6 +11,7 @@ import type { PhysicalMemory } from '../physical-memory.ts';
 import type { Program } from '../program.ts';
 import type { Arch, Registers, StackTrace } from './arch.ts';
 import { prstatusRegisters, switchedOutRegisters } from './x86-64-registers.ts';
+import { withoutUnwindTables } from './x86-64-guess-step.ts';
 import { kernelTables } from './x86-64-tables.ts';
 import { unwind } from './x86-64-unwind.ts';
 
@@ -153,6 +154,10 @@ export class X86_64 implements Arch {
     const text = program.symbols.lookup('_text')?.address;
     const end = program.symbols.lookup('_end')?.address;
     if (text !== undefined && end !== undefined && text < end) this.#image = { start: text, end };
+    return [...this.#learnDirectMap(program), ...withoutUnwindTables(program)];
+  }
+
+  #learnDirectMap(program: Program): readonly string[] {
     // `page_offset_base` since 4.8 (CONFIG_RANDOMIZE_MEMORY; also with 5-level paging since 4.17). Without it the
     // direct map is read through the page tables like everything else.
     const base = program.symbols.lookup('page_offset_base');
