@@ -34,24 +34,38 @@ export class ElfSymbols {
   /** All but those of sections and files, as they stand in the file. */
   *entries(): Generator<ElfSymbol> {
     for (let at = SYM; at + SYM <= this.#view.length; at += SYM) {
-      const info = this.#view.u8(at + 4);
-      const section = this.#view.u16(at + 6);
-      if (section === 0 || (info & 15) === STT_SECTION || (info & 15) === STT_FILE) continue;
-      const name = cstring(this.#strings.subarray(this.#view.u32(at), this.#view.u32(at) + 512));
-      if (name === '') continue;
-      const size = this.#view.u64(at + 16);
-      yield {
-        name,
-        address: this.#view.u64(at + 8),
-        size: Number(size < 0x7fff_ffffn ? size : 0n),
-        type: this.#letter(info >>> 4, section),
-      };
+      const symbol = this.#at(at);
+      if (symbol !== undefined) yield symbol;
     }
   }
 
-  /** The first of that name. */
+  #at(at: number): ElfSymbol | undefined {
+    const info = this.#view.u8(at + 4);
+    const section = this.#view.u16(at + 6);
+    if (section === 0 || (info & 15) === STT_SECTION || (info & 15) === STT_FILE) return undefined;
+    const name = cstring(this.#strings.subarray(this.#view.u32(at), this.#view.u32(at) + 512));
+    if (name === '') return undefined;
+    const size = this.#view.u64(at + 16);
+    return {
+      name,
+      address: this.#view.u64(at + 8),
+      size: Number(size < 0x7fff_ffffn ? size : 0n),
+      type: this.#letter(info >>> 4, section),
+    };
+  }
+
+  /** The first of that name. Compares bytes: a kernel has 200,000 symbols, of which one is wanted. */
   find(name: string): ElfSymbol | undefined {
-    for (const symbol of this.entries()) if (symbol.name === name) return symbol;
+    const wanted = Buffer.from(`${name}\0`, 'latin1');
+    const strings = this.#strings;
+    for (let at = SYM; at + SYM <= this.#view.length; at += SYM) {
+      const from = this.#view.u32(at);
+      let i = 0;
+      while (i < wanted.length && strings[from + i] === wanted[i]) i++;
+      if (i < wanted.length) continue;
+      const symbol = this.#at(at);
+      if (symbol !== undefined) return symbol;
+    }
     return undefined;
   }
 

@@ -24,7 +24,7 @@ import type { CType, FunctionType, Member, NamedKind, QualifiedType, TypeSource 
 import { AT, TAG } from './constants.ts';
 import { DebugInfo } from './debug-info.ts';
 import type { Entry } from './entry.ts';
-import { arrayLengths, bitFieldOf, memberOffset } from './members.ts';
+import { arrayLengths, bitFieldOf, byteSize, memberOffset } from './members.ts';
 import { DEFINED, NameIndex } from './name-index.ts';
 
 const FORMAT = '.debug_info';
@@ -236,7 +236,7 @@ export class DwarfTypes implements TypeSource {
       if (definition !== undefined && only.length === 1 && definition !== entry.offset) return this.type(definition);
       return { kind, name, size: 0, members: undefined };
     }
-    return new BtfStruct(kind, name, entry.number(AT.byte_size) ?? 0, () => this.#members(entry));
+    return new BtfStruct(kind, name, byteSize(entry) ?? 0, () => this.#members(entry));
   }
 
   /** @throws FormatError when a struct or union contains itself, not through a pointer */
@@ -266,7 +266,7 @@ export class DwarfTypes implements TypeSource {
 
   #makeEnum(entry: Entry): CType {
     const name = entry.name;
-    const size = entry.number(AT.byte_size) ?? 4;
+    const size = byteSize(entry) ?? 4;
     const signature = entry.reference(AT.signature);
     if (signature !== undefined && signature !== entry.offset) return this.type(signature);
     if (entry.flag(AT.declaration)) {
@@ -332,7 +332,7 @@ const QUALIFIERS: { readonly [tag: number]: QualifiedType['kind'] } = {
 /** DW_ATE_boolean 2, complex float 3, float 4, signed 5, signed char 6, unsigned 7, unsigned char 8. */
 function makeBase(entry: Entry): CType {
   const name = entry.name ?? '';
-  const size = entry.number(AT.byte_size) ?? 0;
+  const size = byteSize(entry) ?? 0;
   const encoding = entry.number(AT.encoding) ?? 7;
   if (encoding === 3 || encoding === 4) return { kind: 'float', name, size };
   return {

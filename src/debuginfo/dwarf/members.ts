@@ -25,10 +25,20 @@ export function memberOffset(member: Entry): number {
   return checked(member, offset);
 }
 
+/** 2^50 bytes are more than any type has, and 8 times that is still exact. */
+const LARGEST = 2 ** 50;
+
 function checked(member: Entry, offset: number): number {
-  // 2^50 bytes are more than any type has, and 8 times that is still exact.
-  if (!(offset >= 0 && offset < 2 ** 50)) throw new FormatError(FORMAT, `a member at ${offset}`, member.offset);
+  if (!(offset >= 0 && offset < LARGEST)) throw new FormatError(FORMAT, `a member at ${offset}`, member.offset);
   return offset;
+}
+
+/** Bytes of a type; undefined when it does not tell. @throws FormatError */
+export function byteSize(entry: Entry): number | undefined {
+  const size = entry.number(AT.byte_size);
+  if (size !== undefined && !(size >= 0 && size < LARGEST))
+    throw new FormatError(FORMAT, `a type of ${size} bytes`, entry.offset);
+  return size;
 }
 
 /**
@@ -42,6 +52,7 @@ export function bitFieldOf(
 ): { readonly bitOffset: number; readonly bitSize: number | undefined } {
   const bitSize = member.number(AT.bit_size);
   if (bitSize === undefined) return { bitOffset: offset * 8, bitSize: undefined };
+  checked(member, bitSize);
   const fromLow = member.number(AT.data_bit_offset);
   if (fromLow !== undefined) return { bitOffset: offset * 8 + checked(member, fromLow), bitSize };
   const fromHigh = member.number(AT.bit_offset);
@@ -62,6 +73,7 @@ export function arrayLengths(children: Iterable<Entry>): number[] {
     const length = count ?? (last === undefined ? 0n : last + 1n);
     // -1 in all the widths that compilers have written it in.
     const none = length <= 0n || length === 2n ** 32n || length === 2n ** 64n;
+    if (!none && length >= LARGEST) throw new FormatError(FORMAT, `an array of ${length}`, child.offset);
     lengths.push(none ? 0 : Number(length));
     if (lengths.length > 32) throw new FormatError(FORMAT, 'an array with too many dimensions', child.offset);
   }
