@@ -1,10 +1,11 @@
 /**
- * The command line of the lab: `list`, `make`, `score`, `next-victim`, `damage`, `matrix`.
+ * The command line of the lab: `list`, `make`, `score`, `ledger`, `next-victim`, `damage`, `matrix`.
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
+import { ledgers } from './ledger.ts';
 import { makeVariant } from './make.ts';
 import { nextVictims } from './next-victim.ts';
 import { matrix, printMatrix } from './matrix.ts';
@@ -15,6 +16,7 @@ import { ensureTools } from './tools.ts';
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
+       npm run lab -- ledger [incident...]
        npm run lab -- next-victim
        npm run lab -- damage
        npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
@@ -57,6 +59,8 @@ async function main(): Promise<void> {
     await make(rest, values.kernel ?? [], (values.variant ?? ['1']).map(Number));
   } else if (command === 'score') {
     console.log(score());
+  } else if (command === 'ledger') {
+    console.log(ledgers(rest));
   } else if (command === 'damage') {
     console.log(damage());
   } else if (command === 'matrix' && values.print) {
