@@ -78,12 +78,15 @@ function jumpsOf(program: Program, start: VirtAddr, most: number): readonly Virt
   if (bytes === undefined) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: VirtAddr[] = [];
-  for (let i = 0; i + CALL_SIZE <= bytes.length; i++) {
-    // jmp, and the conditional ones, whose second byte is 0x80 to 0x8f.
-    const isJump = bytes[i] === 0xe9 || (i > 0 && bytes[i - 1] === 0x0f && ((bytes[i] ?? 0) & 0xf0) === 0x80);
-    if (!isJump) continue;
-    const into = i + CALL_SIZE + view.getInt32(i + 1, true);
+  const outside = (into: number): void => {
     if (into < 0 || into >= size) found.push(add(start, into));
+  };
+  for (let i = 0; i + 2 <= bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    // jmp and the conditional ones, with a distance of one byte, then of four, whose second byte is 0x80 to 0x8f.
+    if (byte === 0xeb || (byte & 0xf0) === 0x70) outside(i + 2 + view.getInt8(i + 1));
+    const isFar = byte === 0xe9 || (i > 0 && bytes[i - 1] === 0x0f && (byte & 0xf0) === 0x80);
+    if (isFar && i + CALL_SIZE <= bytes.length) outside(i + CALL_SIZE + view.getInt32(i + 1, true));
   }
   return found;
 }

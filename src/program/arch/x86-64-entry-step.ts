@@ -29,7 +29,10 @@ const ENTRY =
   /^(asm_|entry_|system_call|sysret_|tracesys|int_(ret|with|check|very|signal|restore)|retint_|ret_from_(intr|sys_call)|stub_|ptregscall|error_|paranoid_|page_fault|async_page_fault|general_protection|double_fault|invalid_op|divide_error|overflow|bounds|coprocessor|segment_not|alignment_check|simd_|machine_check|debug|nmi|int3|stack_segment|spurious_|common_interrupt|\w+_interrupt$|call_softirq|xen_|do_softirq_own_stack|swapgs_|restore_|native_iret|irq_entries|ia32_)/;
 
 export function isOutermost(program: Program, state: State): boolean {
-  return OUTERMOST.test(program.symbols.at(lookupOf(state))?.name ?? '');
+  const name = program.symbols.at(lookupOf(state))?.name ?? '';
+  // In C since 6.6 (commit 3aec4ecb3d1f), with the assembler as another function.
+  if (name === 'ret_from_fork' && program.symbols.kernel.lookup('ret_from_fork_asm') !== undefined) return false;
+  return OUTERMOST.test(name);
 }
 
 export function isEntryCode(program: Program, state: State): boolean {
