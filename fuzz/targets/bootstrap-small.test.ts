@@ -15,6 +15,13 @@ describe('a kernel without VMCOREINFO', () => {
 
   it('is not looked for in page tables that begin within a page and end in the next', () => {
     const damaged: Op = { op: 'set', part: '6145', at: 201, bytes: '33' };
-    expect(() => run('processor#39', [damaged])).toThrow(UsageError);
+    expect(run('processor#39', [damaged])).toBe(
+      'kernel found by the page tables of CPU 1, VMCOREINFO read from memory',
+    );
+  });
+
+  it('is none where a damaged page table leads elsewhere than its own text', () => {
+    const damaged: Op = { op: 'set', part: '5121', at: 4080, bytes: 'f5' };
+    expect(() => run('text#44', [damaged])).toThrow(UsageError);
   });
 });

@@ -108,14 +108,20 @@ export function kernelAt(physical: PhysicalMemory, place: ImagePlace): FoundKern
   const told = `NUMBER(sme_mask)=${attempt(() => image.readU64(symbolOf(kallsyms, 'sme_me_mask'))) ?? 0n}\n`;
   for (const { root, levels } of tableGuesses(kallsyms, place)) {
     const lines = told + levelsLine(levels);
-    if (walk(physical, root, lines, banner) !== imagePhys(banner, physBase)) continue;
+    const maps = (at: PhysAddr): boolean => walk(physical, at, lines, banner) === imagePhys(banner, physBase);
+    if (!maps(root)) continue;
     const arch = archWith(physical, physBase, root, lines);
     const memory = new VirtualMemory(physical, (address) => arch.translate(address));
     const own = kernelText(memory, kallsyms);
+    const differs = own === undefined ? [] : differences(own, kallsyms, { physBase, levels }, maps);
+    // Since 7.0 symbols are told by where their table lies, so that a wrong mapping moves them all.
+    if (differs.includes('_stext') && kallsyms.layout.addresses === 'place-relative') continue;
     const made = madeText(release, kallsyms, physBase, root) + lines;
-    // The first of two equal keys counts, so what is made only fills up what an older kernel's text does not have.
-    const text = own === undefined ? made : `${own}\n${made}`;
-    return { vmcoreinfo: parseVmcoreinfo(Buffer.from(text, 'latin1')), kallsyms, hasText: own !== undefined };
+    const hasText = own !== undefined && !differs.includes('_stext');
+    // The first of two equal keys counts: what is made fills up what an older kernel's text does not have, or mends it.
+    const both = differs.length === 0 ? [own, made] : [made, own];
+    const text = hasText ? both.join('\n') : made;
+    return { vmcoreinfo: parseVmcoreinfo(Buffer.from(text, 'latin1')), kallsyms, hasText };
   }
   return undefined;
 }
@@ -148,6 +154,30 @@ function kernelText(memory: VirtualMemory, kallsyms: Kallsyms): string | undefin
     }
   }
   return undefined;
+}
+
+/**
+ * In what the text tells another place than the one at which page tables, symbols and the banner agree: it is damaged.
+ * @param maps - whether page tables at an address map the image where it is
+ */
+function differences(
+  text: string,
+  kallsyms: Kallsyms,
+  place: { readonly physBase: bigint; readonly levels: Levels },
+  maps: (root: PhysAddr) => boolean,
+): readonly string[] {
+  const told = parseVmcoreinfo(Buffer.from(text, 'latin1'));
+  const stext = { told: told.symbol('_stext'), known: kallsyms.lookup('_stext')?.address };
+  const base = told.number('phys_base');
+  const depth = told.number('pgtable_l5_enabled');
+  const root = told.symbol('init_top_pgt') ?? told.symbol('init_level4_pgt') ?? told.symbol('swapper_pg_dir');
+  const agrees = {
+    _stext: stext.told === undefined || stext.known === undefined || stext.told === stext.known,
+    phys_base: base === undefined || BigInt.asUintN(64, base) === place.physBase,
+    pgtable_l5_enabled: depth === undefined || (depth === 1n ? 5 : 4) === place.levels,
+    root: root === undefined || (isAligned(root, PAGE) && maps(imagePhys(root, place.physBase))),
+  };
+  return Object.entries(agrees).flatMap(([what, same]) => (same ? [] : [what]));
 }
 
 function madeText(release: string, kallsyms: Kallsyms, physBase: bigint, root: PhysAddr): string {
