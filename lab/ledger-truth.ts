@@ -60,10 +60,6 @@ export function sizesOf(context: FactContext, manifest: Manifest): readonly Size
         size('pages in the balloon', count('pages in the balloon'), ledger.pages('balloon'), true),
         size('pages that the host took', count('bytes that the host took') / ledger.pageSize, ledger.pages('balloon')),
       ];
-    case '20-sysv-unattached': {
-      const told = (count('segments nobody is attached to') * count('MB of a segment') * 2 ** 20) / ledger.pageSize;
-      return [size('segments nobody is attached to', told, filesOf(context, 'nameless'))];
-    }
     case 'cached-files':
       return sizesOfFiles(context, counts);
     default:
@@ -71,13 +67,12 @@ export function sizesOf(context: FactContext, manifest: Manifest): readonly Size
   }
 }
 
-/** Pages of files of a state; of those without a name only those that nobody holds. */
-function filesOf(context: FactContext, state: 'named' | 'deleted' | 'nameless', superBlock?: bigint): number {
+/** Pages of files of a state. */
+function filesOf(context: FactContext, state: 'named' | 'deleted', superBlock?: bigint): number {
   const { largest } = cachedFiles(context, MOST_FILES);
   return largest
     .filter(({ file }) => file?.state === state)
     .filter((each) => superBlock === undefined || each.superBlock === superBlock)
-    .filter(({ holders }) => state !== 'nameless' || holders.length === 0)
     .reduce((sum, { pages }) => sum + pages, 0);
 }
 

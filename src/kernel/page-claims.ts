@@ -192,7 +192,10 @@ export function claimFrames(
   });
   // What vmap() maps is mostly claimed by others as well.
   areas.claim((claimed) => claimed === 'vmap');
-  if (areas.unknown) claimer.part('vmalloc', () => claimVmallocSpace(program, claimer));
+  if (areas.unknown) {
+    claimer.part('kernel stacks', () => claimMappedStacks(program, claimer, sources.stacks));
+    claimer.part('vmalloc', () => claimVmallocSpace(program, claimer));
+  }
   return {
     vmalloc: areas.callers,
     vmallocPages: areas.unknown ? undefined : areas.listed,
@@ -314,8 +317,7 @@ const MODULES_END = virt(0xffffffffff000000n);
  * modules, where the areas cannot be read.
  */
 function claimVmallocSpace(program: Program, claimer: Claimer): void {
-  const start = program.memory.readPointer(program.symbol('vmalloc_base').address);
-  const size = program.vmcoreinfo.number('pgtable_l5_enabled') === 1n ? 12800 * 2 ** 40 : 32 * 2 ** 40;
+  const { start, size } = vmallocSpace(program);
   const claim = (first: number, count: number): void => {
     for (let i = 0; i < count; i++) claimer.claim(first + i, 'vmalloc');
   };
@@ -323,6 +325,19 @@ function claimVmallocSpace(program: Program, claimer: Claimer): void {
   const image = program.symbol('_end').address;
   const modules = alignDown(add(image, program.pageSize - 1), program.pageSize);
   if (modules < MODULES_END) mappedFrames(program, modules, Number(MODULES_END - modules), claim);
+}
+
+function vmallocSpace(program: Program): { readonly start: VirtAddr; readonly size: number } {
+  const start = program.memory.readPointer(program.symbol('vmalloc_base').address);
+  const size = program.vmcoreinfo.number('pgtable_l5_enabled') === 1n ? 12800 * 2 ** 40 : 32 * 2 ** 40;
+  return { start, size };
+}
+
+/** Stacks of tasks in areas that cannot be read: those that no task has now stay among the other areas. */
+function claimMappedStacks(program: Program, claimer: Claimer, stacks: readonly VirtAddr[]): void {
+  const { start, size } = vmallocSpace(program);
+  const each = threadSize(program);
+  for (const stack of stacks) if (contains(start, size, stack)) claimer.claimRange(stack, each, 'stack');
 }
 
 /** Stacks that lie in the direct map: without VMAP_STACK (4.9). */

@@ -116,12 +116,19 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
   const marked = program.enumerator('PGTY_large_kmalloc') !== undefined;
   const unreclaimable = counter('NR_SLAB_UNRECLAIMABLE_B', 'NR_SLAB_UNRECLAIMABLE');
   add('slab, not reclaimable', of('slab', 'large-kmalloc'), unreclaimable, marked ? undefined : largeKmalloc(walk));
-  // Then all that vmalloc maps is one class.
+  // Then all that vmalloc maps is one class, but for the stacks of tasks.
   const noAreas =
-    claims.vmallocPages === undefined ? 'the vmalloc areas cannot be read, by which stacks are told' : undefined;
+    claims.vmallocPages === undefined
+      ? 'the vmalloc areas cannot be read: all that is mapped there counts, and stacks of no task are not told'
+      : undefined;
   add('kernel stacks', of('stack'), inPages(info.kernelStack), noAreas);
   add('page tables', scan.tables, counter('NR_PAGETABLE'));
-  add('vmalloc, with stacks and modules', claims.vmallocPages ?? of('vmalloc'), inPages(info.vmallocUsed), noAreas);
+  add(
+    'vmalloc, with stacks and modules',
+    claims.vmallocPages ?? of('vmalloc', 'stack'),
+    inPages(info.vmallocUsed),
+    noAreas,
+  );
   add('per-CPU data', of('percpu', 'boot-percpu'), inPages(info.percpu));
   add('hugetlb pools', of('hugetlb', 'hugetlb-free'), inPages(info.hugetlb));
   add('zsmalloc', of('zsmalloc'), counter('NR_ZSPAGES'));
