@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { Cell } from './cells.ts';
+import type { Cell, Matrix } from './cells.ts';
 import { renderSupport } from './page.ts';
 import { syntheticLayouts } from './synthetic.ts';
 
@@ -68,4 +70,13 @@ it('lists layouts that no real dump has proven, but not those that one was chose
   const page = renderSupport({ cells: [], layouts: [met] }, found);
   expect(page.match(/count and owner/g)).toHaveLength(1);
   expect(page).toContain('| locks | readers and rt_mutex inside | none | none |');
+});
+
+it('counts each kernel on which a form was chosen under a right report among those that it was compared on', () => {
+  const { layouts } = JSON.parse(readFileSync(join(import.meta.dirname, '../matrix.json'), 'utf8')) as Matrix;
+  expect(layouts.length).toBeGreaterThan(20);
+  for (const { part, layout, provenOn, metOn } of layouts) {
+    const met = metOn.map((release) => `${/^\d+\.\d+/.exec(release)?.[0]}${release.includes('-rt-') ? '-rt' : ''}`);
+    expect(provenOn, `${part}: ${layout}`).toEqual(expect.arrayContaining(met));
+  }
 });

@@ -5,7 +5,6 @@
  */
 import { add, hex, isAligned, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt, isDataError, ValidationError } from '../base/errors.ts';
-import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { type PathText, pathAt } from './path.ts';
 
@@ -125,7 +124,7 @@ export function fileInode(program: Program, file: VirtAddr): VirtAddr | undefine
 function fileCount(program: Program, file: VirtAddr): bigint {
   const count = program.tryField('struct file', 'f_count.counter');
   if (count !== undefined) {
-    program.layouts.chose('references of files', 'f_count (until 6.12)', PROVEN);
+    program.layouts.chose('references of files', 'f_count (until 6.12)', ['5.10', '6.1', '6.1-rt', '6.12']);
     return count.value(file);
   }
   program.layouts.chose('references of files', 'file_ref_t (since 6.13)', ['7.2']);

@@ -67,7 +67,7 @@ function counterReader(
   const stat = program.tryField('struct mm_struct', 'rss_stat');
   if (stat !== undefined && strip(stat.type).kind === 'array') {
     // Since 6.2 (commit f1a7941243c1) an array of struct percpu_counter.
-    program.layouts.chose('rss_stat', 'percpu_counter (since 6.2)', ['6.12']);
+    program.layouts.chose('rss_stat', 'percpu_counter (since 6.2)', ['6.12', '7.2']);
     return (counter) => {
       const i = index(counter);
       if (i === undefined) return undefined;
@@ -75,7 +75,7 @@ function counterReader(
     };
   }
   if (stat !== undefined) {
-    program.layouts.chose('rss_stat', 'atomic counters and deltas of tasks (until 6.1)', ['5.10', '6.1']);
+    program.layouts.chose('rss_stat', 'atomic counters and deltas of tasks (until 6.1)', ['5.10', '6.1', '6.1-rt']);
     // 2.6.34-6.1: struct mm_rss_stat, and a cache of each task (SPLIT_RSS_COUNTING, commit 34e55232e59f).
     return (counter) => {
       const i = index(counter);

@@ -4,7 +4,6 @@
  */
 import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
-import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 import { rtMutexState } from './rt-mutex.ts';
@@ -39,7 +38,7 @@ export function mutexState(program: Program, mutex: VirtAddr): MutexState {
     // owner: atomic_long_t, task and flags in one word, since 4.10 (commit 3ca0ff571b09); proven on 5.10 to 7.2.
     const word = program.tryField('struct mutex', 'owner.counter');
     if (word === undefined) throw new LookupError('member', 'struct mutex.owner');
-    program.layouts.chose('struct mutex', 'owner and flags in one word (since 4.10)', [...PROVEN, '7.2']);
+    program.layouts.chose('struct mutex', 'owner and flags in one word (since 4.10)', ['5.10', '6.1', '6.12', '7.2']);
     const raw = word.u64(mutex);
     const owner = clearBits(virt(raw), FLAGS);
     return {

@@ -4,7 +4,6 @@
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
-import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { idrEntries } from './idr.ts';
 
@@ -30,7 +29,7 @@ export function jobIds(program: Program, leader: VirtAddr): JobIds {
     // signal->pids[] since 4.19 (commit 2c4704756cab); task->pids[].pid before.
     const inSignal = program.tryField('struct signal_struct', `pids[${index}]`);
     const form = inSignal === undefined ? 'in task_struct (until 4.18)' : 'in signal_struct (since 4.19)';
-    program.layouts.chose('process groups', form, inSignal === undefined ? [] : PROVEN);
+    program.layouts.chose('process groups', form, inSignal === undefined ? [] : ['5.10', '6.1', '6.12']);
     const pid =
       inSignal !== undefined && isKernel(signal)
         ? inSignal.pointer(signal)

@@ -4,7 +4,6 @@
  */
 import { clearBits, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { LookupError } from '../base/errors.ts';
-import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { rtMutexState } from './rt-mutex.ts';
 
@@ -59,7 +58,12 @@ export function rwsemState(program: Program, rwsem: VirtAddr): RwsemState {
     program.layouts.chose('struct rw_semaphore', 'biased count (until 5.2)', []);
     return biased(program, rwsem, count);
   }
-  program.layouts.chose('struct rw_semaphore', 'flags and readers in the count (since 5.3)', [...PROVEN, '7.2']);
+  program.layouts.chose('struct rw_semaphore', 'flags and readers in the count (since 5.3)', [
+    '5.10',
+    '6.1',
+    '6.12',
+    '7.2',
+  ]);
   return today(count, owner.u64(rwsem));
 }
 

@@ -126,7 +126,7 @@ export function slabMark(program: Program): SlabMark {
   // A type in the upper byte of page_type, enum pagetype, since 6.12 (commit 4ffca5a96678).
   const type = program.enumerator('PGTY_slab');
   if (type !== undefined) {
-    program.layouts.chose('slab pages', 'type in the upper byte of page_type (since 6.12)', ['6.12']);
+    program.layouts.chose('slab pages', 'type in the upper byte of page_type (since 6.12)', ['6.12', '7.2']);
     return { offset: pageType(), mask: 0xff000000, value: (Number(type) << 24) >>> 0 };
   }
   // A page type bit in 6.10 and 6.11 (commit 46df8e73a4a3); VMCOREINFO tells the value of the whole word.
@@ -137,7 +137,7 @@ export function slabMark(program: Program): SlabMark {
   }
   const bit = program.enumerator('PG_slab');
   if (bit === undefined || bit < 0n || bit > 31n) throw new LookupError('enumerator', 'PG_slab');
-  program.layouts.chose('slab pages', 'flag PG_slab (until 6.9)', ['5.10', '6.1']);
+  program.layouts.chose('slab pages', 'flag PG_slab (until 6.9)', ['5.10', '6.1', '6.1-rt']);
   const mask = (1 << Number(bit)) >>> 0;
   return { offset: program.firstField('struct page', ['flags.f', 'flags']).offset, mask, value: mask };
 }

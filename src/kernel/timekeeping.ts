@@ -11,7 +11,6 @@ import { add, type VirtAddr } from '../base/address.ts';
 import { LookupError, ValidationError } from '../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../base/units.ts';
 import type { Field } from '../program/field.ts';
-import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
 import { firstKnown, type Known, known, unknown } from './known.ts';
 
@@ -176,7 +175,12 @@ function locate(program: Program): { readonly at: VirtAddr; readonly source: str
     if (symbol === undefined) continue;
     const member = program.tryField('struct tk_data', 'timekeeper');
     const form = `${name}${member === undefined ? '' : ', struct tk_data'}`;
-    const proven = form === 'tk_core' ? PROVEN : form === 'timekeeper_data, struct tk_data' ? ['7.2'] : [];
+    const proven =
+      form === 'tk_core'
+        ? ['5.10', '6.1', '6.1-rt', '6.12']
+        : form === 'timekeeper_data, struct tk_data'
+          ? ['7.2']
+          : [];
     program.layouts.chose('clocks', form, proven);
     if (member !== undefined) return { at: member.address(symbol.address), source: name };
     // seqcount_raw_spinlock_t since 5.9 (commit 025e82bcbc34), the same 4 bytes unless lockdep or PREEMPT_RT add to it.

@@ -13,8 +13,8 @@ export interface LayoutChoice {
   readonly provenOn: readonly string[];
 }
 
-/** The kernels of the real dumps that everything of today's form is compared on. */
-export const PROVEN: readonly string[] = ['5.10', '6.1', '6.12'];
+/** The kernels of the real dumps that the differential suite compares with what others say of them: forms that all of them have. */
+export const PROVEN: readonly string[] = ['5.10', '6.1', '6.1-rt', '6.12', '7.2'];
 
 export class LayoutChoices {
   readonly #choices = new Map<string, LayoutChoice>();

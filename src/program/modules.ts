@@ -154,7 +154,7 @@ function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] 
   // proven on 5.10 and 6.1. module_core before; never seen on a real dump.
   const memory = program.tryField('struct module', 'mem[0].base');
   if (memory !== undefined) {
-    program.layouts.chose('memory of modules', 'mem[] (since 6.4)', ['6.12']);
+    program.layouts.chose('memory of modules', 'mem[] (since 6.4)', ['6.12', '7.2']);
     const text = [program.enumerator('MOD_TEXT') ?? 0n, program.enumerator('MOD_INIT_TEXT') ?? 4n].map(Number);
     const count = Math.min(16, Number(program.enumerator('MOD_MEM_NUM_TYPES') ?? 7n));
     for (let i = 0; i < count; i++) {
@@ -166,7 +166,7 @@ function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] 
   }
   const layout = program.tryField('struct module', 'core_layout.base');
   const form = layout === undefined ? 'module_core (until 4.4)' : 'core_layout (4.5-6.3)';
-  program.layouts.chose('memory of modules', form, layout === undefined ? [] : ['5.10', '6.1']);
+  program.layouts.chose('memory of modules', form, layout === undefined ? [] : ['5.10', '6.1', '6.1-rt']);
   for (const part of layout === undefined ? [] : ['core_layout', 'init_layout']) {
     const base = program.field('struct module', `${part}.base`).pointer(module);
     const size = program.field('struct module', `${part}.size`).number(module);

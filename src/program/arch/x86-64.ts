@@ -150,7 +150,11 @@ export class X86_64 implements Arch {
   }
 
   learn(program: Program): readonly string[] {
-    program.layouts.chose('page tables', `${this.#levels} levels`, this.#levels === 4 ? PROVEN : ['6.1']);
+    program.layouts.chose(
+      'page tables',
+      `${this.#levels} levels`,
+      this.#levels === 4 ? PROVEN : ['6.1', '6.1-rt', '6.12', '7.2'],
+    );
     const text = program.symbols.lookup('_text')?.address;
     const end = program.symbols.lookup('_end')?.address;
     if (text !== undefined && end !== undefined && text < end) this.#image = { start: text, end };
