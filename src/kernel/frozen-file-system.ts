@@ -28,7 +28,7 @@ export interface FrozenFileSystem {
 }
 
 /**
- * All that are frozen, wholly: not those that are just being frozen or thawed.
+ * Each `struct super_block` that is frozen, wholly: not those that are just being frozen or thawed.
  * @throws FaultError, LookupError, ValidationError when the list of super blocks is broken
  */
 export function frozenFileSystems(program: Program): readonly FrozenFileSystem[] {

@@ -78,7 +78,7 @@ export interface KeptBios {
 }
 
 /**
- * The list `deferred`: what came since the device was suspended.
+ * The list `deferred` of a `struct mapped_device`: what came since the device was suspended.
  * @throws FaultError, LookupError; for a list that breaks off, what came before is returned
  */
 export function keptBios(program: Program, { address }: Pick<MappedDevice, 'address'>): KeptBios {
@@ -120,7 +120,7 @@ function* pagesOf(program: Program, bio: VirtAddr): Generator<{ page: VirtAddr; 
   }
 }
 
-/** Whether a bio reads or writes some of so many `struct page`s. */
+/** Whether a bio reads or writes some of so many `struct page`s. @throws LookupError */
 export function isKept(program: Program, { pages }: KeptBios, page: VirtAddr, count = 1): boolean {
   const size = BigInt(program.sizeOf('struct page'));
   return pages.some((kept) => page < kept.page + BigInt(kept.count) * size && kept.page < page + BigInt(count) * size);

@@ -18,7 +18,7 @@ const FUNCTIONS = /jbd2|start_this_handle|wait_transaction_|add_transaction_cred
 const SHADOW = 'BH_Shadow';
 
 /**
- * A wait for a journal.
+ * A wait for a `struct journal_s`.
  * @param entry - of the task, in a queue
  * @returns undefined when it is for none
  * @throws FaultError, LookupError

@@ -28,6 +28,7 @@ import { rssFact } from '../facts/rss.ts';
 import { type Standstill, standstillFact } from '../facts/standstill.ts';
 import { tasksFact } from '../facts/tasks.ts';
 import { MIN_FREE, PILE_UP, SHORT_AVAILABLE } from '../facts/thresholds.ts';
+import { waitVerdictsFact } from '../facts/wait-verdicts.ts';
 
 export default defineDetector({
   id: 'lock-pileup',
@@ -40,14 +41,17 @@ export default defineDetector({
     rss: rssFact,
     tasks: tasksFact,
     dead: deadOwnersFact,
+    verdicts: waitVerdictsFact,
   },
   appliesTo: needsTypes,
-  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead }) {
+  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead, verdicts }) {
     const findings: Finding[] = [];
     const blocked = tasks.filter(({ state }) => state.uninterruptible);
     for (const pileUp of pileUps) {
       // Told by dead-lock-owner, which knows of what the owner died.
       if (dead.of(pileUp.lock) !== undefined) continue;
+      // Its holder waits, in the end, for what is no lock, and is told of there.
+      if (verdicts.tells(pileUp.lock)) continue;
       const standstill = standstills.of(pileUp);
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
       const own = new Set(pileUp.victims.map(({ task }) => task));

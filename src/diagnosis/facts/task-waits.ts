@@ -2,6 +2,7 @@
 import type { Task } from '../../kernel/sched.ts';
 import { taskWait, waitSearch } from '../../kernel/task-wait.ts';
 import type { TaskWait } from '../../kernel/wait-kinds.ts';
+import type { Worker } from '../../kernel/wait-work.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { name, prose, type Prose } from '../../model/value.ts';
 import { stacksFact } from './stacks.ts';
@@ -10,6 +11,8 @@ import { tasksFact } from './tasks.ts';
 export interface TaskWaits {
   /** Undefined for a task that does not sleep. */
   of(task: Task): TaskWait | undefined;
+  /** What a kernel worker does; undefined for any other task. */
+  workerOf(task: Task): Worker | undefined;
 }
 
 export const taskWaitsFact = defineFact<TaskWaits>({
@@ -26,6 +29,7 @@ export const taskWaitsFact = defineFact<TaskWaits>({
         }
         return known.get(task);
       },
+      workerOf: (task) => search.workers.byTask.get(task.address),
     };
   },
 });

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
+import { type SceneTask, WaitScene } from '../../../test/builders/wait-scene.ts';
+import stuckWork from './stuck-work.ts';
+
+/** Some flush a work item, one of them with a mutex that more queue for. */
+function scene(spec: SceneTask = {}, flushers = 2, queued = 5): WaitScene {
+  const built = new WaitScene();
+  const worker = built.task('kworker/u4:0', { kthread: true, runs: 'fwsync_talk', offCpu: 9, ...spec });
+  for (let i = 0; i < flushers; i++) built.flushes(built.task('lldpd', { offCpu: 8 }), worker);
+  const holder = built.task('nvme', { offCpu: 8 });
+  built.flushes(holder, worker);
+  built.queue(built.lock('mutex', 'state_lock', holder), 'lldpd', queued, { offCpu: 7 });
+  return built;
+}
+
+describe('stuck-work', () => {
+  it('blames the work item and not the lock in the middle', () => {
+    const [finding, ...others] = scene().findings(stuckWork);
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ cause: 'work-item-stuck', role: 'cause', confidence: 'possible', weight: 8 });
+    expect(finding?.details).toMatchObject({ behind: { value: 8 }, culprit: { pid: 100, comm: 'kworker/u4:0' } });
+    expect(textOf(finding?.title)).toBe(
+      '8 tasks wait, directly or not, for the work item fwsync_talk, which does not end.',
+    );
+    expect(storyOf(finding, 'waiters')).toContain(
+      '5 of them wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
+    );
+    expect(actionsOf(finding)[0]).toMatch(/^Killing helps nobody/);
+  });
+
+  it('is probable once the oldest wait is beyond what the kernel calls hung', () => {
+    const built = new WaitScene();
+    const worker = built.task('kworker/0:1', { kthread: true, runs: 'slow', offCpu: 400 });
+    built.flushes(built.task('umount', { offCpu: 300 }), worker);
+    expect(built.findings(stuckWork)).toMatchObject([{ confidence: 'probable' }]);
+  });
+
+  it('says nothing of a work item that is young, that runs, or whose waiters came before', () => {
+    expect(scene({ offCpu: 2 }).findings(stuckWork)).toEqual([]);
+    expect(scene({ state: 'R' }).findings(stuckWork)).toEqual([]);
+    expect(scene({ offCpu: 4 }).findings(stuckWork)).toEqual([]);
+  });
+
+  it('says nothing where hardly anybody waits, nor of a task that is no worker', () => {
+    expect(scene({}, 0, 0).findings(stuckWork)).toEqual([]);
+    const built = new WaitScene();
+    const other = built.task('daemon', { offCpu: 9 });
+    built.queue(built.lock('mutex', 'a_lock', other), 'client', 6);
+    expect(built.findings(stuckWork)).toEqual([]);
+  });
+});

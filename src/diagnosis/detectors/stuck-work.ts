@@ -1,0 +1,143 @@
+/**
+ * A work item of a workqueue does not end, and tasks that flush it, or its workqueue, wait for it, some of them with locks
+ * that others need. Whether it never ends cannot be read from structures: it is argued from how long its worker has not run.
+ */
+import { hex } from '../../base/address.ts';
+import { blocked } from '../../model/condition.ts';
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
+import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import {
+  address,
+  ctype,
+  duration,
+  name,
+  plural,
+  type Prose,
+  prose,
+  symbol,
+  task as taskValue,
+} from '../../model/value.ts';
+import { leavesFact } from '../facts/wait-leaves.ts';
+import { waitGraphFact, type WaitTarget } from '../facts/wait-graph.ts';
+import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
+import { waitVerdictsFact, type WorkVerdict } from '../facts/wait-verdicts.ts';
+import { workPlacesFact, type WorkPlace } from '../facts/work-places.ts';
+
+export default defineDetector({
+  id: 'stuck-work',
+  title: 'Work items that do not end',
+  summary: 'A kernel worker that sleeps in one work item stops everybody who flushes it, and what these hold.',
+  needs: {
+    verdicts: waitVerdictsFact,
+    stories: waitStoriesFact,
+    graph: waitGraphFact,
+    leaves: leavesFact,
+    places: workPlacesFact,
+  },
+  appliesTo: needsTypes,
+  run: ({ verdicts, stories, graph, leaves, places }) =>
+    verdicts.all.flatMap((verdict) => {
+      if (verdict.kind !== 'work') return [];
+      const doing = leaves.of(verdict.root).text;
+      return [findingOf(verdict, stories.of(verdict.root), graph.heldBy(verdict.task), doing, places.of(verdict.task))];
+    }),
+});
+
+function findingOf(
+  verdict: WorkVerdict,
+  { lines, details }: WaitStory,
+  held: readonly WaitTarget[],
+  doing: Prose,
+  place: WorkPlace,
+): Finding {
+  const { task, worker, root, confidence, offCpu } = verdict;
+  const what = workText(verdict, place);
+  const since = offCpu === undefined ? '' : prose`, and has not run for ${duration(offCpu)}`;
+  const remedies = remediesOf(verdict, place);
+  const item = worker.work ?? worker.worker;
+  return {
+    detector: 'stuck-work',
+    cause: 'work-item-stuck',
+    role: 'cause',
+    title: prose`${plural(root.behind.length, 'task waits', 'tasks wait')}, directly or not, for ${what}, which does not end.`,
+    confidence,
+    because:
+      confidence === 'probable'
+        ? ['argued from the age of the oldest wait, not proved by structure']
+        : prose`argued from the ${duration(offCpu ?? 0n)} that the worker has not run, which all who wait came after`,
+    weight: root.behind.length,
+    explains: root.behind.map((each) => blocked(each.address)),
+    restsOn: [blocked(task.address)],
+    story: [
+      { topic: 'why', text: prose`${taskValue(task)} runs it and ${doing}${since}.` },
+      {
+        topic: 'holder',
+        text: prose`${taskValue(task)}, state ${task.state.letter}, a kernel worker; ${ctype('struct work_struct')} ${address(item)}.`,
+      },
+      ...held
+        .filter(({ lock }) => lock === undefined)
+        .map((target) => ({ topic: 'waiters', text: flushText(target) }) as const),
+      ...lines,
+      {
+        topic: 'clears',
+        text: prose`Not in ${offCpu === undefined ? ['all that time'] : prose`the ${duration(offCpu)}`} seen so far; it may yet, if what the work item waits for comes.`,
+      },
+      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy', text: action }) as const),
+    ],
+    evidence: [runsEvidence(verdict, place), ...held.map((target) => heldEvidence(verdict, target))],
+    remedies,
+    details: {
+      ...details,
+      culprit: taskValue(task),
+      resource: { address: address(item), ctype: ctype('struct work_struct') },
+      function: worker.func === undefined ? undefined : symbol(worker.func),
+      module: place.module === undefined ? undefined : name(place.module),
+      workqueue: place.queue === undefined ? undefined : name(place.queue),
+      offCpu: offCpu === undefined ? undefined : duration(offCpu),
+    },
+  };
+}
+
+/** 'the work item fwsync_talk of the workqueue fwsync'. */
+function workText({ worker }: WorkVerdict, { queue }: WorkPlace): Prose {
+  const which = worker.func === undefined ? 'a work item' : prose`the work item ${symbol(worker.func)}`;
+  return prose`${which}${queue === undefined ? '' : prose` of the workqueue ${name(queue)}`}`;
+}
+
+function flushText({ waiters, text }: WaitTarget): Prose {
+  return prose`${plural(waiters.length, 'waits', 'wait')} ${text}.`;
+}
+
+function runsEvidence({ task, worker }: WorkVerdict, { module }: WorkPlace): Evidence {
+  const of = module === undefined ? '' : prose` of module ${name(module)}`;
+  return {
+    claim: prose`${taskValue(task)} runs ${symbol(worker.func ?? '?')}${of}, by current_work and current_func of its worker.`,
+    address: worker.worker,
+    ctype: 'struct worker',
+    confidence: 'certain',
+    show: `struct worker.current_work,current_func ${hex(worker.worker)}`,
+  };
+}
+
+function heldEvidence({ task }: WorkVerdict, target: WaitTarget): Evidence {
+  const owner = target.owners.find((each) => each.task === task);
+  const exact = owner?.certainty === 'exact';
+  return {
+    claim: prose`${plural(target.waiters.length, 'task waits', 'tasks wait')} ${target.text}: ${owner?.why ?? ''}.`,
+    address: target.address,
+    ctype: target.ctype,
+    confidence: exact ? 'certain' : 'probable',
+    ...(exact ? {} : { because: ['that it is this worker is inferred'] }),
+    show: `${target.ctype} ${hex(target.address)}`,
+  };
+}
+
+function remediesOf({ worker }: WorkVerdict, { module }: WorkPlace): readonly Remedy[] {
+  const whose = module === undefined ? '' : prose` of module ${name(module)}`;
+  return [
+    {
+      action: prose`Killing helps nobody: a kernel worker cannot be killed, nor can those who sleep uninterruptibly behind it. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} waits for (reset its device), or restart the machine.`,
+    },
+    { action: prose`Mend ${symbol(worker.func ?? 'the work item')}${whose}: it must not wait without a timeout.` },
+  ];
+}
