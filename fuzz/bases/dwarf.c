@@ -5,6 +5,8 @@
  *   for v in 4 5; do $c -gdwarf-$v -fdebug-prefix-map=$PWD=/build dwarf.c -o dwarf-$v.elf; done
  *   objcopy --compress-debug-sections=zlib dwarf-5.elf dwarf-5-zlib.elf
  *   objcopy --compress-debug-sections=zlib-gnu dwarf-4.elf dwarf-4-zdebug.elf
+ *   gcc -O2 -ffreestanding -fno-pie -mcmodel=kernel -gdwarf-5 -fno-asynchronous-unwind-tables \
+ *     -fdebug-prefix-map=$PWD=/build -c dwarf.c -o dwarf-5-module.o
  */
 typedef unsigned long ulong_t;
 typedef const volatile struct node *node_ref;

@@ -12,6 +12,7 @@ import { openCfi } from '../../src/debuginfo/dwarf/cfi-sections.ts';
 import { DwarfLines } from '../../src/debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../../src/debuginfo/dwarf/dwarf-types.ts';
 import { ElfImage } from '../../src/debuginfo/elf-image.ts';
+import { RelocatedImage } from '../../src/debuginfo/relocated-image.ts';
 import { ImageBuffer } from '../../src/debuginfo/image-file.ts';
 import type { CType, NamedKind } from '../../src/debuginfo/type.ts';
 import { sizeOf, Types, typeName } from '../../src/program/types.ts';
@@ -121,13 +122,14 @@ function checkSound(source: DwarfTypes, lines: DwarfLines): void {
   check(frame?.file?.endsWith('dwarf.c') === true, () => `the file of start is ${frame?.file}`);
 }
 
-function exercise(bytes: Uint8Array, pristine: boolean): Summary {
-  const image = new ElfImage(new ImageBuffer(bytes), 'vmlinux');
+function exercise(bytes: Uint8Array, pristine: boolean, isModule = false): Summary {
+  const file = new ElfImage(new ImageBuffer(bytes), 'vmlinux');
   const attempts = new Attempts();
-  attempts.make(() => image.buildId);
-  attempts.make(() => image.debugLink);
-  const symbols = attempts.make(() => image.symbols());
+  attempts.make(() => file.buildId);
+  attempts.make(() => file.debugLink);
+  const symbols = attempts.make(() => file.symbols());
   attempts.make(() => symbols?.find('start')?.address);
+  const image = isModule ? new RelocatedImage(file, basesOf(file)) : file;
   const cfi = attempts.make(() => openCfi(image));
   const source = new DwarfTypes(image);
   const lines = new DwarfLines(source.info);
@@ -165,6 +167,11 @@ function exercise(bytes: Uint8Array, pristine: boolean): Summary {
   return [inlined, rules, ...kinds.words, ...attempts.kinds.words];
 }
 
+/** Where a linker has put the sections of the other files. */
+function basesOf(file: ElfImage): ReadonlyMap<number, bigint> {
+  return new Map(file.sections.map(({ name }, number) => [number, name === '.text' ? CODE.start : 0n]));
+}
+
 /** Headers of units are few among so many bytes: they have a chance of their own. */
 function fieldsOf(part: string, bytes: Uint8Array): readonly Field[] {
   const fields: Field[] = [];
@@ -178,7 +185,7 @@ function fieldsOf(part: string, bytes: Uint8Array): readonly Field[] {
 }
 
 function bytesOf(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(join(FOLDER, `${name}.elf`)));
+  return new Uint8Array(readFileSync(join(FOLDER, `${name}.${name.endsWith('-module') ? 'o' : 'elf'}`)));
 }
 
 function sectionsOf(version: string): Base {
@@ -212,14 +219,20 @@ function sectionsOf(version: string): Base {
 function fileOf(name: string): Base {
   const bytes = bytesOf(`dwarf-${name}`);
   const headers = bytes.length - 64 * 24;
+  const within = (from: number, to: number): readonly Field[] =>
+    fieldsOf('file', bytes.subarray(from, to)).map((field) => ({ ...field, at: field.at + from }));
+  const tables = new ElfImage(new ImageBuffer(bytes), name).sections.filter((section) =>
+    section.name.startsWith('.rela'),
+  );
   const fields = [
-    ...fieldsOf('file', bytes.subarray(0, 64)),
-    ...fieldsOf('file', bytes.subarray(headers)).map((field) => ({ ...field, at: field.at + headers })),
+    ...within(0, 64),
+    ...within(headers, bytes.length),
+    ...tables.flatMap(({ offset, size }) => within(offset, offset + size)),
   ];
   return {
     parts: new Map([['file', bytes]]),
     fields,
-    run: (parts, pristine) => exercise(parts.get('file'), pristine),
+    run: (parts, pristine) => exercise(parts.get('file'), pristine, name.endsWith('-module')),
   };
 }
 
@@ -235,6 +248,7 @@ export const dwarf: Target = {
     { name: 'file 5', weight: 1 },
     { name: 'file 5-zlib', weight: 1 },
     { name: 'file 4-zdebug', weight: 1 },
+    { name: 'file 5-module', weight: 2 },
   ],
   base: (name) => (name.startsWith('file ') ? fileOf(name.slice(5)) : sectionsOf(name.slice('sections '.length))),
   allocates: { fixed: 16 << 20, perByte: 64 },

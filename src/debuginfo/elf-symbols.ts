@@ -9,6 +9,7 @@ import type { ElfSection } from './elf-image.ts';
 const SYM = 24;
 const STT_SECTION = 3;
 const STT_FILE = 4;
+const SHN_LORESERVE = 0xff00;
 const SHN_ABS = 0xfff1;
 
 export interface ElfSymbol {
@@ -52,6 +53,23 @@ export class ElfSymbols {
       size: Number(size < 0x7fff_ffffn ? size : 0n),
       type: this.#letter(info >>> 4, section),
     };
+  }
+
+  /** Of the symbol of that number, as relocations count: its section's number, and where in it. Undefined for what lies elsewhere. */
+  placeOf(index: number): { readonly section: number; readonly value: bigint } | undefined {
+    const at = index * SYM;
+    if (at + SYM > this.#view.length) return undefined;
+    const section = this.#view.u16(at + 6);
+    return section === 0 || section >= SHN_LORESERVE ? undefined : { section, value: this.#view.u64(at + 8) };
+  }
+
+  /** Symbols with a name, of sections of the file: for each its section and where in it. */
+  *places(): Generator<{ readonly name: string; readonly section: number; readonly value: bigint }> {
+    for (let at = SYM; at + SYM <= this.#view.length; at += SYM) {
+      const place = this.placeOf(at / SYM);
+      const symbol = place === undefined ? undefined : this.#at(at);
+      if (place !== undefined && symbol !== undefined) yield { name: symbol.name, ...place };
+    }
   }
 
   /** The first of that name. Compares bytes: a kernel has 200,000 symbols, of which one is wanted. */

@@ -17,6 +17,7 @@ import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import { openUnpacked, packedHead } from './packed-file.ts';
 import { PACK_MAGIC, readPack } from './type-pack.ts';
 
+const ET_REL = 1;
 const ET_CORE = 4;
 /** Bytes that tell an ELF file's type. */
 const HEAD = 20;
@@ -49,42 +50,55 @@ export interface DumpIdentity {
 }
 
 /**
- * Parts the files that the user named: dumps, and files with debug information. Without a dump all are left as they are,
- * so that who opens them says what they are.
- * @throws UsageError when several have debug information
+ * Parts the files that the user named: dumps, the file with the kernel's debug information, and those of modules. Without a
+ * dump all are left as they are, so that who opens them says what they are.
+ * @throws UsageError when several have debug information of a kernel
  */
 export function partPaths(paths: readonly string[]): {
   readonly dumps: readonly string[];
   readonly debug: string | undefined;
+  readonly modules: readonly string[];
 } {
-  const debug = paths.filter((path) => isDebugFile(path));
-  if (debug.length === 0 || debug.length === paths.length) return { dumps: paths, debug: undefined };
-  if (debug.length > 1) throw new UsageError(`${debug.join(', ')}: one file with debug information at a time`);
-  return { dumps: paths.filter((path) => !debug.includes(path)), debug: debug[0] };
+  const kinds = new Map(paths.map((path) => [path, debugKind(path)]));
+  const dumps = paths.filter((path) => kinds.get(path) === undefined);
+  if (dumps.length === 0 || dumps.length === paths.length) return { dumps: paths, debug: undefined, modules: [] };
+  const debug = paths.filter((path) => kinds.get(path) === 'kernel');
+  if (debug.length > 1)
+    throw new UsageError(`${debug.join(', ')}: one file with debug information of a kernel at a time`);
+  return { dumps, debug: debug[0], modules: paths.filter((path) => kinds.get(path) === 'module') };
+}
+
+type DebugKind = 'kernel' | 'module';
+
+function isDebugFile(path: string): boolean {
+  return debugKind(path) !== undefined;
 }
 
 /**
- * True for an ELF file that is no core, and for a type pack; packed or not. What cannot be read is none: whoever opens it
- * says why.
+ * A kernel's for an ELF file that is no core, and for a type pack; a module's for one that is not linked; packed or not.
+ * What cannot be read is none: whoever opens it says why.
  */
-function isDebugFile(path: string): boolean {
+function debugKind(path: string): DebugKind | undefined {
   let fd: number | undefined;
   try {
-    if (!statSync(path).isFile()) return false;
+    if (!statSync(path).isFile()) return undefined;
     fd = openSync(path, 'r');
     const head = Buffer.alloc(HEAD);
     readSync(fd, head, 0, head.length, 0);
-    return isDebugHead(Buffer.from(packedHead(path, HEAD) ?? head));
+    return kindByHead(Buffer.from(packedHead(path, HEAD) ?? head));
   } catch {
-    return false;
+    return undefined;
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
 }
 
-function isDebugHead(head: Buffer): boolean {
-  if (head.toString('latin1').startsWith(PACK_MAGIC)) return true;
-  return isElf(head) && head.length >= HEAD && head.readUInt16LE(16) !== ET_CORE && head.readUInt16LE(16) < 256;
+function kindByHead(head: Buffer): DebugKind | undefined {
+  if (head.toString('latin1').startsWith(PACK_MAGIC)) return 'kernel';
+  if (!isElf(head) || head.length < HEAD) return undefined;
+  const type = head.readUInt16LE(16);
+  if (type === ET_REL) return 'module';
+  return type !== ET_CORE && type < 256 ? 'kernel' : undefined;
 }
 
 /** @throws UsageError when it cannot be used */
@@ -164,7 +178,7 @@ export function debugIdentity(path: string): { readonly buildId: string | undefi
 }
 
 /** The file, or what is packed in it. @throws UsageError when it does not unpack; system errors */
-function imageFile(path: string): ImageFile {
+export function imageFile(path: string): ImageFile {
   return new ImageFile(openUnpacked(path) ?? path);
 }
 

@@ -33,6 +33,8 @@ export interface OpenOptions {
   readonly budget?: Budget;
   /** A vmlinux with debug information, of the very kernel in the dump. It may stand among the paths as well. */
   readonly debuginfo?: string;
+  /** Files of modules with debug information; those beside the vmlinux are found without. They may stand among the paths as well. */
+  readonly moduleDebuginfo?: readonly string[];
   /** Tables in the dump that are left aside: to see what remains without them. */
   readonly without?: readonly ('BTF' | 'ORC')[];
 }
@@ -91,13 +93,14 @@ function openWith(
   more: Pick<ProgramOptions, 'files' | 'places'>,
 ): Program {
   const checkpoint = new Checkpoint(options.budget);
-  const { dumps, debug } = partPaths(typeof paths === 'string' ? [paths] : paths);
+  const { dumps, debug, modules } = partPaths(typeof paths === 'string' ? [paths] : paths);
   const path = options.debuginfo ?? debug;
   const dump = openDump(dumps, { checkpoint, onFile });
   let debugFile: DebugFile | undefined;
   try {
     debugFile = path === undefined ? undefined : openDebugFile(path);
-    return programOf(dump, { ...options, ...more, checkpoint, debugFile });
+    const moduleDebuginfo = [...modules, ...(options.moduleDebuginfo ?? [])];
+    return programOf(dump, { ...options, ...more, moduleDebuginfo, checkpoint, debugFile });
   } catch (error) {
     debugFile?.close();
     dump.close();
@@ -141,6 +144,7 @@ export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program
     arch,
     ...tables,
     debugFile,
+    moduleDebuginfo: options.moduleDebuginfo,
     problems: [
       ...(doubt === undefined ? [] : [doubt]),
       ...found.problems,

@@ -11,7 +11,7 @@ import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
 import type { SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
-import type { CType } from '../debuginfo/type.ts';
+import type { CType, TypeSource } from '../debuginfo/type.ts';
 import type { Vmcoreinfo } from '../debuginfo/vmcoreinfo.ts';
 import type { DumpFile } from '../dump/dump-file.ts';
 import type { Arch } from './arch/arch.ts';
@@ -20,6 +20,7 @@ import { describeProgram, type Opened, type ProgramDescriptor } from './descript
 import { Field } from './field.ts';
 import { GLOBAL_TYPES } from './globals.ts';
 import { LayoutChoices } from './layouts.ts';
+import { ModuleDebug, type OpenModule } from './module-debug.ts';
 import { type KernelModule, type ModuleList, readModuleBtf, readModules } from './modules.ts';
 import { Obj } from './object.ts';
 import { Symbols } from './symbols.ts';
@@ -41,6 +42,8 @@ export interface ProgramParts {
   readonly problems: readonly string[];
   /** With the types of the kernel; closed with the program. */
   readonly debugFile?: DebugFile | undefined;
+  /** Files of modules with debug information. */
+  readonly moduleDebuginfo?: readonly string[] | undefined;
   /** Undefined when it was not opened from files. */
   readonly opened?: Opened | undefined;
 }
@@ -71,6 +74,7 @@ export class Program {
   readonly #opened: Opened | undefined;
   /** By how much the image lies above the addresses of the debug file. */
   #slide: bigint | undefined;
+  readonly #moduleDebug: ModuleDebug | undefined;
   #modules: ModuleList | undefined;
   #moduleTypesAdded = false;
 
@@ -85,12 +89,14 @@ export class Program {
     this.#btf = parts.btf;
     this.#orc = parts.orc;
     this.#opened = parts.opened;
-    // v1 on 5.10 and 6.1, v3 on 6.12, v4 on 7.2; 2 on no real dump.
-    const orcProven = { 1: ['5.10', '6.1'], 2: [], 3: ['6.12'], 4: ['7.2'] };
+    // 2 on no real dump.
+    const orcProven = { 1: ['5.10', '6.1', '6.1-rt'], 2: [], 3: ['6.12'], 4: ['7.2'] };
     if (parts.orcVersion !== undefined)
       this.layouts.chose('ORC', `version ${parts.orcVersion}`, orcProven[parts.orcVersion]);
     this.symbols = new Symbols(parts.kallsyms, () => this.modules.modules);
     this.debugFile = parts.debugFile;
+    if (parts.debugFile !== undefined || (parts.moduleDebuginfo ?? []).length > 0)
+      this.#moduleDebug = new ModuleDebug(parts.debugFile?.path, parts.vmcoreinfo.osRelease, parts.moduleDebuginfo);
     // Where the kernel's own are damaged, those of the file are asked alone: nothing of them is lost.
     const sound = parts.btf !== undefined && parts.btf.damage === undefined;
     if (parts.btf !== undefined && (parts.debugFile === undefined || sound)) this.types.add(parts.btf);
@@ -120,9 +126,9 @@ export class Program {
   addModuleTypes(): void {
     if (this.#moduleTypesAdded) return;
     // Whoever is stopped in the middle of reading them may ask again.
-    const found = this.#btf === undefined ? [] : readModuleBtf(this, this.#btf);
+    const found = this.#btf === undefined ? this.#moduleDwarf() : readModuleBtf(this, this.#btf);
     this.#moduleTypesAdded = true;
-    for (const btf of found) this.types.add(btf);
+    for (const source of found) this.types.add(source);
     this.#fields.clear();
     this.#enumerators.clear();
     this.#lostMembers.clear();
@@ -291,21 +297,32 @@ export class Program {
    * @throws FormatError when it is damaged
    */
   cfiAt(pc: VirtAddr): CfiRow | undefined {
-    if (this.debugFile === undefined || !this.symbols.isKernelText(pc)) return undefined;
+    if (!this.symbols.isKernelText(pc)) return this.#moduleDebugAt(pc)?.cfi?.lookup(pc);
+    if (this.debugFile === undefined) return undefined;
     this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
     return this.#slide === undefined ? undefined : this.debugFile.cfiAt(pc - this.#slide);
   }
 
   /**
-   * Source lines of the kernel's own code at an address, with the functions that were inlined there, the innermost first;
-   * of an address that a call returns to, ask for the byte before it. Empty when no file with debug information was given,
-   * and for code of modules.
+   * Source lines of the code at an address, with the functions that were inlined there, the innermost first; of an address
+   * that a call returns to, ask for the byte before it. Empty when there is no file with debug information of the kernel, or of
+   * the module.
    * @throws FormatError when the debug information is damaged
    */
   lineAt(pc: VirtAddr): readonly SourceFrame[] {
-    if (this.debugFile === undefined || !this.symbols.isKernelText(pc)) return [];
+    if (!this.symbols.isKernelText(pc)) return this.#moduleDebugAt(pc)?.lines.at(pc) ?? [];
+    if (this.debugFile === undefined) return [];
     this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
     return this.#slide === undefined ? [] : this.debugFile.lineAt(pc - this.#slide);
+  }
+
+  #moduleDebugAt(pc: VirtAddr): OpenModule | undefined {
+    const module = this.#moduleDebug === undefined ? undefined : this.moduleAt(pc);
+    return module === undefined ? undefined : this.#moduleDebug?.of(module);
+  }
+
+  #moduleDwarf(): readonly TypeSource[] {
+    return this.modules.modules.flatMap((module) => this.#moduleDebug?.of(module)?.types ?? []);
   }
 
   /**
@@ -319,6 +336,7 @@ export class Program {
 
   close(): void {
     this.debugFile?.close();
+    this.#moduleDebug?.close();
     this.dump.close();
   }
 }

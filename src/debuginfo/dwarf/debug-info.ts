@@ -5,7 +5,8 @@
  */
 import { cstring } from '../../base/bytes.ts';
 import { FormatError } from '../../base/errors.ts';
-import type { ElfImage, SectionBytes } from '../elf-image.ts';
+import type { SectionBytes } from '../elf-image.ts';
+import type { DebugSections } from '../relocated-image.ts';
 import { type Abbrev, type Abbrevs, readAbbrevs } from './abbrevs.ts';
 import { AT, FORM } from './constants.ts';
 import { Cursor } from './cursor.ts';
@@ -24,7 +25,7 @@ export interface OpenUnit {
 }
 
 export class DebugInfo {
-  readonly image: ElfImage;
+  readonly image: DebugSections;
   readonly units: readonly Unit[];
   /** Why not all units are read; undefined when they are. */
   readonly damage: FormatError | undefined;
@@ -40,7 +41,7 @@ export class DebugInfo {
   #signatures: ReadonlyMap<bigint, number> | undefined;
 
   /** @throws FormatError when there is no debug information that can be read */
-  constructor(image: ElfImage) {
+  constructor(image: DebugSections) {
     const info = image.pieces('.debug_info');
     if (info === undefined) throw new FormatError(image.name, 'it has no debug information (.debug_info)');
     this.image = image;

@@ -19,7 +19,7 @@ import {
   VOID,
 } from '../btf-types.ts';
 import type { BtfWriter } from '../btf-writer.ts';
-import type { ElfImage } from '../elf-image.ts';
+import type { DebugSections } from '../relocated-image.ts';
 import type { CType, FunctionType, Member, NamedKind, QualifiedType, TypeSource } from '../type.ts';
 import { AT, TAG } from './constants.ts';
 import { DebugInfo } from './debug-info.ts';
@@ -52,7 +52,7 @@ export class DwarfTypes implements TypeSource {
   #index: NameIndex | undefined;
 
   /** @throws FormatError when there is no debug information */
-  constructor(image: ElfImage, name = `debug information of ${image.name}`) {
+  constructor(image: DebugSections, name = `debug information of ${image.name}`) {
     this.name = name;
     this.info = new DebugInfo(image);
   }
