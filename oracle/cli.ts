@@ -9,8 +9,9 @@ import { replaceGenerated } from '../bench/document.ts';
 import { LabError } from '../lab/run.ts';
 import { isDataError } from '../src/base/errors.ts';
 import { type Asked, Asker } from './ask.ts';
-import { labDumps, namedDump } from './dumps.ts';
+import { type DumpToAsk, labDumps, namedDump } from './dumps.ts';
 import { EXPLANATIONS } from './explained.ts';
+import { askInstructions, instructionsReport, isEnough } from './instructions.ts';
 import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, text, unexplainedOf } from './report.ts';
@@ -21,7 +22,8 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --no-lab        only the dumps given
   --every-format  every file of each lab dump, and not only the first
   --print         do not write docs/oracle.md
-  --json FILE     also write everything to FILE`;
+  --json FILE     also write everything to FILE
+  --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
 function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
   const asker = new Asker(peers, EXPLANATIONS);
@@ -39,6 +41,20 @@ function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
   });
 }
 
+function compareInstructions(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): void {
+  const tallies = askInstructions(dumps, peers);
+  const report = instructionsReport(tallies);
+  console.log(report);
+  if (!printOnly) write('instructions', report);
+  if (!tallies.every(isEnough)) process.exitCode = 1;
+}
+
+/** The generated part of docs/oracle.md of that name. */
+function write(part: string, body: string): void {
+  const path = join(oracleRoot, '../docs/oracle.md');
+  writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), part, body));
+}
+
 function main(): void {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -48,6 +64,7 @@ function main(): void {
       'every-format': { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       json: { type: 'string' },
+      instructions: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -62,13 +79,15 @@ function main(): void {
     return;
   }
   if (dumps.length === 0) throw new LabError(`no dump is given and the lab has made none\n${HELP}`);
+  if (values.instructions) {
+    compareInstructions(dumps, peers, values.print);
+    return;
+  }
   const asked = askAll(dumps, peers);
   console.log(text(asked, EXPLANATIONS));
   if (values.json !== undefined) writeFileSync(values.json, json(asked, peers.versions()));
   if (!values.print) {
-    const path = join(oracleRoot, '../docs/oracle.md');
-    const part = markdown(asked, EXPLANATIONS, peers.versions());
-    writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'summary', part));
+    write('summary', markdown(asked, EXPLANATIONS, peers.versions()));
   }
   if (unexplainedOf(asked) > 0) process.exitCode = 1;
 }
