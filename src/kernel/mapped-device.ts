@@ -86,19 +86,22 @@ export function keptBios(program: Program, { address }: Pick<MappedDevice, 'addr
   const [next, owner] = [bio('bi_next'), bio('bi_private')];
   const users = new Set<VirtAddr>();
   const pages: { page: VirtAddr; count: number }[] = [];
+  const seen = new Set<VirtAddr>();
   let at = program.field(TYPE, 'deferred.head').pointer(address);
-  let count = 0;
-  for (; at !== 0n && isKernel(at) && count < MAX_BIOS; count++) {
+  while (isKernel(at) && !seen.has(at) && seen.size < MAX_BIOS) {
     const here = at;
     const after = attempt(() => {
-      users.add(owner.pointer(here));
-      pages.push(...(attempt(() => pagesOf(program, here)) ?? []));
-      return next.pointer(here);
+      const user = owner.pointer(here);
+      const follows = next.pointer(here);
+      users.add(user);
+      return follows;
     });
-    if (after === undefined) return { count, users, pages, whole: false };
+    if (after === undefined) break;
+    pages.push(...(attempt(() => [...pagesOf(program, here)]) ?? []));
+    seen.add(here);
     at = after;
   }
-  return { count, users, pages, whole: at === 0n };
+  return { count: seen.size, users, pages, whole: at === 0n };
 }
 
 /** What is left of a bio: from its iterator on. */

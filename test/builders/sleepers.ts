@@ -19,6 +19,7 @@ export class Sleeper {
   readonly tasks = new TasksBuilder('6.1', {
     vfork_done: 'void *',
     worker_private: 'void *',
+    journal_info: 'void *',
     in_iowait: 'unsigned int:1',
   });
   readonly image: KernelImage = this.tasks.image;
