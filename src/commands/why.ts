@@ -55,7 +55,8 @@ function* chainLines(view: WaitView, start: Task): Generator<Prose> {
   for (const [i, task] of links.entries()) {
     const who = i === 0 ? [] : prose`${taskValue(task)} `;
     const target = graph.targetOf(task);
-    if (target !== undefined) yield prose`   ${who}waits ${targetText(target)}; ${ownersText(target)}`;
+    if (target !== undefined)
+      yield prose`   ${who}waits ${targetText(target)}${detailText(view, task)}; ${ownersText(target)}`;
     else yield prose`   ${i === 0 ? prose`${taskValue(task)} ` : who}${endText(view, task)}`;
   }
   const last = tasks.at(-1);
@@ -63,6 +64,11 @@ function* chainLines(view: WaitView, start: Task): Generator<Prose> {
   const held = graph.heldBy(start);
   for (const target of held)
     yield prose`   ${plural(target.waiters.length, 'task waits for it', 'tasks wait for it')}: ${targetText(target)}`;
+}
+
+function detailText({ context }: WaitView, task: Task): Prose {
+  const detail = context.use(taskWaitsFact).of(task)?.detail;
+  return detail === undefined ? [] : [`, with ${detail}`];
 }
 
 /** Why a task that waits for no other does not go on. */

@@ -32,16 +32,23 @@ export function fuseWait(stack: SleeperStack, { queue }: QueuedEntry, ends: Ends
   const of = fuseFileSystem(program, connection);
   const all = ends();
   const servers = attempt(() => fuseServers(program, request, all)) ?? [];
-  const what = opcode === undefined ? 'a request' : `its ${opcode}`;
   return {
     kind: 'fuse',
-    what: `for the answer to ${what} from the FUSE server${of?.path === undefined ? '' : ` of`}`,
+    what: `for an answer of the FUSE server${of?.path === undefined ? '' : ' of'}`,
+    detail: `${opcode ?? 'a request'}${STATES[state]}`,
     name: of?.path,
     object: { address: connection, ctype: 'struct fuse_conn' },
     proof: 'structure',
     ...(state === 'finished' ? {} : others(servers, task, all, whyServer(request))),
   };
 }
+
+const STATES: { readonly [S in FuseRequest['state']]: string } = {
+  pending: ', which no server has read yet',
+  sent: ', which the server has read',
+  finished: ', which is answered',
+  other: '',
+};
 
 const whyServer = ({ state }: FuseRequest): string =>
   state === 'sent' ? 'it has the /dev/fuse open that has read the request' : 'it has /dev/fuse of this connection open';

@@ -52,6 +52,8 @@ export interface TaskWait {
   readonly object: { readonly address: VirtAddr; readonly ctype: string } | undefined;
   /** Fits after 'waits': 'for a child to end', 'in msleep'. Our own words. */
   readonly what: string;
+  /** More about it, in our own words: 'LOOKUP, which the server has read'. */
+  readonly detail?: string;
   /** A name out of the dump that belongs behind it: a path. */
   readonly name: string | undefined;
   /** `structure`: objects in memory prove it; `function`: the functions on the stack alone say it. */

@@ -38,6 +38,8 @@ export interface SceneTask {
   readonly kthread?: boolean;
   /** The function of the work item that it runs. */
   readonly runs?: string;
+  /** The CPU that it runs on. */
+  readonly running?: number;
   readonly funcs?: readonly string[];
 }
 
@@ -57,6 +59,7 @@ export class WaitScene {
   readonly #workers = new Map<Task, Worker>();
   readonly #locks: SceneLock[] = [];
   readonly #blocked = new Map<Task, Blocked>();
+  readonly #set: (readonly [Fact<unknown>, unknown])[] = [];
   #next = 0xffff888000100000n;
   #obstacles: Pick<Obstacles, 'devices' | 'fileSystems'> = { devices: [], fileSystems: [] };
 
@@ -79,7 +82,8 @@ export class WaitScene {
     const pid = 100 + this.tasks.length;
     const known = { address, pid, tgid: pid, comm, state, kthread: spec.kthread === true, groupLeader: address };
     const none = { realParent: undefined, mm: undefined, startTime: undefined, schedInfo: undefined };
-    const task: Task = { ...known, ...none, cpu: 0, running: false, cpuTime: undefined, idle: false };
+    const on = { cpu: spec.running ?? 0, running: spec.running !== undefined };
+    const task: Task = { ...known, ...none, ...on, cpuTime: undefined, idle: false };
     this.tasks.push(task);
     this.#specs.set(task, spec);
     if (spec.runs !== undefined)
@@ -123,6 +127,28 @@ export class WaitScene {
       left: undefined,
       channel: undefined,
     });
+  }
+
+  /** A task waits for an object, such as a `struct fuse_conn`, on which others have to act. */
+  waits(
+    task: Task,
+    wait: Pick<TaskWait, 'kind' | 'what'> & Partial<Omit<TaskWait, 'awaited' | 'object'>>,
+    ctype: string,
+    on: readonly Task[],
+    address = this.address(),
+  ): VirtAddr {
+    const awaited = on.map(
+      (each): Awaited => ({ task: each.address, certainty: 'exact', why: 'it has the other end' }),
+    );
+    const unknown = { name: undefined, left: undefined, channel: undefined };
+    const object = { address, ctype };
+    this.#waits.set(task, { ...unknown, proof: 'structure', anyOf: on.length > 1, ...wait, object, awaited });
+    return address;
+  }
+
+  /** A fact as it is, in place of what would be derived. */
+  set<T>(fact: Fact<T>, value: T): void {
+    this.#set.push([fact, value]);
   }
 
   /** A task waits for what a suspended device keeps, or at a gate of a frozen file system. */
@@ -178,6 +204,7 @@ export class WaitScene {
       ],
       [launchersFact, { of: () => ({ levels: [], orphans: undefined, unread: 0 }) }],
       [obstaclesFact, { ...this.#obstacles, of: (task: Task) => this.#blocked.get(task), gateOf: () => undefined }],
+      ...this.#set,
     ];
   }
 }

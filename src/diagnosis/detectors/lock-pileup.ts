@@ -3,6 +3,7 @@
  * who waits and who launched them. A cause when the standstill is proved by structure or argued from age; a note
  * otherwise, since short queues are how locks work.
  */
+import type { Task } from '../../kernel/sched.ts';
 import { blocked, type Condition, memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
@@ -17,6 +18,7 @@ import {
   task as taskValue,
   type Prose,
 } from '../../model/value.ts';
+import { explainedFact } from '../facts/chain-ends.ts';
 import { deadOwnersFact } from '../facts/dead-owners.ts';
 import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import type { Holder } from '../facts/holders.ts';
@@ -42,14 +44,17 @@ export default defineDetector({
     tasks: tasksFact,
     dead: deadOwnersFact,
     verdicts: waitVerdictsFact,
+    explained: explainedFact,
   },
   appliesTo: needsTypes,
-  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead, verdicts }) {
+  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead, verdicts, explained }) {
     const findings: Finding[] = [];
     const blocked = tasks.filter(({ state }) => state.uninterruptible);
     for (const pileUp of pileUps) {
       // Told by dead-lock-owner, which knows of what the owner died.
       if (dead.of(pileUp.lock) !== undefined) continue;
+      // The one at the end of the chain is to blame, and told by a detector of its own.
+      if (isExplained(pileUp, explained)) continue;
       // Its holder waits, in the end, for what is no lock, and is told of there.
       if (verdicts.tells(pileUp.lock)) continue;
       const standstill = standstills.of(pileUp);
@@ -63,6 +68,13 @@ export default defineDetector({
     return findings;
   },
 });
+
+/** Its holder waits for somebody that is told of elsewhere, or, without a holder, all who wait are. */
+function isExplained({ holder, victims }: PileUp, explained: ReadonlySet<Task>): boolean {
+  return holder !== undefined && holder.certainty !== 'hint'
+    ? explained.has(holder.task)
+    : victims.every(({ task }) => explained.has(task));
+}
 
 const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   'lock-cycle': 'lock-cycle',

@@ -3,8 +3,15 @@ import { findingsOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { placeLog } from '../../../test/builders/log.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
-import { textOf } from '../../../test/builders/text.ts';
+import { storyOf, textOf } from '../../../test/builders/text.ts';
+import { WaitScene } from '../../../test/builders/wait-scene.ts';
+import { virt } from '../../base/address.ts';
+import { nanoseconds } from '../../base/units.ts';
 import type { Finding } from '../../model/finding.ts';
+import { graceAddressFact } from '../facts/chain-ends.ts';
+import { graceStallFact } from '../facts/grace-stall.ts';
+import { lockupFact } from '../facts/lockups.ts';
+import { waitGraphFact } from '../facts/wait-graph.ts';
 import rcuStall from './rcu-stall.ts';
 
 function told(...lines: readonly string[]): readonly Finding[] {
@@ -18,6 +25,65 @@ function told(...lines: readonly string[]): readonly Finding[] {
 
 const WHERE = ['CPU: 1 PID: 161 Comm: ringd Not tainted 6.1.0 #1', 'RIP: 0010:ring_wait+0x9/0x20 [ringdev]'];
 const PANIC = 'Kernel panic - not syncing: ';
+
+describe('rcu-stall, by the tree of RCU', () => {
+  const GRACE = {
+    state: virt(0xffffffff82000000n),
+    sequence: 5n,
+    age: nanoseconds(30_000_000_000n),
+    kthread: undefined,
+    cpus: [{ cpu: 1, node: virt(0xffffffff82000040n) }],
+    readers: [],
+    complete: true,
+    stallAfter: nanoseconds(21_000_000_000n),
+  };
+
+  /** A reader that runs, or sleeps, and a task that waits for the grace period with a mutex held. */
+  function stalled(state: 'R' | 'S'): Finding | undefined {
+    const scene = new WaitScene();
+    const reader = scene.task('bird', { state, offCpu: 31, ...(state === 'R' ? { running: 1 } : {}) });
+    const changer = scene.task('routectl');
+    scene.waits(changer, { kind: 'grace-period', what: 'for a grace period of RCU' }, 'struct rcu_state', [reader]);
+    scene.queue(scene.lock('mutex', 'the table_lock', changer), 'ip', 4);
+    const root = scene
+      .context()
+      .use(waitGraphFact)
+      .roots.find(({ task }) => task === reader);
+    if (root === undefined) throw new Error('the reader is no end');
+    scene.set(lockupFact, undefined);
+    scene.set(graceAddressFact, undefined);
+    const at = { func: 'routedev_walk', module: 'routedev' };
+    const offCpu = state === 'R' ? undefined : nanoseconds(31_000_000_000n);
+    scene.set(graceStallFact, {
+      grace: GRACE,
+      age: GRACE.age,
+      threshold: GRACE.stallAfter,
+      readers: [{ task: reader, why: 'the grace period waits for CPU 1, on which it runs', at, since: true, offCpu }],
+      root,
+      behind: root.behind,
+    });
+    const [finding, ...others] = scene.findings(rcuStall);
+    expect(others).toEqual([]);
+    return finding;
+  }
+
+  it('names who runs on the CPU that the grace period waits for, and all behind it', () => {
+    const finding = stalled('R');
+    expect(finding).toMatchObject({ cause: 'rcu-stall', role: 'cause', confidence: 'probable', weight: 5 });
+    expect(finding?.details['culprit']).toMatchObject({ comm: 'bird' });
+    expect(textOf(finding?.title)).toContain(
+      'stays in routedev_walk of module routedev on CPU 1; 5 tasks wait behind it',
+    );
+    expect(storyOf(finding, 'clears')).toBe('Not as long as it loops.');
+  });
+
+  it('names a reader that sleeps inside of its section, and that killing it ends it', () => {
+    const finding = stalled('S');
+    expect(textOf(finding?.title)).toContain('sleeps in routedev_walk of module routedev as a reader');
+    expect(storyOf(finding, 'why')).toContain('between rcu_read_lock() and rcu_read_unlock()');
+    expect(storyOf(finding, 'remedy')).toContain('Kill bird (pid 100)');
+  });
+});
 
 describe('rcu-stall', () => {
   const LINES = ['rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:', 'rcu: \t1-...0: (1 ticks this GP) idle=373c'];

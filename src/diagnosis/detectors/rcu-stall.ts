@@ -1,27 +1,190 @@
 /**
- * RCU waits for a CPU that does not come by a quiescent state, and still does not at the crash: it loops in the kernel. With
- * interrupts off it is `hard-lockup`.
+ * RCU waits for a reader that does not come out of its section: a CPU that loops in the kernel, or a task that sleeps where
+ * it must not. Found from RCU's own tree; where that says nothing, from the log alone. With interrupts off it is
+ * `hard-lockup`.
  */
+import { blocked } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
+import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import {
+  address,
+  count,
+  duration,
+  name,
+  plural,
+  prose,
+  type Prose,
+  symbol,
+  task as taskValue,
+} from '../../model/value.ts';
+import { graceAddressFact, killRemedy } from '../facts/chain-ends.ts';
+import { graceStallFact, type GraceStall, type StallingReader } from '../facts/grace-stall.ts';
 import { lockupFinding } from '../facts/lockup-story.ts';
 import { lockupFact } from '../facts/lockups.ts';
+import { moduleRemedy } from '../facts/oops-story.ts';
+import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
 
 export default defineDetector({
   id: 'rcu-stall',
   title: 'CPUs that RCU waits for',
-  summary: 'A CPU that loops in the kernel stops RCU, and with it whoever frees memory or changes shared tables.',
-  needs: { lockup: lockupFact },
+  summary: 'A reader that never ends stops RCU, and with it whoever frees memory or changes shared tables.',
+  needs: { lockup: lockupFact, stall: graceStallFact, place: graceAddressFact, stories: waitStoriesFact },
   appliesTo: () => true,
-  run: ({ lockup }) =>
-    lockup?.report.kind !== 'rcu-stall' || lockup.interruptsOff === true
-      ? []
-      : [
-          lockupFinding(lockup, {
-            detector: 'rcu-stall',
-            cause: 'rcu-stall',
-            does: 'and RCU waits for it',
-            why: ['It loops in the kernel: no grace period of RCU can end before it schedules.'],
-            proved: false,
-          }),
-        ],
+  run({ lockup, stall, place, stories }) {
+    if (lockup?.interruptsOff === true) return [];
+    if (stall !== undefined) {
+      const log = lockup?.report.kind === 'rcu-stall' ? lockup.report.headline : undefined;
+      return [structural(stall, stories.of(stall.root), { log, place })];
+    }
+    if (lockup?.report.kind !== 'rcu-stall') return [];
+    return [
+      lockupFinding(lockup, {
+        detector: 'rcu-stall',
+        cause: 'rcu-stall',
+        does: 'and RCU waits for it',
+        why: ['It loops in the kernel: no grace period of RCU can end before it schedules.'],
+        proved: false,
+      }),
+    ];
+  },
 });
+
+interface Beside {
+  readonly log: string | undefined;
+  /** Where the function begins that the reader stays in. */
+  readonly place: Parameters<typeof address>[0] | undefined;
+}
+
+function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Beside): Finding {
+  const { grace, age, readers, behind } = stall;
+  const [first] = readers;
+  if (first === undefined) throw new RangeError('a stall has a reader');
+  const { task } = first;
+  const behindText = behind.length === 0 ? [] : prose`; ${plural(behind.length, 'task waits', 'tasks wait')} behind it`;
+  const remedies = remediesOf(first);
+  return {
+    detector: 'rcu-stall',
+    cause: 'rcu-stall',
+    role: 'cause',
+    title: prose`RCU has waited for ${duration(age)} for ${taskValue(task)}, which ${doesText(first)}${behindText}.`,
+    confidence: 'probable',
+    because: ['that RCU waits for it is read from its tree; that it will never go on is argued from the age'],
+    weight: Math.max(1, behind.length),
+    explains: behind.map((each) => blocked(each.address)),
+    story: [
+      {
+        topic: 'what',
+        text: prose`A grace period of RCU has been running for ${duration(age)}, where the kernel complains after ${duration(stall.threshold)}.`,
+      },
+      { topic: 'why', text: whyText(first) },
+      {
+        topic: 'holder',
+        text: prose`${taskValue(task)}, state ${task.state.letter}: ${first.why}.${moreText(readers)}`,
+      },
+      ...lines,
+      { topic: 'clears', text: clearsText(first) },
+      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+    ],
+    evidence: evidenceOf(stall, first, beside),
+    remedies,
+    details: {
+      resource: { address: address(grace.state), ctype: 'struct rcu_state' },
+      culprit: taskValue(task),
+      function:
+        first.at === undefined
+          ? undefined
+          : {
+              name: first.at.func,
+              module: first.at.module,
+              address: beside.place === undefined ? undefined : address(beside.place),
+            },
+      gracePeriod: duration(age),
+      cpus: grace.cpus.map(({ cpu }) => cpu),
+      readers: readers.map((reader) => ({ task: taskValue(reader.task), why: reader.why })),
+      waiters: count(behind.length),
+      report: beside.log === undefined ? undefined : 'rcu-stall',
+      headline: beside.log === undefined ? undefined : name(beside.log),
+      ...details,
+    },
+  };
+}
+
+/** ' in routedev_walk of module routedev'. */
+function atText({ at }: StallingReader): Prose {
+  if (at === undefined) return [];
+  return prose` in ${symbol(at.func)}${at.module === undefined ? '' : prose` of module ${name(at.module)}`}`;
+}
+
+function doesText(reader: StallingReader): Prose {
+  const { task } = reader;
+  if (task.running) return prose`stays${atText(reader)} on CPU ${String(task.cpu ?? '?')}`;
+  return prose`${task.state.sleeping ? 'sleeps' : 'has no CPU'}${atText(reader)} as a reader`;
+}
+
+function whyText(reader: StallingReader): Prose {
+  const { task, since } = reader;
+  if (task.running) {
+    const long = since ? ' and has since before the grace period began' : '';
+    return prose`${taskValue(task)} runs${atText(reader)}${long}: no grace period can end before its CPU schedules.`;
+  }
+  const off = reader.offCpu === undefined ? '' : prose`, for ${duration(reader.offCpu)}`;
+  return prose`${taskValue(task)} ${task.state.sleeping ? 'went to sleep' : 'was put off its CPU'}${atText(reader)}${off}, between rcu_read_lock() and rcu_read_unlock(): no grace period can end before it comes out.`;
+}
+
+function moreText(readers: readonly StallingReader[]): Prose {
+  const more = readers.length - 1;
+  return more === 0 ? [] : prose` ${plural(more, 'more reader keeps', 'more readers keep')} it from ending as well.`;
+}
+
+function clearsText({ task }: StallingReader): Prose {
+  return task.running ? ['Not as long as it loops.'] : ['Only when what it sleeps for comes.'];
+}
+
+function remediesOf({ task, at }: StallingReader): readonly Remedy[] {
+  if (task.running)
+    return [
+      {
+        action: prose`Killing ${taskValue(task)} helps only when its loop in the kernel looks for signals: else restart the machine.`,
+      },
+      ...moduleRemedy(at?.module),
+    ];
+  return [killRemedy(task, ['the grace period can end']), ...moduleRemedy(at?.module)];
+}
+
+function evidenceOf({ grace, age }: GraceStall, reader: StallingReader, { log }: Beside): readonly Evidence[] {
+  const { task } = reader;
+  const node = grace.cpus.find(({ cpu }) => cpu === task.cpu)?.node;
+  const out: Evidence[] = [
+    {
+      claim: prose`gp_seq says that a grace period runs; gp_start lies ${duration(age)} back.`,
+      address: grace.state,
+      ctype: 'struct rcu_state',
+      confidence: 'certain',
+      show: 'struct rcu_state.gp_seq,gp_start rcu_state',
+    },
+    task.running
+      ? {
+          claim: prose`The bit of CPU ${String(task.cpu ?? '?')} in qsmask of its struct rcu_node is still set.`,
+          address: node,
+          ctype: node === undefined ? undefined : 'struct rcu_node',
+          confidence: 'certain',
+          show: node === undefined ? `bt ${task.pid}` : `struct rcu_node.qsmask ${node.toString(16)}`,
+        }
+      : {
+          claim: prose`${taskValue(task)} stands on blkd_tasks of its struct rcu_node, at or behind gp_tasks.`,
+          address: task.address,
+          ctype: 'struct task_struct',
+          confidence: 'certain',
+          show: `struct task_struct.rcu_read_lock_nesting,rcu_node_entry ${task.address.toString(16)}`,
+        },
+  ];
+  if (log !== undefined)
+    out.push({
+      claim: prose`The log says: ${name(log)}`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'log',
+    });
+  return out;
+}

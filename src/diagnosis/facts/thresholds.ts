@@ -17,6 +17,12 @@ export const STUCK_BY_AGE = nanoseconds(120n * 1_000_000_000n);
 export const STILL = nanoseconds(3n * 1_000_000_000n);
 
 /**
+ * A server in user space that has not run for this long while requests wait for it is called silent as 'probable': it is
+ * asleep in something else. Programs give up on a file system or a daemon after 10 to 30 s.
+ */
+export const SILENT = nanoseconds(10n * 1_000_000_000n);
+
+/**
  * A task that waited for a CPU for this share of its life is called starved: a fair scheduler does that only to one of
  * several that all want to run all the time.
  */
@@ -33,6 +39,12 @@ export const MIN_FREE = 0.01;
  * of each second to others (kernel.sched_rt_runtime_us, since 6.12 the fair server), so that a turn comes within one.
  */
 export const TURN_BY_NOW = nanoseconds(2n * 1_000_000_000n);
+
+/**
+ * A grace period of RCU that runs for this long is stalled, where the kernel's own setting cannot be read:
+ * CONFIG_RCU_CPU_STALL_TIMEOUT, 21 s. Sound ones take milliseconds.
+ */
+export const GRACE_PERIOD = nanoseconds(21n * 1_000_000_000n);
 
 /** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
 export const PILE_UP = 3;
