@@ -56,6 +56,14 @@ describe('oopses', () => {
     ]);
   });
 
+  it('reads the code from the instruction on, and never that of user space', () => {
+    const code = 'Code: 90 0f 1f 44 00 00 <48> 8b 47 18 c3';
+    const user = 'Code: 00 00 0f 05 <48> 3d 00 f0';
+    const lines = NULL_POINTER.replace(/Code: .*/, code).replace('RIP: 0033:0x43da20', `RIP: 0033:0x43da20\n${user}`);
+    expect(oopses(log(lines))[0]?.code).toEqual([0x48, 0x8b, 0x47, 0x18, 0xc3]);
+    expect(oopses(log(NULL_POINTER.replace('RIP: 0033:0x43da20', user)))[0]?.code).toBeUndefined();
+  });
+
   it('reads the texts of 3.10', () => {
     const [oops] = oopses(
       log(`

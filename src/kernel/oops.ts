@@ -31,6 +31,8 @@ export interface Oops {
   readonly comm: string | undefined;
   /** Of the instruction that failed: 'rdi'; those that the log prints. */
   readonly registers: ReadonlyMap<string, bigint>;
+  /** Bytes from the instruction that failed on (`Code:`, behind '<'); undefined where the log prints none. */
+  readonly code: readonly number[] | undefined;
   /** The call trace, innermost first, without what the kernel itself doubts ('?'). */
   readonly trace: readonly OopsPlace[];
 }
@@ -101,6 +103,7 @@ function parse(lines: readonly string[], timeNs: Nanoseconds | undefined): Oops 
     pid: who?.[2] === undefined ? undefined : Number(who[2]),
     comm: who?.[3],
     registers: registersOf(lines),
+    code: codeOf(lines),
     trace: traceOf(lines),
   };
 }
@@ -124,6 +127,18 @@ function registersOf(lines: readonly string[]): ReadonlyMap<string, bigint> {
     }
   }
   return found;
+}
+
+const CODE = /^Code: (?:[0-9a-f]{2} )*<([0-9a-f]{2})>((?: [0-9a-f]{2})*)/;
+
+/** The first: behind it comes that of user space. */
+function codeOf(lines: readonly string[]): readonly number[] | undefined {
+  for (const line of lines) {
+    if (line.startsWith('Call Trace:')) break;
+    const found = CODE.exec(line);
+    if (found !== null) return `${found[1]}${found[2] ?? ''}`.split(' ').map((byte) => Number.parseInt(byte, 16));
+  }
+  return undefined;
 }
 
 const PLACE = /^\s*(?:\[<[0-9a-f]+>\] )?([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)[^\]]*\])?$/;

@@ -21,6 +21,7 @@ export type Topic =
   | 'why'
   | 'holder'
   | 'proof'
+  | 'task'
   | 'waiters'
   | 'launcher'
   | 'since'

@@ -14,6 +14,7 @@ const labels: { readonly [T in Topic]: string } = {
   why: 'Why',
   holder: 'Held by',
   proof: 'Proof',
+  task: 'Ran for',
   waiters: 'Waiting',
   launcher: 'Launched by',
   since: 'Since',

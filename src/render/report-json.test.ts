@@ -45,7 +45,19 @@ const schema: Rule = {
       weight: 'number',
       story: [
         {
-          topic: oneOf('what', 'why', 'holder', 'proof', 'waiters', 'launcher', 'since', 'clears', 'memory', 'remedy'),
+          topic: oneOf(
+            'what',
+            'why',
+            'holder',
+            'proof',
+            'task',
+            'waiters',
+            'launcher',
+            'since',
+            'clears',
+            'memory',
+            'remedy',
+          ),
           text,
         },
       ],

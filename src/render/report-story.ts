@@ -7,11 +7,8 @@ import { blank, type Line, line, span } from './spans.ts';
 /** Columns of the number before each finding. */
 const INDENT = 4;
 
-function storyLines({ findings, stories }: Report, story: Story, width: number): Line[] {
-  // Numbered through all stories, as the links name them.
-  const numbers = new Map<number, number>();
-  for (const each of stories)
-    if (each.findings.length > 1) for (const i of each.findings) numbers.set(i, numbers.size + 1);
+/** @param numbers - through all stories that are told, by the indices that links name */
+function storyLines({ findings }: Report, story: Story, numbers: ReadonlyMap<number, number>, width: number): Line[] {
   return story.findings.flatMap((i) => {
     const finding = findings[i];
     if (finding === undefined) return [];
@@ -26,11 +23,16 @@ function storyLines({ findings, stories }: Report, story: Story, width: number):
 
 /** `--- How it came about`; nothing where no finding explains another. */
 export function storySection(report: Report, width: number): Line[] {
-  const told = report.stories.filter(({ links }) => links.length > 0);
+  // That a fault stopped the kernel is told by the first screen.
+  const told = report.stories.filter(
+    ({ findings, links }) =>
+      links.length > 0 && findings.filter((i) => report.findings[i]?.role !== 'trigger').length > 1,
+  );
   if (told.length === 0) return [];
+  const numbers = new Map(told.flatMap((story) => story.findings).map((index, i) => [index, i + 1]));
   return [
     blank,
     line('--- How it came about', 'heading'),
-    ...told.flatMap((story, i) => [...(i === 0 ? [] : [blank]), ...storyLines(report, story, width)]),
+    ...told.flatMap((story, i) => [...(i === 0 ? [] : [blank]), ...storyLines(report, story, numbers, width)]),
   ];
 }

@@ -63,7 +63,10 @@ function findingOf(fatal: FatalOops): Finding {
     ...(onStack ? {} : { because }),
     weight: 1,
     explains: [kernelStopped],
-    story: [{ topic: 'what', text: prose`${placeText(oops.at)} ${whatHappened(fatal)}.` }, ...aroundLines(fatal)],
+    story: [
+      { topic: 'what', text: prose`${placeText(oops.at)} ${whatHappened(fatal)}.`, detail: true },
+      ...aroundLines(fatal),
+    ],
     evidence: oopsEvidence(fatal),
     remedies: moduleRemedy(oops.at?.module),
     details: {

@@ -51,6 +51,7 @@ function findingOf(crash: Broken): Finding {
       {
         topic: 'what',
         text: prose`${placeText(caller ?? fatal.oops.at)} ${verb} a list, and the kernel's check stopped it.`,
+        detail: true,
       },
       { topic: 'why', text: whyText(crash) },
       ...aroundLines(fatal),

@@ -36,9 +36,14 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
     explains: [kernelStopped],
     restsOn: [memoryShort],
     story: [
-      { topic: 'what', text: prose`The kernel panicked: ${name(panic.text)}.` },
+      // The trigger says so, too.
+      { topic: 'what', text: prose`The kernel panicked: ${name(panic.text)}.`, detail: true },
       { topic: 'why', text: whyText(panic, culprit) },
-      ...panic.largest.slice(0, 3).map((process) => ({ topic: 'holder' as const, text: processText(process) })),
+      ...panic.largest.slice(0, 3).map((process) => ({
+        topic: 'holder' as const,
+        text: processText(process),
+        detail: process === culprit,
+      })),
       { topic: 'memory', text: memoryText(memory) },
     ],
     evidence: panic.largest.map(evidenceOf),

@@ -30,7 +30,7 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
     detector: 'process-too-big',
     cause: 'process-too-big',
     role: 'cause',
-    title: prose`Memory is short because ${taskValue(task)} holds ${held} of its own.`,
+    title: prose`Memory ${memory.ranOut ? 'ran out' : 'is short'} because ${taskValue(task)} holds ${held} of its own.`,
     confidence: whole ? 'probable' : 'possible',
     because: whole
       ? ['what it holds is read; that it should not hold so much is inferred']
@@ -40,7 +40,7 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
     story: [
       {
         topic: 'what',
-        text: prose`${taskValue(task)} has ${held} of anonymous memory, resident or in swap, and maps ${byteCount(mapped)} of files and shared memory.`,
+        text: prose`That is anonymous memory, resident or in swap; beside it, ${taskValue(task)} maps ${byteCount(mapped)} of files and shared memory.`,
       },
       {
         topic: 'why',
@@ -48,7 +48,9 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
       },
       {
         topic: 'clears',
-        text: prose`When the OOM killer ends it: it is its next choice (oom_score_adj ${String(standing.scoreAdj)}), but comes only when reclaim has failed.`,
+        text: memory.ranOut
+          ? prose`No: the kernel stopped before the OOM killer could end it (oom_score_adj ${String(standing.scoreAdj)}: its next choice).`
+          : prose`When the OOM killer ends it: it is its next choice (oom_score_adj ${String(standing.scoreAdj)}), but comes only when reclaim has failed.`,
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
@@ -62,10 +64,12 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
       },
     ],
     remedies: [
-      {
-        action: prose`End or restart ${taskValue(task)}, which gives back ${byteCount(own)}; give it less (heap size, memory.max of its cgroup), or the machine more.`,
-        caution: ['what it has not written to disk is lost'],
-      },
+      memory.ranOut
+        ? { action: prose`Give ${name(task.comm)} less (heap size, memory.max of its cgroup), or the machine more.` }
+        : {
+            action: prose`End or restart ${taskValue(task)}, which gives back ${byteCount(own)}; give it less (heap size, memory.max of its cgroup), or the machine more.`,
+            caution: ['what it has not written to disk is lost'],
+          },
     ],
     details: {
       culprit: taskValue(task),

@@ -38,7 +38,7 @@ function findingOf({ fatal, recursion }: Overflow): Finding {
     weight: 1,
     explains: [kernelStopped],
     story: [
-      { topic: 'what', text: prose`${what}.` },
+      { topic: 'what', text: prose`${what}.`, detail: true },
       ...(recursion === undefined
         ? []
         : [

@@ -44,7 +44,7 @@ function findingOf(crash: Freed): Finding {
     weight: 1,
     explains: [kernelStopped],
     story: [
-      { topic: 'what', text: prose`${placeText(fatal.oops.at)} followed a pointer out of ${what}.` },
+      { topic: 'what', text: prose`${placeText(fatal.oops.at)} followed a pointer out of ${what}.`, detail: true },
       { topic: 'why', text: prose`The address ${address(virt(value))} is ${PROOFS[proof]}.` },
       ...aroundLines(fatal),
     ],

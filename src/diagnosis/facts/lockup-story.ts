@@ -37,12 +37,16 @@ export function lockupFinding(lockup: Lockup, texts: LockupTexts): Finding {
     weight: 1,
     explains: lockup.fatal ? [kernelStopped] : [],
     story: [
-      { topic: 'what', text: prose`${what}.` },
+      { topic: 'what', text: prose`${what}.`, detail: true },
       { topic: 'why', text: texts.why },
       ...(waitsForThis === undefined ? [] : [waiterLine(waitsForThis)]),
-      ...(who === undefined ? [] : [{ topic: 'holder' as const, text: prose`It runs for ${who}.` }]),
+      ...proofLine(lockup),
       ...sinceLine(lockup),
-      { topic: 'clears', text: lockup.fatal ? ['No: the watchdog stopped the kernel.'] : ['Not as long as it loops.'] },
+      {
+        topic: 'clears',
+        text: lockup.fatal ? ['No: the watchdog stopped the kernel.'] : ['Not as long as it loops.'],
+        detail: lockup.fatal,
+      },
     ],
     evidence: evidenceOf(lockup),
     remedies: moduleRemedy(at?.module),
@@ -67,6 +71,18 @@ export function lockupFinding(lockup: Lockup, texts: LockupTexts): Finding {
       resource: func === undefined ? undefined : address(func),
     },
   };
+}
+
+/** What of the log memory confirms. */
+function proofLine({ task, cpu, confirmed, interruptsOff }: Lockup): StoryLine[] {
+  if (task === undefined || !confirmed) return [];
+  const off = interruptsOff === true ? ', and the registers that it saved have interrupts off (IF of EFLAGS is 0)' : '';
+  return [
+    {
+      topic: 'proof',
+      text: prose`By the log; in memory CPU ${String(cpu ?? '?')} runs ${taskValue(task)}, whose stack stands there still${off}.`,
+    },
+  ];
 }
 
 function waiterLine({ cpu, comm }: { readonly cpu: number; readonly comm: string | undefined }): StoryLine {

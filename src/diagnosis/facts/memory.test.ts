@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
+import { placeLog } from '../../../test/builders/log.ts';
 import { placeMemory } from '../../../test/builders/memory-counters.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { textOf } from '../../../test/builders/text.ts';
@@ -32,6 +33,21 @@ describe('memory', () => {
     [1 * GIB, 65 * MIB, 'enough'],
   ] as const)('of %d bytes with %d free is %s', (total, free, verdict) => {
     expect(memoryOf(total, Math.floor(free / 4096) * 4096).verdict).toBe(verdict);
+  });
+
+  it.each([
+    ['System is deadlocked on memory', 'short'],
+    ['Out of memory and no killable processes...', 'short'],
+    ['Out of memory: system-wide panic_on_oom is enabled', 'short'],
+    // Of a cpuset or a memory policy, perhaps.
+    ['Out of memory: compulsory panic_on_oom is enabled', 'enough'],
+    ['Attempted to kill init! exitcode=0x00000009', 'enough'],
+  ] as const)('that ran out stays short, whatever came free since: %s', (panic, verdict) => {
+    const state = memoryOf(16 * GIB, 8 * GIB, (image) =>
+      placeLog(image, [`<0>[    7.600000] Kernel panic - not syncing: ${panic}`]),
+    );
+    expect(state).toMatchObject({ verdict, ranOut: verdict === 'short' });
+    expect(textOf(memoryText(state))).toMatch(verdict === 'short' ? /^Ran out, by the OOM killer; / : /^Not short: /);
   });
 
   it('is not judged without its counters', () => {

@@ -5,6 +5,7 @@ import { type Zone, zones } from '../../kernel/zone.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { byteCount, type Data, prose, type Prose, ratio } from '../../model/value.ts';
 import { SHORT_AVAILABLE } from './thresholds.ts';
+import { triggerFact } from './trigger.ts';
 
 export interface MemoryState {
   readonly info: Meminfo;
@@ -14,12 +15,33 @@ export interface MemoryState {
   readonly minWatermark: number | undefined;
   /** `unknown` when MemTotal or MemFree and MemAvailable cannot be read. */
   readonly verdict: 'short' | 'enough' | 'unknown';
+  /** The OOM killer stopped the machine: memory had run out then, whatever came free meanwhile. */
+  readonly ranOut: boolean;
   /** The share of MemTotal that is available. */
   readonly available: number | undefined;
 }
 
+/**
+ * Panics of mm/oom_kill.c that say that the whole machine was out of memory: nobody could be killed, or vm.panic_on_oom is 1.
+ * With 2 ('compulsory') a cpuset or a memory policy alone may have been.
+ */
+const RAN_OUT =
+  /^(System is deadlocked on memory|Out of memory and no killable processes|Out of memory: system-wide panic_on_oom)/;
+
+/** By the counters and the log. */
 export const memoryFact = defineFact<MemoryState>({
   id: 'memory',
+  derive({ use }) {
+    const state = use(memoryCountersFact);
+    // A machine without a log, or with a damaged one, is judged by its counters.
+    const ranOut = RAN_OUT.test(attempt(() => use(triggerFact))?.panic ?? '');
+    return ranOut ? { ...state, verdict: 'short', ranOut } : state;
+  },
+});
+
+/** By the counters alone: `ranOut` is never told. */
+export const memoryCountersFact = defineFact<MemoryState>({
+  id: 'memory-counters',
   derive({ program, cover }) {
     const info = meminfo(program);
     const all = attempt(() => zones(program));
@@ -40,7 +62,7 @@ export const memoryFact = defineFact<MemoryState>({
     // A shortage that could not be looked for is no clean bill.
     const missing = [info.memTotal, info.memFree, info.memAvailable].flatMap(({ problem }) => problem ?? []);
     cover({ what: 'counters that tell whether memory is short', read: 3 - missing.length, total: 3, missing });
-    return { info, zones: all, minWatermark, verdict, available };
+    return { info, zones: all, minWatermark, verdict, ranOut: false, available };
   },
 });
 
@@ -58,7 +80,7 @@ export function memoryNumbers({ info, available }: MemoryState): Prose {
 export function memoryText(memory: MemoryState): Prose {
   switch (memory.verdict) {
     case 'short':
-      return prose`Short: ${memoryNumbers(memory)}.`;
+      return prose`${memory.ranOut ? 'Ran out, by the OOM killer; in the dump' : 'Short:'} ${memoryNumbers(memory)}.`;
     case 'enough':
       return prose`Not short: ${memoryNumbers(memory)}.`;
     case 'unknown':

@@ -8,7 +8,7 @@ import { utsName } from '../../kernel/uts.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { KeyValue } from '../../model/report.ts';
 import { byteCount, count, type Data, duration, name, prose, type Prose, wallClock } from '../../model/value.ts';
-import { memoryData, memoryFact } from './memory.ts';
+import { memoryData, memoryCountersFact } from './memory.ts';
 import { tasksFact } from './tasks.ts';
 
 type Say = (key: string, label: string, value: Prose, data: Data) => void;
@@ -71,7 +71,7 @@ function sayMachine({ program, use }: FactContext, say: Say): void {
   if (online !== undefined) say('cpus', 'CPUs', [count(online.length)], online.length);
   const load = attempt(() => loadAverages(program));
   if (load !== undefined) say('load', 'Load', [load.map((value) => value.toFixed(2)).join(', ')], load);
-  const memory = use(memoryFact);
+  const memory = use(memoryCountersFact);
   const total = memory.info.memTotal.value;
   if (total !== undefined) say('memory', 'Memory', [byteCount(total)], memoryData(memory));
   // Without types there are no tasks to count; the rest is still told.
