@@ -82,7 +82,8 @@ export function fileLockWait(
     kind: 'file-lock',
     what: `for a file lock${whose}${named === undefined ? '' : ` of ${named.of}`}`,
     name: named?.name,
-    object: { address: request, ctype: 'struct file_lock' },
+    // Who is blocked by one lock waits for the same.
+    object: { address: blocker !== undefined && isKernel(blocker) ? blocker : request, ctype: 'struct file_lock' },
     proof: 'structure',
     awaited,
     anyOf: true,

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 /* Descriptors of both daemons: what the first reads and writes, what the second reads and writes. */
 static int question[2], reply[2];
@@ -123,6 +124,29 @@ static void good_asker(long unused)
 	lab_die("good asker");
 }
 
+/* What a descriptor of a process leads to: the struct pipe_inode_info or struct socket. */
+static uint64_t private_data(pid_t pid, int fd)
+{
+	uint64_t files = probe_read(probe_task(pid) + probe_offset("task_struct", "files"));
+	uint64_t table = probe_read(files + probe_offset("files_struct", "fdt"));
+	uint64_t file = probe_read(probe_read(table + probe_offset("fdtable", "fd")) + 8 * fd);
+	return probe_read(file + probe_offset("file", "private_data"));
+}
+
+/* The one lock of flock(2) that is held on a file: the first on its list. */
+static uint64_t held_lock(int fd)
+{
+	struct utsname kernel;
+	int major, minor;
+	if (uname(&kernel) != 0 || sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
+		lab_die("uname");
+	uint64_t context = probe_read(probe_inode(getpid(), fd) + probe_offset("inode", "i_flctx"));
+	uint64_t node = probe_read(context + probe_offset("file_lock_context", "flc_flock"));
+	/* struct file_lock begins with its struct file_lock_core since 6.9. */
+	int core = major > 6 || (major == 6 && minor >= 9);
+	return node - (core ? probe_offset("file_lock_core", "flc_list") : probe_offset("file_lock", "fl_list"));
+}
+
 int main(void)
 {
 	char text[100];
@@ -158,6 +182,7 @@ int main(void)
 		client_pid = lab_role(lab_text("CLIENT"), client, i);
 	lab_sleep_ms(300);
 	pid_t first = lab_role(lab_text("ASKER"), asker, 0);
+	int reply_fd = reply[0];
 	close_clients();
 	close_all(question[0], question[1]);
 	if (reply[0] != question[1])
@@ -172,9 +197,11 @@ int main(void)
 		truth_address("resource", "struct mutex", lock, "bridge_lock of the module bridgedev");
 	} else {
 		int fd = open(lock_file, O_RDWR | O_CLOEXEC);
-		truth_address("resource", "struct inode", probe_inode(getpid(), fd), "the file that is locked");
+		truth_address("resource", "struct file_lock", held_lock(fd), "the lock on /run/volumes.lock");
 		close(fd);
 	}
+	truth_address("resource", strcmp(mode, "pipe") == 0 ? "struct pipe_inode_info" : "struct socket",
+		      private_data(first, reply_fd), "through which the answer should come");
 	lab_sleep_ms(lab_number("WAIT_S") * 1000);
 	truth_task("culprit", first);
 	truth_task("culprit", second);

@@ -84,7 +84,8 @@ function circle({ targetOf }: WaitGraph, root: WaitRoot, oldest: Nanoseconds | u
   });
   if (links.length < root.cycle.length || links.every(({ target }) => target.lock !== undefined)) return undefined;
   // A parent that waits for its child, which waits for what the parent may write, is how idle servers look.
-  if (!links.some(({ task, target }) => target.lock !== undefined || task.state.uninterruptible)) return undefined;
+  const held = ({ lock, ctype }: WaitTarget): boolean => lock !== undefined || ctype === 'struct file_lock';
+  if (!links.some(({ task, target }) => held(target) || task.state.uninterruptible)) return undefined;
   const sure = links.every(({ target }) => target.owners.every(({ certainty }) => certainty === 'exact'));
   return { kind: 'circle', root, links, oldest, confidence: sure ? 'certain' : 'probable' };
 }
