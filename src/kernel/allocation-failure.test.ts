@@ -43,6 +43,85 @@ it('3.10: it could wait', () => {
   expect(failure).toMatchObject({ comm: 'kworker/0:1', order: 4, atomic: false, memory: undefined, stack: [] });
 });
 
+it('3.10: a network card, as el7 prints it', () => {
+  const [failure, ...more] = allocationFailures(
+    log(`
+    swapper/3: page allocation failure: order:2, mode:0x104020
+    CPU: 3 PID: 0 Comm: swapper/3 Kdump: loaded Not tainted 3.10.0-957.el7.x86_64 #1
+    Hardware name: Red Hat KVM, BIOS 0.5.1 01/01/2011
+    Call Trace:
+     <IRQ>  [<ffffffff8b361dc1>] dump_stack+0x19/0x1b
+     [<ffffffff8adbbd60>] warn_alloc_failed+0x110/0x180
+     [<ffffffff8adc0a0f>] __alloc_pages_nodemask+0x9df/0xbe0
+     [<ffffffffc0269a4b>] virtnet_poll+0x51b/0x7d0 [virtio_net]
+     <EOI>  [<ffffffff8ac35a3e>] ? default_idle+0x1e/0xc0
+    Mem-Info:
+    active_anon:10 inactive_anon:20 isolated_anon:0
+     slab_reclaimable:7 slab_unreclaimable:9
+     free:1234 free_pcp:30 free_cma:0
+    Node 0 DMA32 free:900kB min:4416kB low:5520kB high:6624kB managed:100kB all_unreclaimable? no
+    lowmem_reserve[]: 0 0 15608 15608
+    Node 0 Normal free:4000kB min:44300kB low:55372kB high:66448kB managed:200kB
+    Node 0 DMA32: 225*4kB (UEM) 0*8kB 0*16kB = 900kB
+    2880 total pagecache pages
+    Free swap  = 100kB
+    Total swap = 200kB
+    4194174 pages RAM`),
+  );
+  expect(more).toEqual([]);
+  expect(failure).toMatchObject({ comm: 'swapper/3', order: 2, gfpMask: 0x104020, gfpFlags: undefined, atomic: true });
+  expect(failure?.stack).toEqual(['dump_stack', 'warn_alloc_failed', '__alloc_pages_nodemask', 'virtnet_poll']);
+  const { pages, zones, swapFree, swapTotal, ram } = failure?.memory ?? {};
+  expect(['inactive_anon', 'slab_unreclaimable', 'free', 'free_cma'].map((name) => pages?.get(name))).toEqual([
+    20, 9, 1234, 0,
+  ]);
+  expect(
+    zones?.map(({ node, name, kilobytes, freeBlocks, lowmemReserve }) => [
+      node,
+      name,
+      kilobytes.get('free'),
+      kilobytes.get('min'),
+      kilobytes.get('managed'),
+      freeBlocks.length,
+      lowmemReserve,
+    ]),
+  ).toEqual([
+    [0, 'DMA32', 900, 4416, 100, 3, 15608],
+    [0, 'Normal', 4000, 44300, 200, 0, 0],
+  ]);
+  expect([swapFree, swapTotal, ram]).toEqual([100, 200, 4194174]);
+});
+
+it('4.18: names of the mask, the nodes in the first line, the cpuset in the next', () => {
+  const [failure] = allocationFailures(
+    log(`
+    ksoftirqd/1: page allocation failure: order:0, mode:0x484020(GFP_ATOMIC|__GFP_COMP), nodemask=(null)
+    ksoftirqd/1 cpuset=/ mems_allowed=0
+    CPU: 1 PID: 16 Comm: ksoftirqd/1 Not tainted 4.18.0-553.el8.x86_64 #1
+    Call Trace:
+     dump_stack+0x41/0x60
+     warn_alloc.cold.120+0x7b/0x107
+     ? __switch_to_asm+0x51/0x80
+     new_slab+0x3a1/0x5e0
+    Mem-Info:
+    active_anon:4 inactive_anon:5 isolated_anon:0
+     free:77 free_pcp:1 free_cma:0
+    Node 0 active_anon:16kB inactive_anon:20kB all_unreclaimable? no
+    Node 0 Normal free:308kB min:2088kB low:2608kB high:3128kB present:4kB managed:3kB`),
+  );
+  expect(failure).toMatchObject({
+    comm: 'ksoftirqd/1',
+    order: 0,
+    gfpMask: 0x484020,
+    gfpFlags: 'GFP_ATOMIC|__GFP_COMP',
+    atomic: true,
+    stalledMs: undefined,
+    stack: ['dump_stack', 'warn_alloc.cold.120', 'new_slab'],
+  });
+  expect(failure?.memory?.pages.get('free')).toBe(77);
+  expect(failure?.memory?.zones.map(({ name, kilobytes }) => [name, kilobytes.get('min')])).toEqual([['Normal', 2088]]);
+});
+
 it('today: the names of the mask say whether it could wait', () => {
   const one = (mode: string) =>
     allocationFailures(

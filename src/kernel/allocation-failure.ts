@@ -30,7 +30,7 @@ const START =
 /** The report of one failure: warnings, a stack of at most 64 frames, and the memory of all zones. */
 const MAX_LINES = 400;
 const MAX_FRAMES = 64;
-const FRAME = /^ *(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+)\+0x[0-9a-f]+\/0x[0-9a-f]+/;
+const FRAME = /^ *(?:<[A-Z]+> +)?(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+)\+0x[0-9a-f]+\/0x[0-9a-f]+/;
 /** These wait; whoever has none of them does not. */
 const WAITING =
   /\b(?:GFP_KERNEL|GFP_USER|GFP_HIGHUSER|GFP_NOFS|GFP_NOIO|__GFP_RECLAIM|__GFP_DIRECT_RECLAIM|GFP_KERNEL_ACCOUNT|GFP_HIGHUSER_MOVABLE|GFP_TEMPORARY)\b/;

@@ -60,17 +60,65 @@ it('2.6.32: oom_adj, the pid in a line of its own, scores', () => {
   const [report, ...more] = oomReports(log(EL6), PAGE);
   expect(more).toEqual([]);
   expect(report).toMatchObject({
-    invoker: { comm: 'mysqld', pid: 2592, gfpMask: 0x201da, gfpFlags: undefined, order: 0, scoreAdj: 0 },
+    invoker: {
+      comm: 'mysqld',
+      pid: 2592,
+      gfpMask: 0x201da,
+      gfpFlags: undefined,
+      order: 0,
+      oomAdj: 0,
+      scoreAdj: 0,
+      cpuset: '/',
+      memsAllowed: '0',
+      nodemask: undefined,
+    },
     constraint: undefined,
     memcg: undefined,
     badRows: 0,
     outcome: 'killed',
-    table: [
-      { pid: 493, uid: 0, totalVm: 2662, rss: 106, pageTableBytes: undefined, scoreAdj: -1000, comm: 'udevd' },
-      { pid: 2592, uid: 27, totalVm: 957218, rss: 237012, swapEntries: undefined, scoreAdj: 0, comm: 'mysqld' },
-    ],
-    victims: [{ pid: 2592, comm: 'mysqld', score: 875, totalVm: 3828872, anonRss: 947996, fileRss: 52 }],
   });
+  const rest = { rssAnon: undefined, rssFile: undefined, rssShmem: undefined, pageTableBytes: undefined };
+  expect(report?.table).toEqual([
+    {
+      pid: 493,
+      uid: 0,
+      tgid: 493,
+      totalVm: 2662,
+      rss: 106,
+      ...rest,
+      swapEntries: undefined,
+      oomAdj: -17,
+      scoreAdj: -1000,
+      comm: 'udevd',
+    },
+    {
+      pid: 2592,
+      uid: 27,
+      tgid: 2592,
+      totalVm: 957218,
+      rss: 237012,
+      ...rest,
+      swapEntries: undefined,
+      oomAdj: 0,
+      scoreAdj: 0,
+      comm: 'mysqld',
+    },
+  ]);
+  expect(report?.victims).toEqual([
+    {
+      pid: 2592,
+      comm: 'mysqld',
+      score: 875,
+      totalVm: 3828872,
+      anonRss: 947996,
+      fileRss: 52,
+      shmemRss: undefined,
+      uid: 27,
+      pageTables: undefined,
+      scoreAdj: undefined,
+      reaped: undefined,
+    },
+  ]);
   const memory = report?.memory;
   expect(memory?.pages.get('active_anon')).toBe(237861);
   expect(memory?.pages.get('free')).toBe(13259);
@@ -81,6 +129,40 @@ it('2.6.32: oom_adj, the pid in a line of its own, scores', () => {
     248,
     4010,
     [1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 3],
+  ]);
+});
+
+/** 2.6.32 as kernel.org has it: oom_adj alone, other words of who is killed. */
+const VANILLA = `
+    apache2 invoked oom-killer: gfp_mask=0x280da, order=0, oom_adj=-3
+    apache2 cpuset=web mems_allowed=0-1
+    Pid: 901, comm: apache2 Not tainted 2.6.32 #1
+    Mem-Info:
+    Node 0 Normal free:3564kB min:3560kB low:4448kB high:5340kB
+    [ pid ]   uid  tgid total_vm      rss cpu oom_adj name
+    [  901]    33   901    81000    40000   1      -3 apache2
+    [  902]    33   902    81000    39000   0       0 apache2
+    Out of memory: kill process 901 (apache2) score 81000 or a child
+    Killed process 902 (apache2) vsz:324000kB, anon-rss:155000kB, file-rss:1000kB
+`;
+
+it('2.6.32 of kernel.org: no oom_score_adj, a child in its place', () => {
+  const [report] = oomReports(log(VANILLA), PAGE);
+  expect(report?.invoker).toMatchObject({
+    comm: 'apache2',
+    pid: 901,
+    gfpMask: 0x280da,
+    oomAdj: -3,
+    scoreAdj: undefined,
+    cpuset: 'web',
+    memsAllowed: '0-1',
+  });
+  expect(report?.table?.map(({ pid, rss, oomAdj, scoreAdj }) => [pid, rss, oomAdj, scoreAdj])).toEqual([
+    [901, 40000, -3, undefined],
+    [902, 39000, 0, undefined],
+  ]);
+  expect(report?.victims).toMatchObject([
+    { pid: 902, score: undefined, totalVm: 324000, anonRss: 155000, fileRss: 1000 },
   ]);
 });
 
@@ -107,8 +189,26 @@ it('3.10: a memory cgroup, and a child that is killed instead', () => {
     constraint: 'MEMCG',
     memcg: { path: '/docker', taskPath: '/docker/ab', usage: 1048576, limit: 1048576, failCount: 1234 },
     memory: undefined,
-    victims: [{ pid: 2400, comm: 'a )b( [c]', score: undefined, anonRss: 320 }],
+    victims: [{ pid: 2400, comm: 'a )b( [c]', score: undefined, totalVm: 4000, anonRss: 320, fileRss: 0 }],
   });
+  expect(report?.invoker).toMatchObject({
+    pid: 2345,
+    gfpMask: 0xd0,
+    order: 0,
+    scoreAdj: 0,
+    cpuset: '/',
+    memsAllowed: '0',
+  });
+  expect(report?.memcg?.others).toEqual(
+    new Map([
+      ['memory+swap', { usage: 1048576, limit: 9007199254740988, failCount: 0 }],
+      ['kmem', { usage: 0, limit: 9007199254740988, failCount: 0 }],
+    ]),
+  );
+  expect(report?.table?.map(({ uid, tgid, totalVm, rss, scoreAdj }) => [uid, tgid, totalVm, rss, scoreAdj])).toEqual([
+    [1000, 2345, 700000, 262000, 0],
+    [1000, 2400, 1000, 80, 0],
+  ]);
   expect(report?.table?.map(({ comm, pageTableBytes, swapEntries }) => [comm, pageTableBytes, swapEntries])).toEqual([
     ['java', 600 * PAGE, 66],
     ['a )b( [c]', 7 * PAGE, 0],
@@ -129,11 +229,102 @@ const EL8 = `
     oom_reaper: reaped process 1200 (stress), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB
 `;
 
+/** 3.10, the whole machine: 'invoked' to 'Killed', as el7 prints it. */
+const EL7 = `
+    java invoked oom-killer: gfp_mask=0x280da, order=0, oom_score_adj=-300
+    java cpuset=/ mems_allowed=0-1
+    CPU: 3 PID: 4012 Comm: java Tainted: G           OE  ------------   3.10.0-957.el7.x86_64 #1
+    Hardware name: Red Hat KVM, BIOS 0.5.1 01/01/2011
+    Call Trace:
+     [<ffffffff8b361dc1>] dump_stack+0x19/0x1b
+     [<ffffffff8b35c7ea>] dump_header+0x90/0x229
+    Mem-Info:
+    active_anon:3910015 inactive_anon:2060 isolated_anon:0
+     active_file:0 inactive_file:451 isolated_file:0
+     unevictable:0 dirty:0 writeback:0 unstable:0
+     slab_reclaimable:7124 slab_unreclaimable:9312
+     mapped:1208 shmem:2292 pagetables:9710 bounce:0
+     free:33415 free_pcp:30 free_cma:0
+    Node 0 Normal free:44216kB min:44300kB low:55372kB high:66448kB active_anon:15640060kB managed:15983272kB pages_scanned:9 all_unreclaimable? yes
+    lowmem_reserve[]: 0 0 0 0
+    Node 0 Normal: 506*4kB (UEM) 1*8kB (M) 0*16kB 0*32kB 0*64kB 0*128kB 0*256kB 0*512kB 0*1024kB 0*2048kB 0*4096kB = 2032kB
+    2880 total pagecache pages
+    Free swap  = 12kB
+    Total swap = 2097148kB
+    4194174 pages RAM
+    0 pages HighMem/MovableOnly
+    [ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name
+    [ 4012]   998  4012  6006180  3820012    9000     4000          -300 java
+    Out of memory: Kill process 4012 (java) score 612 or sacrifice child
+    Killed process 4012 (java), UID 998, total-vm:24024720kB, anon-rss:15280048kB, file-rss:0kB, shmem-rss:0kB
+`;
+
+it('3.10: the whole machine, with the UID of el7', () => {
+  const [report] = oomReports(log(EL7), PAGE);
+  expect(report?.invoker).toEqual({
+    comm: 'java',
+    pid: 4012,
+    gfpMask: 0x280da,
+    gfpFlags: undefined,
+    order: 0,
+    oomAdj: undefined,
+    scoreAdj: -300,
+    cpuset: '/',
+    memsAllowed: '0-1',
+    nodemask: undefined,
+  });
+  expect(report?.victims).toEqual([
+    {
+      ...{
+        pid: 4012,
+        comm: 'java',
+        score: 612,
+        totalVm: 24024720,
+        anonRss: 15280048,
+        fileRss: 0,
+        shmemRss: 0,
+        uid: 998,
+      },
+      pageTables: undefined,
+      scoreAdj: undefined,
+      reaped: undefined,
+    },
+  ]);
+  expect(report?.table?.[0]).toMatchObject({ pageTableBytes: 9000 * PAGE, swapEntries: 4000, scoreAdj: -300 });
+  const { pages, zones, swapFree, swapTotal, ram } = report?.memory ?? {};
+  expect(['unevictable', 'pagetables', 'free_cma', 'free'].map((name) => pages?.get(name))).toEqual([
+    0, 9710, 0, 33415,
+  ]);
+  expect([swapFree, swapTotal, ram]).toEqual([12, 2097148, 4194174]);
+  const [zone] = zones ?? [];
+  expect(['free', 'min', 'low', 'high', 'managed'].map((name) => zone?.kilobytes.get(name))).toEqual([
+    44216, 44300, 55372, 66448, 15983272,
+  ]);
+  expect([zone?.node, zone?.name, zone?.freeBlocks[0], zone?.lowmemReserve]).toEqual([0, 'Normal', 506, 0]);
+});
+
 it('4.18: names of the mask, bytes of page tables, the reaper', () => {
   const [report] = oomReports(log(EL8), PAGE);
-  expect(report?.invoker.gfpFlags).toBe('GFP_HIGHUSER_MOVABLE|__GFP_ZERO');
+  expect(report?.invoker).toEqual({
+    comm: 'stress',
+    pid: 1200,
+    gfpMask: 0x14280ca,
+    gfpFlags: 'GFP_HIGHUSER_MOVABLE|__GFP_ZERO',
+    order: 0,
+    oomAdj: undefined,
+    scoreAdj: 0,
+    cpuset: '/',
+    memsAllowed: '0',
+    nodemask: '(null)',
+  });
+  expect(report?.memory?.pages.get('active_anon')).toBe(100);
+  expect(report?.table).toMatchObject([
+    { pid: 1200, uid: 0, tgid: 1200, totalVm: 200000, rss: 180000, swapEntries: 0, scoreAdj: 0, comm: 'stress' },
+  ]);
   expect(report?.table?.[0]?.pageTableBytes).toBe(1482752);
-  expect(report?.victims).toMatchObject([{ pid: 1200, score: 700, shmemRss: 0, reaped: 'reaped' }]);
+  expect(report?.victims).toMatchObject([
+    { pid: 1200, score: 700, totalVm: 800000, anonRss: 720000, fileRss: 0, shmemRss: 0, reaped: 'reaped' },
+  ]);
 });
 
 /** 6.12's table, a cgroup of version 2 whose tasks are killed as one, while another task writes in between. */
@@ -169,12 +360,17 @@ it('6.12: a group killed as one, rows by their own header, lines of others left 
       uid: 0,
       totalVm: 30000,
       rss: 20000,
+      rssAnon: 19000,
+      rssFile: 900,
+      rssShmem: 100,
       pageTableBytes: 200704,
       swapEntries: 12,
+      oomAdj: undefined,
       scoreAdj: 100,
       comm: 'worker',
     },
   ]);
+  expect(report?.invoker).toMatchObject({ cpuset: '/', memsAllowed: '0', nodemask: '(null)' });
   expect(report?.victims.map(({ pid, reaped, pageTables }) => [pid, reaped, pageTables])).toEqual([
     [77, 'unable', 196],
     [78, undefined, 4],

@@ -18,8 +18,14 @@ export interface OomInvoker {
   readonly gfpFlags: string | undefined;
   /** 2^order pages were asked for; -1 when sysrq-f asked. */
   readonly order: number;
-  /** Undefined in 2.6.32, which prints oom_adj. */
+  /** -17 to 15, in 2.6.32. */
+  readonly oomAdj: number | undefined;
+  /** Undefined in 2.6.32, which prints oom_adj; el6 has both. */
   readonly scoreAdj: number | undefined;
+  /** Its cpuset, and the nodes of which it may have memory ('0-1'); nodes of its memory policy, '(null)' for all. */
+  readonly cpuset: string | undefined;
+  readonly memsAllowed: string | undefined;
+  readonly nodemask: string | undefined;
 }
 
 /** A row of the table of tasks; what a kernel does not print is undefined. */
@@ -31,10 +37,16 @@ export interface OomRow {
   readonly totalVm: number;
   /** Pages. */
   readonly rss: number;
+  /** Pages: what rss consists of, since 6.8. */
+  readonly rssAnon: number | undefined;
+  readonly rssFile: number | undefined;
+  readonly rssShmem: number | undefined;
   /** Bytes of page tables: printed as such since 4.19, before as counts of pages. */
   readonly pageTableBytes: number | undefined;
   /** Pages in swap, since 3.2. */
   readonly swapEntries: number | undefined;
+  /** Of 2.6.32. */
+  readonly oomAdj: number | undefined;
   readonly scoreAdj: number | undefined;
   readonly comm: string;
 }
@@ -65,6 +77,15 @@ export interface OomMemcg {
   readonly usage: number | undefined;
   readonly limit: number | undefined;
   readonly failCount: number | undefined;
+  /** The same of 'memory+swap' (cgroup v1), 'swap' (v2), 'kmem'. */
+  readonly others: ReadonlyMap<string, MemcgCounter>;
+}
+
+/** Kilobytes, and how often the limit was met. */
+export interface MemcgCounter {
+  readonly usage: number;
+  readonly limit: number;
+  readonly failCount: number;
 }
 
 export interface OomReport {
@@ -98,17 +119,22 @@ const REPEATED =
   /^\[ *\d+\] |^ *(?:\? |\[<[0-9a-f]+>\] (?:\? )?)?[\w.]+\+0x[0-9a-f]+\/0x|^R[\dA-Z]{1,2}[ \d]?: |^Node \d+ |^lowmem_reserve|^CPU +\d+: |^\s*\w+:\d+ /;
 
 const START =
-  /^(.{1,64}) invoked oom-killer: gfp_mask=0x([0-9a-f]{1,16})(?:\(([^)]{0,500})\))?,(?: nodemask=\S+)? order=(-?\d{1,4})(?:, oom_adj=(-?\d{1,6}))?(?:, oom_score_adj=(-?\d{1,6}))?/;
+  /^(.{1,64}) invoked oom-killer: gfp_mask=0x([0-9a-f]{1,16})(?:\(([^)]{0,500})\))?,(?: nodemask=(\S+?),?)? order=(-?\d{1,4})(?:, oom_adj=(-?\d{1,6}))?(?:, oom_score_adj=(-?\d{1,6}))?/;
+/** A line of its own until 4.20. */
+const CPUSET_LINE = / cpuset=(\S+) mems_allowed=(\S+)$/;
+/** In the summary since 5.0; a cpuset may have a comma in its name. */
+const CPUSET_SUMMARY =
+  /^oom-kill:constraint=\w+,nodemask=(.*?),cpuset=(.*),mems_allowed=([\d,-]*),(?:global_oom|oom_memcg=)/;
 const CPU_LINE = /^(?:CPU: \d+ (?:UID: \d+ )?PID|Pid): (\d+)[ ,] ?(?:Comm|comm): /;
 const TABLE_HEAD = /^\[ *pid *\] +uid +tgid +total_vm +rss /;
 const CONSTRAINT = /^oom-kill:constraint=CONSTRAINT_(\w+),/;
 const TASK_IN = /^Task in (\/.*?) killed as a result of limit of (\/.*)$/;
-const MEMCG_USAGE = /^memory: usage (\d+)kB, limit (\d+)kB, failcnt (\d+)/;
+const MEMCG_USAGE = /^(memory|memory\+swap|swap|kmem): usage (\d+)kB, limit (\d+)kB, failcnt (\d+)/;
 const KILL_PROCESS =
   /^(?:Out of memory|Memory cgroup out of memory|Out of memory \(oom_kill_allocating_task\)): [Kk]ill process (\d+) \((.{0,64}?)\) score (\d+) or/;
 const KILLED =
   /^(?:(?:Out of memory|Memory cgroup out of memory|Out of memory \(oom_kill_allocating_task\)): )?Killed process (\d+) \((.{0,64}?)\)(?:,? (.*))?$/;
-const KILLED_OLD = /^Killed process (\d+), UID \d+, \((.{0,64}?)\) (.*)$/;
+const KILLED_OLD = /^Killed process (\d+), UID (\d+), \((.{0,64}?)\) (.*)$/;
 const NO_VICTIM =
   /^(?:Out of memory and no killable processes|System is deadlocked on memory|Memory cgroup out of memory and no killable|Out of memory: no killable processes)/i;
 const PANIC =
@@ -168,7 +194,9 @@ function parseReport(first: KernelLine, start: RegExpExecArray, lines: readonly 
   const { rows, bad } = tableOf(lines, pageSize);
   const victims = victimsOf(lines);
   const constraint = find(CONSTRAINT)?.[1];
-  const memcg = memcgOf(find, constraint);
+  const memcg = memcgOf(lines, find, constraint);
+  const cpuset = find(CPUSET_LINE);
+  const summary = find(CPUSET_SUMMARY);
   return {
     timeNs: first.timeNs,
     invoker: {
@@ -176,8 +204,12 @@ function parseReport(first: KernelLine, start: RegExpExecArray, lines: readonly 
       pid: integer(find(CPU_LINE)?.[1]),
       gfpMask: Number.parseInt(start[2] ?? '0', 16),
       gfpFlags: start[3],
-      order: Number(start[4]),
-      scoreAdj: integer(start[6]),
+      order: Number(start[5]),
+      oomAdj: integer(start[6]),
+      scoreAdj: integer(start[7]),
+      cpuset: cpuset?.[1] ?? summary?.[2],
+      memsAllowed: cpuset?.[2] ?? summary?.[3],
+      nodemask: start[4] ?? summary?.[1],
     },
     constraint: constraint ?? (memcg === undefined ? undefined : 'MEMCG'),
     memcg,
@@ -201,6 +233,7 @@ function integer(text: string | undefined): number | undefined {
 }
 
 function memcgOf(
+  lines: readonly string[],
   find: (pattern: RegExp) => RegExpExecArray | undefined,
   constraint: string | undefined,
 ): OomMemcg | undefined {
@@ -209,14 +242,15 @@ function memcgOf(
   const summary = find(/^oom-kill:constraint=.*?,oom_memcg=(.*?),task_memcg=(.*?),task=/);
   const path = taskIn?.[2] ?? summary?.[1];
   if (path === undefined && constraint !== 'MEMCG') return undefined;
-  const usage = find(MEMCG_USAGE);
-  return {
-    path: path ?? '',
-    taskPath: taskIn?.[1] ?? summary?.[2],
-    usage: integer(usage?.[1]),
-    limit: integer(usage?.[2]),
-    failCount: integer(usage?.[3]),
-  };
+  const counters = new Map<string, MemcgCounter>();
+  for (const line of lines) {
+    const [, name, used, most, failed] = MEMCG_USAGE.exec(line) ?? [];
+    if (name === undefined || counters.has(name)) continue;
+    counters.set(name, { usage: Number(used), limit: Number(most), failCount: Number(failed) });
+  }
+  const { usage, limit, failCount } = counters.get('memory') ?? {};
+  counters.delete('memory');
+  return { path: path ?? '', taskPath: taskIn?.[1] ?? summary?.[2], usage, limit, failCount, others: counters };
 }
 
 /** The table, by its own header: columns came and went (2.6.32, 3.2, 4.2, 4.19, 6.8). */
@@ -257,8 +291,12 @@ function rowOf(line: string, columns: readonly string[], pageSize: number): OomR
     uid,
     totalVm,
     rss,
+    rssAnon: values.get('rss_anon'),
+    rssFile: values.get('rss_file'),
+    rssShmem: values.get('rss_shmem'),
     pageTableBytes: values.get('pgtables_bytes') ?? counted,
     swapEntries: values.get('swapents'),
+    oomAdj: values.get('oom_adj'),
     scoreAdj: values.get('oom_score_adj'),
     // A name may begin with blanks: one separates it from the number before.
     comm: rest,
@@ -274,9 +312,10 @@ function victimsOf(lines: readonly string[]): readonly OomVictim[] {
       chosen.set(Number(kill[1]), Number(kill[3]));
       continue;
     }
-    const killed = KILLED_OLD.exec(line) ?? KILLED.exec(line);
+    const old = KILLED_OLD.exec(line);
+    const killed = old ?? KILLED.exec(line);
     if (killed === null) continue;
-    const [, pid, comm = '', rest = ''] = killed;
+    const [pid, comm = '', rest = ''] = old === null ? killed.slice(1) : [old[1], old[3], old[4]];
     const kilobytes = (name: string): number | undefined =>
       integer(new RegExp(`\\b${name}:(\\d{1,15})kB`).exec(rest)?.[1]);
     victims.push({
@@ -288,7 +327,7 @@ function victimsOf(lines: readonly string[]): readonly OomVictim[] {
       anonRss: kilobytes('anon-rss'),
       fileRss: kilobytes('file-rss'),
       shmemRss: kilobytes('shmem-rss'),
-      uid: integer(/UID:(\d+)/.exec(rest)?.[1]),
+      uid: integer(old?.[2] ?? /\bUID[: ](\d+)/.exec(rest)?.[1]),
       pageTables: kilobytes('pgtables'),
       scoreAdj: integer(/oom_score_adj:(-?\d+)/.exec(rest)?.[1]),
       reaped: undefined,

@@ -69,12 +69,24 @@ describe('oom-protection', () => {
   describe('when memory is not short any more', () => {
     const row = (pid: number, comm: string, rss: number, scoreAdj: number): OomRow => {
       const rest = { tgid: pid, uid: 0, totalVm: rss, pageTableBytes: 4096, swapEntries: 0 };
-      return { pid, comm, rss, scoreAdj, ...rest };
+      const unknown = { rssAnon: undefined, rssFile: undefined, rssShmem: undefined, oomAdj: undefined };
+      return { pid, comm, rss, scoreAdj, ...rest, ...unknown };
     };
     const killed = { pid: 70, comm: 'redis', score: 1, reaped: undefined, uid: 0, scoreAdj: 0 };
     const REPORT: OomReport = {
       timeNs: undefined,
-      invoker: { comm: 'sh', pid: 7, gfpMask: 0, gfpFlags: undefined, order: 0, scoreAdj: 0 },
+      invoker: {
+        comm: 'sh',
+        pid: 7,
+        gfpMask: 0,
+        gfpFlags: undefined,
+        order: 0,
+        oomAdj: undefined,
+        scoreAdj: 0,
+        cpuset: '/',
+        memsAllowed: '0',
+        nodemask: undefined,
+      },
       constraint: 'NONE',
       memcg: undefined,
       memory: undefined,
@@ -119,7 +131,7 @@ describe('oom-protection', () => {
       expect(told(with50(row(50, 'sh', BIG, -1000)))).toEqual([]);
       expect(told(with50(row(50, 'java', BIG, 0)))).toEqual([]);
       expect(told(with50(row(50, 'java', 800, -1000)))).toEqual([]);
-      const memcg = { path: '/box', taskPath: undefined, usage: 1, limit: 1, failCount: 1 };
+      const memcg = { path: '/box', taskPath: undefined, usage: 1, limit: 1, failCount: 1, others: new Map() };
       expect(told({ ...REPORT, memcg })).toEqual([]);
       expect(told({ ...REPORT, table: undefined })).toEqual([]);
     });

@@ -21,14 +21,19 @@ const SHM: Tmpfs = {
   largest: [{ inode: virt(0xffff888100050000n), path: '/dev/shm/part.000', bytes: GIB }],
 };
 
+/** What this log does not hold. */
+const UNTOLD = { oomAdj: undefined, cpuset: undefined, memsAllowed: undefined, nodemask: undefined };
+
 function report(comm: string, memcg: boolean): OomReport {
   const victim = { pid: 7, comm, score: 1, reaped: undefined, uid: 0, scoreAdj: 0 };
   const sizes = { totalVm: 1, anonRss: 1, fileRss: 0, shmemRss: 0, pageTables: 4 };
   return {
     timeNs: undefined,
-    invoker: { comm, pid: 7, gfpMask: 0, gfpFlags: undefined, order: 0, scoreAdj: 0 },
+    invoker: { comm, pid: 7, gfpMask: 0, gfpFlags: undefined, order: 0, scoreAdj: 0, ...UNTOLD },
     constraint: undefined,
-    memcg: memcg ? { path: '/box', taskPath: undefined, usage: 1, limit: 1, failCount: 1 } : undefined,
+    memcg: memcg
+      ? { path: '/box', taskPath: undefined, usage: 1, limit: 1, failCount: 1, others: new Map() }
+      : undefined,
     memory: undefined,
     table: undefined,
     badRows: 0,
