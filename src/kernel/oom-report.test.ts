@@ -275,16 +275,14 @@ it('3.10: the whole machine, with the UID of el7', () => {
   });
   expect(report?.victims).toEqual([
     {
-      ...{
-        pid: 4012,
-        comm: 'java',
-        score: 612,
-        totalVm: 24024720,
-        anonRss: 15280048,
-        fileRss: 0,
-        shmemRss: 0,
-        uid: 998,
-      },
+      pid: 4012,
+      comm: 'java',
+      score: 612,
+      totalVm: 24024720,
+      anonRss: 15280048,
+      fileRss: 0,
+      shmemRss: 0,
+      uid: 998,
       pageTables: undefined,
       scoreAdj: undefined,
       reaped: undefined,
