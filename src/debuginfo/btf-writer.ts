@@ -9,13 +9,25 @@ import type { CType, EnumType, FunctionType, StructType } from './type.ts';
 const SIGNED_OR_BITS = 0x80000000;
 
 export class BtfWriter {
-  readonly #records: number[][] = [[]];
-  readonly #ids = new Map<CType, number>();
+  /** Words of all records, in the order in which they became known; those of `id` begin at `#starts[id]`. */
+  #words = new Uint32Array(1 << 16);
+  #used = 0;
+  readonly #starts: number[] = [0];
+  readonly #sizes: number[] = [0];
+  /** By what `keyOf` tells of a type. */
+  readonly #ids = new Map<unknown, number>();
   /** Of types that are what they refer to: pointers, arrays, prototypes. */
   readonly #alike = new Map<string, number>();
   readonly #strings = new Map<string, number>([['', 0]]);
   #stringsSize = 1;
   readonly #pending: (() => void)[] = [];
+
+  readonly #keyOf: (type: CType) => unknown;
+
+  /** @param keyOf - what is the same for a type that is made anew, so that types need not be kept */
+  constructor(keyOf: (type: CType) => unknown = (type) => type) {
+    this.#keyOf = keyOf;
+  }
 
   /** Id of a type; all that it refers to is written too. */
   add(type: CType): number {
@@ -33,8 +45,13 @@ export class BtfWriter {
   }
 
   bytes(): Uint8Array {
-    const words = this.#records.flat();
-    const types = Uint32Array.from(words);
+    const types = new Uint32Array(this.#used);
+    let at = 0;
+    for (const [id, start] of this.#starts.entries()) {
+      const size = this.#sizes[id] ?? 0;
+      types.set(this.#words.subarray(start, start + size), at);
+      at += size;
+    }
     const strings = Buffer.from([...this.#strings.keys()].map((text) => `${text}\0`).join(''), 'latin1');
     const header = Buffer.alloc(24);
     header.writeUInt16LE(0xeb9f, 0);
@@ -47,8 +64,8 @@ export class BtfWriter {
   }
 
   #next(): number {
-    this.#records.push([]);
-    return this.#records.length - 1;
+    this.#sizes.push(0);
+    return this.#starts.push(0) - 1;
   }
 
   #string(text: string): number {
@@ -69,14 +86,25 @@ export class BtfWriter {
     sizeOrType: number,
     more: readonly number[],
   ): void {
-    this.#records[id] = [this.#string(name ?? ''), (vlen | (kind << 24)) >>> 0, sizeOrType >>> 0, ...more];
+    const size = 3 + more.length;
+    if (this.#used + size > this.#words.length) {
+      const grown = new Uint32Array((this.#used + size) * 2);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    this.#words.set([this.#string(name ?? ''), (vlen | (kind << 24)) >>> 0, sizeOrType >>> 0], this.#used);
+    this.#words.set(more, this.#used + 3);
+    this.#starts[id] = this.#used;
+    this.#sizes[id] = size;
+    this.#used += size;
   }
 
   #idOf(type: CType): number {
-    const known = this.#ids.get(type);
+    const key = this.#keyOf(type);
+    const known = this.#ids.get(key);
     if (known !== undefined) return known;
     const id = this.#make(type);
-    this.#ids.set(type, id);
+    this.#ids.set(key, id);
     return id;
   }
 

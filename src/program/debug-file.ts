@@ -7,7 +7,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { attempt, FormatError, UsageError } from '../base/errors.ts';
 import { openCfi } from '../debuginfo/dwarf/cfi-sections.ts';
-import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
+import type { CfiRow, CfiTable } from '../debuginfo/dwarf/cfi.ts';
 import { DwarfLines, type SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
 import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
@@ -39,6 +39,8 @@ export interface DebugFile {
   lineAt(address: bigint): readonly SourceFrame[];
   /** The unwind rule of an address of the file; undefined for code that it does not cover. @throws FormatError */
   cfiAt(address: bigint): CfiRow | undefined;
+  /** All of them, to be packed. @throws FormatError */
+  readonly cfi?: () => CfiTable | undefined;
   close(): void;
 }
 
@@ -131,6 +133,7 @@ export function openDebugFile(path: string): DebugFile {
       addressOf: (symbol) => symbols?.find(symbol)?.address,
       lineAt: (address) => lines.at(address),
       cfiAt: (address) => cfi()?.lookup(address),
+      cfi,
       close: () => {
         linked?.close();
         image.close();
@@ -145,16 +148,16 @@ export function openDebugFile(path: string): DebugFile {
 
 function openPack(path: string, name: string, file: ImageFile): DebugFile {
   if (file.size > MAX_PACK) throw new FormatError('type pack', `of ${file.size} bytes`);
-  const { buildId, banner, types } = readPack(file.read(0, file.size), `types of ${basename(name)}`);
+  const { buildId, banner, types, text, cfi } = readPack(file.read(0, file.size), `types of ${basename(name)}`);
   return {
     path,
     name,
     buildId,
     banner,
     types,
-    addressOf: () => undefined,
+    addressOf: (symbol) => (symbol === '_stext' ? text : undefined),
     lineAt: () => [],
-    cfiAt: () => undefined,
+    cfiAt: (address) => cfi()?.lookup(address),
     close: () => {},
   };
 }

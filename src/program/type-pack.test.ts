@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Attribute, dwarfSections, named, typeOf } from '../../test/builders/dwarf.ts';
-import { buildIdSection, elfImage } from '../../test/builders/elf-image.ts';
+import { type Attribute, dwarfSections, named, sleb, typeOf } from '../../test/builders/dwarf.ts';
+import { buildIdSection, elfImage, symbolSections } from '../../test/builders/elf-image.ts';
 import { SAMPLE } from '../../test/builders/sample.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
 import { KwhyError, UsageError } from '../base/errors.ts';
@@ -46,10 +46,23 @@ function vmlinux(buildId: string): Uint8Array {
       children: [{ tag: 0x05, attributes: [named('from'), typeOf('self')] }],
     },
   ] as const;
-  return elfImage([
+  const sections = [
     buildIdSection(buildId),
     ...dwarfSections([{ version: 5, root: { tag: 0x11, attributes: [], children } }]),
-  ]);
+    { name: '.debug_frame', data: debugFrame() },
+  ];
+  return elfImage([...sections, ...symbolSections([{ name: '_stext', value: TEXT }], sections.length + 1)]);
+}
+
+const TEXT = 0xffffffff81000000n;
+
+/** One function of 64 bytes at TEXT, that saves rbx behind its first byte. */
+function debugFrame(): Uint8Array {
+  const u32 = (value: number): number[] => [...Buffer.from(Uint32Array.of(value).buffer)];
+  const u64 = (value: bigint): number[] => [...Buffer.from(BigUint64Array.of(value).buffer)];
+  const cie = [...u32(0xffffffff), 1, 0, 1, ...sleb(-8), 16, 0x0c, 7, 8, 0x90, 1, 0, 0];
+  const fde = [...u32(0), ...u64(TEXT), ...u64(64n), 0x41, 0x0e, 16, 0x83, 2, 0, 0, 0];
+  return Uint8Array.from([...u32(cie.length), ...cie, ...u32(fde.length), ...fde]);
 }
 
 function packOf(buildId: string): Uint8Array {
@@ -82,6 +95,18 @@ describe('a type pack', () => {
     expect(types.func('walk')?.parameters.map((each) => typeName(each.type))).toEqual(['struct node *']);
     const [hidden] = types.find('struct', 'hidden');
     expect(hidden?.kind === 'struct' && hidden.members === undefined).toBe(true);
+  });
+
+  it('has the unwind rules of the vmlinux', () => {
+    const { cfi, text } = readPack(packOf(ID), 'pack');
+    expect(text).toBe(TEXT);
+    const rule = (at: bigint): unknown => {
+      const row = cfi()?.lookup(at);
+      return row && [row.cfa, row.returnRegister, [...row.saved.keys()]];
+    };
+    expect(rule(TEXT)).toEqual([{ kind: 'is', base: 7, offset: 8 }, 16, [16]]);
+    expect(rule(TEXT + 63n)).toEqual([{ kind: 'is', base: 7, offset: 16 }, 16, [16, 3]]);
+    expect(rule(TEXT + 64n)).toBeUndefined();
   });
 
   it('takes the place of the vmlinux beside its dump, and of no other', () => {

@@ -30,6 +30,8 @@ import { DEFINED, NameIndex } from './name-index.ts';
 const FORMAT = '.debug_info';
 /** Longest chain of pointers, arrays, typedefs and qualifiers, and deepest nesting by value. */
 const MAX_CHAIN = 64;
+/** Types that are held while all are walked. */
+const MAX_HELD = 1 << 12;
 /** More than any struct, enum or function of a kernel has. */
 const MAX_CHILDREN = 1 << 16;
 
@@ -47,6 +49,8 @@ export class DwarfTypes implements TypeSource {
   readonly name: string;
   readonly info: DebugInfo;
   readonly #types = new Map<number, CType>();
+  /** Where each of them stands: the same type that is made again is another object. */
+  readonly #places = new WeakMap<CType, number>();
   /** Structs whose members are being read, the outermost first. */
   readonly #reading: number[] = [];
   #index: NameIndex | undefined;
@@ -113,23 +117,41 @@ export class DwarfTypes implements TypeSource {
 
   /** All types, variables and functions that have a name, as BTF: alike, and some hundred times smaller. */
   writeTo(writer: BtfWriter): void {
-    for (const name of new Set([...this.typeNames(), ...this.index.names([DEFINED.base])]))
-      for (const kind of ['int', 'typedef', 'struct', 'union', 'enum'] as const)
-        for (const type of attempt(() => this.find(kind, name)) ?? []) writer.add(type);
-    for (const offset of this.index.namelessEnums()) {
-      const type = attempt(() => this.type(offset));
-      if (type !== undefined) writer.add(type);
-    }
+    this.#writeTypes(writer);
     for (const name of new Set(
       this.index.names([DEFINED.variable, DEFINED.variableDeclared, DEFINED.variableStatic]),
     )) {
       const type = attempt(() => this.variable(name));
       if (type !== undefined) writer.variable(name, type);
+      this.#forgetSome();
     }
     for (const name of new Set(this.index.names([DEFINED.func, DEFINED.funcDeclared]))) {
       const type = attempt(() => this.func(name));
       if (type !== undefined) writer.func(name, type);
+      this.#forgetSome();
     }
+  }
+
+  #writeTypes(writer: BtfWriter): void {
+    for (const name of new Set([...this.typeNames(), ...this.index.names([DEFINED.base])])) {
+      for (const kind of ['int', 'typedef', 'struct', 'union', 'enum'] as const)
+        for (const type of attempt(() => this.find(kind, name)) ?? []) writer.add(type);
+      this.#forgetSome();
+    }
+    for (const offset of this.index.namelessEnums()) {
+      const type = attempt(() => this.type(offset));
+      if (type !== undefined) writer.add(type);
+    }
+  }
+
+  /** Types hold the bytes that they are read from: whoever walks all of them would hold all of the file. */
+  #forgetSome(): void {
+    if (this.#types.size > MAX_HELD) this.#types.clear();
+  }
+
+  /** A number that is the same for the same type, whenever it was made; undefined for one of another source. */
+  placeOf(type: CType): number | undefined {
+    return this.#places.get(type);
   }
 
   /** True when parts of the debug information are damaged: any name may have stood there. */
@@ -148,6 +170,7 @@ export class DwarfTypes implements TypeSource {
       const kept = this.index.canonical(offset);
       type = kept === offset ? this.#make(this.info.entry(offset)) : this.type(kept);
       this.#types.set(offset, type);
+      if (kept === offset && !this.#places.has(type)) this.#places.set(type, offset);
     }
     return type;
   }
