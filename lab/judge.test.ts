@@ -83,6 +83,17 @@ describe('a report of a hang', () => {
   });
 });
 
+test('a larger reserve is advised where it was too small, and nowhere else', () => {
+  const remedies = [{ action: 'Raise the reserve: `sysctl vm.min_free_kbytes=3162`.' }];
+  const advises = { ...finding('min-free-too-low', {}), remedies };
+  expect(verdictOf([advises], { causes: ['min-free-too-low'] })).toBe('right');
+  expect(judge({ findings: [rightFinding, { ...trigger, remedies }] }, stuck)).toEqual({
+    verdict: 'wrong',
+    why: 'advises to set vm.min_free_kbytes',
+  });
+  expect(verdictOf([{ ...trigger, remedies }], healthy)).toBe('wrong');
+});
+
 describe('a report of a healthy machine', () => {
   test('is right when nothing is claimed', () => {
     expect(verdictOf([], healthy)).toBe('right');
