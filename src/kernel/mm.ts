@@ -41,7 +41,19 @@ export interface Rss {
  * @throws FaultError, LookupError when no known form of the counters is there, ValidationError when one is absurd
  */
 export function rssOf(program: Program, mm: VirtAddr, tasks: readonly VirtAddr[]): Rss {
-  const read = counterReader(program, mm, tasks);
+  return rssReader(program)(mm, tasks);
+}
+
+/**
+ * As `rssOf`, for many address spaces: which form the counters have is asked once.
+ * @throws nothing itself
+ */
+export function rssReader(program: Program): (mm: VirtAddr, tasks: readonly VirtAddr[]) => Rss {
+  let read: CounterReader | undefined;
+  return (mm, tasks) => readRss(mm, (counter) => (read ??= counterReader(program))(counter, mm, tasks));
+}
+
+function readRss(mm: VirtAddr, read: (counter: Counter) => bigint | undefined): Rss {
   // As the kernel does: a counter may be below zero for a moment.
   const positive = (value: bigint | undefined): Pages | undefined => {
     if (value !== undefined && (value > MOST_PAGES || value < -MOST_PAGES))
@@ -55,11 +67,9 @@ export function rssOf(program: Program, mm: VirtAddr, tasks: readonly VirtAddr[]
   return { file, anon, shmem, total: pages(file + anon + (shmem ?? 0)), swap: positive(read('swap')) ?? pages(0) };
 }
 
-function counterReader(
-  program: Program,
-  mm: VirtAddr,
-  tasks: readonly VirtAddr[],
-): (counter: Counter) => bigint | undefined {
+type CounterReader = (counter: Counter, mm: VirtAddr, tasks: readonly VirtAddr[]) => bigint | undefined;
+
+function counterReader(program: Program): CounterReader {
   const index = (counter: Counter): number | undefined => {
     const value = program.enumerator(COUNTERS[counter]);
     return value === undefined ? undefined : Number(value);
@@ -68,56 +78,82 @@ function counterReader(
   if (stat !== undefined && strip(stat.type).kind === 'array') {
     // Since 6.2 (commit f1a7941243c1) an array of struct percpu_counter.
     program.layouts.chose('rss_stat', 'percpu_counter (since 6.2)', ['6.12', '7.2']);
-    return (counter) => {
+    const places = onceEach((counter) => {
       const i = index(counter);
-      if (i === undefined) return undefined;
-      return percpuCounter(program, program.field('struct mm_struct', `rss_stat[${i}]`).address(mm));
+      return i === undefined ? undefined : program.field('struct mm_struct', `rss_stat[${i}]`);
+    });
+    return (counter, mm) => {
+      const place = places(counter);
+      return place === undefined ? undefined : percpuCounter(program, place.address(mm));
     };
   }
   if (stat !== undefined) {
     program.layouts.chose('rss_stat', 'atomic counters and deltas of tasks (until 6.1)', ['5.10', '6.1', '6.1-rt']);
     // 2.6.34-6.1: struct mm_rss_stat, and a cache of each task (SPLIT_RSS_COUNTING, commit 34e55232e59f).
-    return (counter) => {
+    const places = onceEach((counter) => {
       const i = index(counter);
       // el7 counts shared memory beside the array, where its enumerator does not belong to it.
       const apart = counter === 'shmem' ? program.tryField('struct mm_struct', 'mm_shmempages.counter') : undefined;
-      if (apart !== undefined) return apart.value(mm);
+      if (apart !== undefined) return { common: apart, own: undefined };
       const common = i === undefined ? undefined : program.tryField('struct mm_struct', `rss_stat.count[${i}].counter`);
       if (common === undefined) return undefined;
-      const own = program.tryField('struct task_struct', `rss_stat.count[${i}]`);
-      return own === undefined
-        ? common.value(mm)
-        : tasks.reduce((sum, task) => sum + own.value(task), common.value(mm));
+      return { common, own: program.tryField('struct task_struct', `rss_stat.count[${i}]`) };
+    });
+    return (counter, mm, tasks) => {
+      const place = places(counter);
+      if (place === undefined) return undefined;
+      const { common, own } = place;
+      let value = common.value(mm);
+      if (own !== undefined) for (const task of tasks) value += own.value(task);
+      return value;
     };
   }
   if (atomic(program, 'struct mm_struct', '_file_rss') !== undefined)
     program.layouts.chose('rss_stat', 'a member for each (until 2.6.33)', []);
   // 2.6.32: one counter each, shared memory among the file pages.
-  return (counter) => {
+  return (counter, mm) => {
     const member = { file: '_file_rss', anon: '_anon_rss', swap: '_swap_usage', shmem: undefined }[counter];
     if (member === undefined) return undefined;
     return atomic(program, 'struct mm_struct', member)?.value(mm);
   };
 }
 
+/** Remembers what `find` gave for each counter; what it throws is thrown again each time. */
+function onceEach<T>(find: (counter: Counter) => T): (counter: Counter) => T {
+  const known = new Map<Counter, T>();
+  return (counter) => {
+    const before = known.get(counter);
+    if (before !== undefined || known.has(counter)) return before as T;
+    const found = find(counter);
+    known.set(counter, found);
+    return found;
+  };
+}
+
 /**
  * What the kernel itself sees when it asks an address space for its size in a hurry (get_mm_counter()): the common
  * counters alone, without what CPUs or threads have not added yet. The OOM killer judges by these.
- * @param mm - `struct mm_struct *`
- * @throws FaultError, LookupError
+ * @returns reads them of a `struct mm_struct *`, and throws FaultError, LookupError
  */
-export function hastyRssOf(program: Program, mm: VirtAddr): { readonly rss: Pages; readonly swap: Pages } {
+export function hastyRssReader(program: Program): (mm: VirtAddr) => { readonly rss: Pages; readonly swap: Pages } {
   const stat = program.tryField('struct mm_struct', 'rss_stat');
   if (stat === undefined || strip(stat.type).kind !== 'array') {
-    const { total, swap } = rssOf(program, mm, []);
-    return { rss: total, swap };
+    const rssOf = rssReader(program);
+    return (mm) => {
+      const { total, swap } = rssOf(mm, []);
+      return { rss: total, swap };
+    };
   }
-  const read = (counter: Counter): number => {
+  const places = onceEach((counter) => {
     const i = program.enumerator(COUNTERS[counter]);
     if (i === undefined) throw new LookupError('enumerator', COUNTERS[counter]);
-    return Math.max(0, program.field('struct mm_struct', `rss_stat[${i}].count`).number(mm));
-  };
-  return { rss: pages(read('file') + read('anon') + read('shmem')), swap: pages(read('swap')) };
+    return program.field('struct mm_struct', `rss_stat[${i}].count`);
+  });
+  const read = (counter: Counter, mm: VirtAddr): number => Math.max(0, places(counter).number(mm));
+  return (mm) => ({
+    rss: pages(read('file', mm) + read('anon', mm) + read('shmem', mm)),
+    swap: pages(read('swap', mm)),
+  });
 }
 
 /**

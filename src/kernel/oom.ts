@@ -7,7 +7,7 @@ import { add, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import { PROVEN } from '../program/layouts.ts';
 import type { Program } from '../program/program.ts';
-import { hastyRssOf, pageTableBytes, rssOf } from './mm.ts';
+import { hastyRssReader, pageTableBytes, rssReader } from './mm.ts';
 
 /** OOM_SCORE_ADJ_MIN: only this exempts a process; -998 does not. */
 export const OOM_SCORE_ADJ_MIN = -1000;
@@ -59,8 +59,26 @@ export interface OomCandidate {
  * @throws FaultError, LookupError
  */
 export function oomStanding(program: Program, process: OomCandidate, totalPages: number): OomStanding {
+  return oomJudge(program, totalPages)(process);
+}
+
+/**
+ * As `oomStanding`, for many processes: how this kernel counts is asked once.
+ * @throws nothing itself
+ */
+export function oomJudge(program: Program, totalPages: number): (process: OomCandidate) => OomStanding {
+  let pagesOf: ((mm: VirtAddr) => number) | undefined;
+  return (process) => standingOf(program, process, totalPages, (mm) => (pagesOf ??= pageCounter(program))(mm));
+}
+
+function standingOf(
+  program: Program,
+  process: OomCandidate,
+  totalPages: number,
+  pagesOf: (mm: VirtAddr) => number,
+): OomStanding {
   const scoreAdj = oomScoreAdj(program, process.task);
-  const pages = process.mm === undefined ? undefined : pagesOf(program, process.mm);
+  const pages = process.mm === undefined ? undefined : pagesOf(process.mm);
   const exemption = exemptionOf(program, process, scoreAdj);
   const victim = victimOf(program, process.task);
   if (exemption !== undefined || pages === undefined)
@@ -69,9 +87,12 @@ export function oomStanding(program: Program, process: OomCandidate, totalPages:
   return { scoreAdj, exemption, ...judged(program, moved, totalPages), pages, victim };
 }
 
-function pagesOf(program: Program, mm: VirtAddr): number {
-  const { rss, swap } = isPrecise(program) ? preciseRssOf(program, mm) : hastyRssOf(program, mm);
-  return rss + swap + Math.trunc(pageTableBytes(program, mm) / program.pageSize);
+function pageCounter(program: Program): (mm: VirtAddr) => number {
+  const rssOf = isPrecise(program) ? preciseRssReader(program) : hastyRssReader(program);
+  return (mm) => {
+    const { rss, swap } = rssOf(mm);
+    return rss + swap + Math.trunc(pageTableBytes(program, mm) / program.pageSize);
+  };
 }
 
 /**
@@ -107,9 +128,12 @@ function callsSum(program: Program): boolean | undefined {
   );
 }
 
-function preciseRssOf(program: Program, mm: VirtAddr): { readonly rss: number; readonly swap: number } {
-  const { total, swap } = rssOf(program, mm, []);
-  return { rss: total, swap };
+function preciseRssReader(program: Program): (mm: VirtAddr) => { readonly rss: number; readonly swap: number } {
+  const rssOf = rssReader(program);
+  return (mm) => {
+    const { total, swap } = rssOf(mm, []);
+    return { rss: total, swap };
+  };
 }
 
 function judged(program: Program, moved: number, totalPages: number): { badness: number; score: number | undefined } {

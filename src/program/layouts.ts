@@ -17,20 +17,25 @@ export interface LayoutChoice {
 export const PROVEN: readonly string[] = ['5.10', '6.1', '6.1-rt', '6.12', '7.2'];
 
 export class LayoutChoices {
-  readonly #choices = new Map<string, LayoutChoice>();
+  readonly #choices: LayoutChoice[] = [];
+  /** By part and layout: asked for each task of a machine, so that no key is put together. */
+  readonly #known = new Map<string, Set<string>>();
 
   /** Notes a choice; the first for each part and layout counts, so that it may be called again and again. */
   chose(part: string, layout: string, provenOn: readonly string[]): void {
-    const key = `${part}\0${layout}`;
-    if (!this.#choices.has(key)) this.#choices.set(key, { part, layout, provenOn });
+    const layouts = this.#known.get(part);
+    if (layouts?.has(layout) === true) return;
+    if (layouts === undefined) this.#known.set(part, new Set([layout]));
+    else layouts.add(layout);
+    this.#choices.push({ part, layout, provenOn });
   }
 
   get all(): readonly LayoutChoice[] {
-    return [...this.#choices.values()];
+    return [...this.#choices];
   }
 
   /** Choices made so far that no real dump has proven. */
   get unproven(): readonly LayoutChoice[] {
-    return this.all.filter((choice) => choice.provenOn.length === 0);
+    return this.#choices.filter((choice) => choice.provenOn.length === 0);
   }
 }

@@ -3,7 +3,7 @@
  * and has not ended. Judged over the whole machine; a memory cgroup at its limit chooses among its own.
  */
 import { attempt } from '../../base/errors.ts';
-import { oomStanding, type OomStanding } from '../../kernel/oom.ts';
+import { oomJudge, type OomStanding } from '../../kernel/oom.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { memoryFact } from './memory.ts';
@@ -50,6 +50,7 @@ export const oomCandidatesFact = defineFact<OomCandidates>({
       if (threads === undefined) processes.set(task.tgid, [task]);
       else threads.push(task);
     }
+    const standingOf = oomJudge(program, totalPages);
     const judged: OomProcess[] = [];
     for (const [tgid, threads] of processes) {
       budget.check();
@@ -57,7 +58,7 @@ export const oomCandidatesFact = defineFact<OomCandidates>({
       if (leader === undefined) continue;
       const mm = threads.find((thread) => thread.mm !== undefined)?.mm;
       const candidate = { task: leader.address, pid: tgid, kthread: leader.kthread, mm };
-      const standing = attempt(() => oomStanding(program, candidate, totalPages));
+      const standing = attempt(() => standingOf(candidate));
       if (standing !== undefined) judged.push({ task: leader, threads, standing });
     }
     const missing = judged.length < processes.size ? ['its signal_struct or mm_struct cannot be read'] : [];

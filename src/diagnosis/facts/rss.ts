@@ -3,7 +3,7 @@
  * counts in each of them: the sum is an upper bound, and is called that.
  */
 import { attempt } from '../../base/errors.ts';
-import { rssOf } from '../../kernel/mm.ts';
+import { rssReader } from '../../kernel/mm.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { tasksFact } from './tasks.ts';
@@ -47,6 +47,7 @@ export const rssFact = defineFact<RssTable>({
     const anon = new Map<bigint, number>();
     let total = 0;
     let read = 0;
+    const rssOf = rssReader(program);
     for (const users of byMm.values()) {
       budget.check();
       const [first] = users;
@@ -54,7 +55,6 @@ export const rssFact = defineFact<RssTable>({
       if (first === undefined || mm === undefined) continue;
       const rss = attempt(() =>
         rssOf(
-          program,
           mm,
           users.map((user) => user.address),
         ),
