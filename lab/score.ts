@@ -11,7 +11,7 @@ import { readManifest } from './make.ts';
 import { expectedOf } from './manifest.ts';
 import { cacheRoot, dumpsRoot, labRoot } from './paths.ts';
 import { LabError, run } from './run.ts';
-import { type Entry, entryName, renderScoreboard, type Scoreboard } from './scoreboard.ts';
+import { type Entry, entryName, renderScoreboard, SCREEN_LINES, type Scoreboard, tooLong } from './scoreboard.ts';
 
 const repository = join(labRoot, '..');
 const builtRoot = join(cacheRoot, 'scored');
@@ -51,6 +51,24 @@ function report(dump: string): { readonly json: JudgedReport; readonly seconds: 
   }
 }
 
+/** Lines of the first screen of a text report, and columns of the widest of them. */
+export function screenOf(text: string): { readonly lines: number; readonly columns: number } {
+  const end = text.indexOf('\n\n--- ');
+  const lines = (end < 0 ? text.trimEnd() : text.slice(0, end)).split('\n');
+  return { lines: lines.length, columns: Math.max(...lines.map((line) => line.length)) };
+}
+
+/** Of the report at 100 columns; one that is wider counts as too long. */
+function screenLines(dump: string): number {
+  const done = spawnSync(process.execPath, [join(builtRoot, 'kwhy.js'), dump, '--width', '100'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    timeout: 600_000,
+  });
+  const { lines, columns } = screenOf(done.stdout);
+  return columns > 100 ? SCREEN_LINES + lines : lines;
+}
+
 /** Every folder with a manifest whose incident is still there. */
 function dumpFolders(): string[] {
   if (!existsSync(dumpsRoot)) return [];
@@ -77,11 +95,14 @@ function judgeDump(
     .slice(0, 16);
   const name = { incident: manifest.incident, kernel: manifest.kernel, variant: manifest.variant, file };
   const before = known.get(entryName(name));
-  if (before?.key === key) return before;
+  // All files of a variant are of one moment and have one screen.
+  const counted = file === manifest.files[0];
+  if (before?.key === key && (!counted || before.screen !== undefined)) return before;
   const base = { ...name, release: manifest.release, commit: commitName(), key };
   try {
     const { json, seconds, megabytes } = report(join(folder, file));
-    return { ...base, ...judge(json, expected), seconds, megabytes };
+    const entry = { ...base, ...judge(json, expected), seconds, megabytes };
+    return counted ? { ...entry, screen: screenLines(join(folder, file)) } : entry;
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     console.error(error.message);
@@ -121,5 +142,9 @@ export function score(): string {
   const page = renderScoreboard(entries);
   writeFileSync(jsonPath, `${JSON.stringify({ entries }, null, 2)}\n`);
   writeFileSync(pagePath, page);
+  for (const entry of tooLong(entries)) {
+    console.error(`${entryName(entry)}: its first screen has ${entry.screen} lines`);
+    process.exitCode = 1;
+  }
   return page;
 }

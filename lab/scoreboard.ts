@@ -17,11 +17,16 @@ export interface Entry {
   readonly seconds: number;
   /** Peak resident memory of the report. */
   readonly megabytes: number;
+  /** Lines of the first screen at 100 columns; undefined where it was not counted. */
+  readonly screen?: number;
   /** Commit that it was scored at; `+` when the sources had changed since. */
   readonly commit: string;
   /** Hash of the dump's inputs, of what is right, and of the sources that were scored. */
   readonly key: string;
 }
+
+/** What the first screen may have: somebody who is woken at night reads one. */
+export const SCREEN_LINES = 24;
 
 /** `lab/scoreboard.json`. */
 export interface Scoreboard {
@@ -40,6 +45,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): [string, T[]][] {
   return [...Map.groupBy(items, key)].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+}
+
+/** The longest first screen of some dumps. */
+function screens(entries: readonly Entry[]): string {
+  const known = entries.flatMap(({ screen }) => screen ?? []);
+  return known.length === 0 ? '' : String(Math.max(...known));
+}
+
+/** Dumps whose first screen is too long. */
+export function tooLong(entries: readonly Entry[]): readonly Entry[] {
+  return entries.filter(({ screen }) => screen !== undefined && screen > SCREEN_LINES);
 }
 
 /** The page, from all entries. */
@@ -62,6 +78,7 @@ export function renderScoreboard(entries: readonly Entry[]): string {
         .join(' '),
       verdict ?? '',
       (bad?.why ?? '').replaceAll('|', '\\|'),
+      screens(group),
       Math.max(...group.map(({ seconds }) => seconds)).toFixed(2),
       Math.max(...group.map(({ megabytes }) => megabytes)).toFixed(0),
       [...new Set(group.map(({ commit }) => commit))].join(' '),
@@ -74,14 +91,14 @@ export function renderScoreboard(entries: readonly Entry[]): string {
     'told what happened itself. The first finding of the report counts, and the worst variant of an incident; see',
     '[lab/README.md](../lab/README.md).',
     '',
-    `**${incidents.length} incidents: ${totals}.**`,
+    `**${incidents.length} incidents: ${totals}.** The longest first screen has ${screens(entries)} lines of 100 columns; ${SCREEN_LINES} are allowed.`,
     '',
     ...table(
       ['incident', 'its worst', 'dumps'],
       incidents.map(([name, group]) => [name, worst(group.map(({ verdict }) => verdict)) ?? '', String(group.length)]),
     ),
     '',
-    ...table(['incident', 'kernel', 'dump', 'variants', 'worst', 'why', 'seconds', 'MB', 'commit'], rows),
+    ...table(['incident', 'kernel', 'dump', 'variants', 'worst', 'why', 'screen', 'seconds', 'MB', 'commit'], rows),
     '',
   ].join('\n');
 }

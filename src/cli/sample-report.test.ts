@@ -105,7 +105,8 @@ it('the first screen of the sample says the same, within a screen', async () => 
   const screen = out.slice(0, out.indexOf('\n--- ')).split('\n');
   const text = screen.join(' ').replace(/\s+/g, ' ');
   expect(status).toBe(0);
-  expect(screen.length).toBeLessThanOrEqual(28);
+  expect(screen.length).toBeLessThanOrEqual(24);
+  expect(Math.max(...screen.map((line) => line.length))).toBeLessThanOrEqual(100);
   for (const said of [
     '51 tasks wait for the i_rwsem of the directory /data (tmpfs)',
     TRUTH.lock,

@@ -5,6 +5,9 @@ import type { Report, StoryLink } from '../model/report.ts';
 /** The label of what explains the lead and is no part of a circle with it. */
 export const ROOT = 'Root cause';
 
+/** The label of what is of one story with the lead, and neither explains it nor follows from it. */
+export const ALSO = 'Also';
+
 export interface Besides {
   /** Of the lead's story, with the label that says how they are tied. */
   readonly tied: readonly { readonly finding: Finding; readonly tie: string }[];
@@ -24,7 +27,7 @@ export function besides(report: Report, lead: Finding | undefined): Besides {
     const finding = findings[i];
     // The lead tells what follows from it, and whether memory is short, itself; the section below tells the whole story.
     if (finding === undefined || i === index || finding.role === 'trigger' || finding.role === 'symptom') return [];
-    const tie = above.has(i) ? (under.has(i) ? 'Closed loop' : ROOT) : under.has(i) ? 'Leads to' : 'Also';
+    const tie = above.has(i) ? (under.has(i) ? 'Closed loop' : ROOT) : under.has(i) ? 'Leads to' : ALSO;
     return [{ finding, tie }];
   });
   const others = findings.filter((finding, i) => finding !== lead && finding.role !== 'trigger' && !own.has(i));

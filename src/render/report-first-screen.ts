@@ -8,7 +8,7 @@ import type { Report } from '../model/report.ts';
 import type { Prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
 import { wrap } from './layout.ts';
-import { type Besides, besides, ROOT } from './report-beside.ts';
+import { ALSO, type Besides, besides, ROOT } from './report-beside.ts';
 import {
   confidenceSpans,
   labelledLines,
@@ -26,15 +26,17 @@ const MOST_REASONS = 4;
 /** What a terminal shows at once. */
 const SCREEN_LINES = 24;
 
-/** Findings that have nothing to do with the lead, at most. */
-const MOST_APART = 3;
+/** Findings that go with the lead, or have nothing to do with it, at most. */
+const MOST_OTHERS = 3;
 
 /** What gives way first, from which of its lines on. The cause, its proof and the remedy never do. */
-const SPARED: readonly { readonly topic: Topic; readonly from: number }[] = [
+const SPARED: readonly ({ readonly topic: Topic; readonly from: number } | 'other findings')[] = [
   { topic: 'waiters', from: 2 },
   { topic: 'launcher', from: 1 },
   { topic: 'holder', from: 2 },
   { topic: 'since', from: 0 },
+  'other findings',
+  'other findings',
   { topic: 'memory', from: 1 },
   { topic: 'clears', from: 1 },
   { topic: 'what', from: 1 },
@@ -44,6 +46,7 @@ const SPARED: readonly { readonly topic: Topic; readonly from: number }[] = [
   { topic: 'launcher', from: 0 },
   { topic: 'memory', from: 0 },
   { topic: 'clears', from: 0 },
+  'other findings',
 ];
 
 /** The finding whose story the first screen tells: the first, unless it only informs. */
@@ -127,14 +130,19 @@ function besideLines({ trigger, apart }: Besides, lead: Finding | undefined, wid
 }
 
 /** The lead's story; before what to do, how other findings are tied to it. */
-function toldLines(tellings: readonly Telling[], { tied }: Besides, width: number): Line[] {
+function toldLines(tellings: readonly Telling[], { tied }: Besides, width: number, most: number): Line[] {
   const isRemedy = ({ topic }: Telling): boolean => topic === 'remedy';
+  const also = tied.filter(({ tie }) => tie === ALSO);
+  const shown = also.slice(0, also.length > most + 1 ? most : undefined);
+  const hidden = also.length - shown.length;
   return [
     ...tellingLines(
       tellings.filter((telling) => !isRemedy(telling)),
       width,
     ),
-    ...tied.flatMap(({ finding, tie }) => titleLines(tie, finding, width)),
+    ...tied.filter(({ tie }) => tie !== ALSO).flatMap(({ finding, tie }) => titleLines(tie, finding, width)),
+    ...shown.flatMap(({ finding, tie }) => titleLines(tie, finding, width)),
+    ...(hidden === 0 ? [] : labelledLines(ALSO, [span(`${hidden} more findings that go with it, see below.`)], width)),
     ...tellingLines(tellings.filter(isRemedy), width),
   ];
 }
@@ -186,7 +194,7 @@ export function firstScreen(report: Report, width: number): Screen {
   const system = systemLines(report, width);
   const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
     const told = [...all.filter((telling) => !spared.has(telling)), ...more];
-    const story = toldLines(told, beside, width);
+    const story = toldLines(told, beside, width, most);
     return [
       ...head,
       ...(story.length > 0 ? [blank, ...story] : []),
@@ -195,28 +203,30 @@ export function firstScreen(report: Report, width: number): Screen {
     ];
   };
   const spared = new Set(all.filter(({ detail }) => detail));
-  const sparable = spareOrder(all.filter(({ detail }) => !detail));
-  let most = MOST_APART;
+  let most = MOST_OTHERS;
   let lines = compose(spared, most);
-  for (;;) {
+  for (const next of spareOrder(all.filter(({ detail }) => !detail))) {
     if (lines.length <= SCREEN_LINES) break;
-    const next = sparable.shift();
-    if (next !== undefined) spared.add(next);
-    else if (most > 0) most--;
-    else break;
+    if (next === 'other findings') most--;
+    else spared.add(next);
     lines = compose(spared, most);
   }
   return { lines, below: all.filter((telling) => spared.has(telling)) };
 }
 
 /** What may go down, the first to go first: how much is there before who launched it, and what proves it last. */
-function spareOrder(tellings: readonly Telling[]): Telling[] {
+function spareOrder(tellings: readonly Telling[]): (Telling | 'other findings')[] {
   const counts = new Map<Topic, number>();
-  const ranked = tellings.map((telling) => {
+  const ranked: { telling: Telling | 'other findings'; at: number; index: number }[] = tellings.map((telling) => {
     const index = counts.get(telling.topic) ?? 0;
     counts.set(telling.topic, index + 1);
-    const at = SPARED.findIndex(({ topic, from }) => topic === telling.topic && index >= from);
+    const at = SPARED.findIndex(
+      (each) => each !== 'other findings' && each.topic === telling.topic && index >= each.from,
+    );
     return { telling, at, index };
+  });
+  SPARED.forEach((each, at) => {
+    if (each === 'other findings') ranked.push({ telling: each, at, index: 0 });
   });
   return ranked
     .filter(({ at }) => at >= 0)

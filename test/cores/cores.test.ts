@@ -15,6 +15,7 @@ import type { Report } from '../../src/model/report.ts';
 import { programOf } from '../../src/program/open.ts';
 import type { JsonValue } from '../../src/render/json.ts';
 import { encodeReport } from '../../src/render/report-json.ts';
+import { reportText } from '../../src/render/report-text.ts';
 import { CoreStore } from '../builders/core-store.ts';
 
 const store = new CoreStore(import.meta.dirname);
@@ -196,6 +197,16 @@ describe.each(store.names())('%s', (name) => {
   const facts = Object.entries(FACTS).filter(([, { told }]) => told(manifest) !== undefined);
   it.each(facts)('tells %s as the guest did', (_what, fact) => {
     expect(fact.found(known(), manifest)).toEqual(fact.told(manifest));
+  });
+
+  it('tells the answer on one screen, with a remedy where there is a cause', () => {
+    const { report } = known();
+    const text = reportText(report, { width: 100, colour: false });
+    const screen = text.slice(0, text.indexOf('\n\n--- ')).split('\n');
+    expect(screen.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...screen.map((line) => line.length))).toBeLessThanOrEqual(100);
+    const cause = report.findings[0]?.role === 'cause';
+    expect(screen.some((line) => line.startsWith('Do '))).toBe(cause);
   });
 
   it('has all that the report reads', () => {
