@@ -18,6 +18,7 @@ describe('completions', () => {
     sleeper.image.symbol('a_driver_done', 'done', 32);
     const wait = sleeper.wait(COMPLETION);
     expect(wait).toMatchObject({ kind: 'completion', proof: 'structure', name: 'a_driver_done', awaited: [] });
+    expect(wait.over).toBeUndefined();
     expect(wait.object).toEqual({ address: sleeper.image.address('done'), ctype: 'struct completion' });
     expect(wait.what).toBe('for a completion in the global');
   });
@@ -31,11 +32,17 @@ describe('completions', () => {
     expect(awaited).toMatchObject([{ task: sleeper.image.address('child'), certainty: 'exact' }]);
   });
 
-  it('that are done, or that do not link back, are none', () => {
+  it('that are done are told as such: nobody has to act any more', () => {
     const done = new Sleeper();
     completing(done);
     done.image.write('done.done', 1);
-    expect(done.wait(COMPLETION)).toMatchObject({ proof: 'function', object: undefined });
+    done.tasks.add('child', { pid: 101, vfork_done: ref('done') });
+    const wait = done.wait(COMPLETION);
+    expect(wait).toMatchObject({ kind: 'completion', proof: 'structure', over: true, awaited: [] });
+    expect(wait.what).toContain('that is done already');
+  });
+
+  it('that do not link back are none', () => {
     const broken = new Sleeper();
     completing(broken);
     broken.image.write('done.wait.task_list.next', 0);

@@ -42,10 +42,10 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   // A swait_queue_head since 5.7, a wait_queue_head before: each lies in all kinds of objects.
   if (queue === undefined || !frames.some(({ func }) => func !== undefined && COMPLETION.test(func))) return undefined;
   const completion = program.field('struct completion', 'wait').container(queue);
-  if (program.field('struct completion', 'done').number(completion) !== 0) return undefined;
+  const done = program.field('struct completion', 'done').number(completion) !== 0;
   const object = { address: completion, ctype: 'struct completion' };
   const proof = 'structure';
-  const child = vforkChild(machine, completion);
+  const child = done ? undefined : vforkChild(machine, completion);
   if (child !== undefined)
     return {
       kind: 'child',
@@ -55,7 +55,7 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
       awaited: [child],
     };
   const own = isOnStack(stack, completion);
-  if (own) {
+  if (own && !done) {
     const work =
       attempt(() => flushedWork(stack, completion, machine.workers)) ??
       attempt(() => flushedQueue(stack, completion, machine.workers));
@@ -68,7 +68,8 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   const whose = place === undefined ? (own ? ' on its own stack' : '') : ` in ${place.what}`;
   return {
     kind: 'completion',
-    what: `for a completion${place === undefined && caller !== undefined ? `, in ${caller},` : ''}${whose}`.replace(
+    ...(done ? { over: true } : {}),
+    what: `for a completion${done ? ' that is done already' : ''}${place === undefined && caller !== undefined ? `, in ${caller},` : ''}${whose}`.replace(
       /,$/,
       '',
     ),

@@ -62,6 +62,8 @@ export interface TaskWait {
   readonly awaited: readonly Awaited[];
   /** True where one of several in `awaited` would do: any thread of a server, whoever has the other end of a pipe. */
   readonly anyOf?: boolean;
+  /** True where what it waits for has come already: it was just woken, or nobody woke it. */
+  readonly over?: boolean;
   /** How long until a timer ends the wait at the latest; negative when it is overdue. */
   readonly left: Nanoseconds | undefined;
   /** First function below the scheduler. */

@@ -81,7 +81,7 @@ export function targetText({ text, ctype, address: at }: WaitTarget): Prose {
 /** 'which ps (pid 96) has (the lock names it)'. */
 export function ownersText({ owners, ownerless, lock, anyOf }: WaitTarget): Prose {
   if (ownerless === 'dead') return ['its owner is no task any more'];
-  if (ownerless === 'nobody') return ['nobody holds it'];
+  if (ownerless === 'nobody') return [lock === undefined ? 'it has come' : 'nobody holds it'];
   if (ownerless === 'obstacle') return ['no task has it'];
   if (owners.length === 0) return ['who holds it is not recorded'];
   const [first] = owners;

@@ -4,7 +4,7 @@
  * otherwise, since short queues are how locks work.
  */
 import type { Task } from '../../kernel/sched.ts';
-import { blocked, type Condition, memoryShort } from '../../model/condition.ts';
+import { blocked, type Condition, memoryShort, wakeUpLost } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
 import {
@@ -113,6 +113,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
     explains: [...victimsOf(pileUp), ...(closes ? [memoryShort] : [])],
     restsOn: [
       ...(pileUp.holder === undefined || pileUp.cycle.length > 0 ? [] : [blocked(pileUp.holder.task.address)]),
+      ...(pileUp.holder === undefined ? [wakeUpLost(pileUp.lock.address)] : []),
       ...(standstill.kind === 'reclaim' ? [memoryShort] : []),
     ],
     story: [

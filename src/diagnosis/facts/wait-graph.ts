@@ -161,7 +161,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
   for (const task of tasks) {
     context.budget.check();
     const wait = task.state.sleeping && waitOf(task) === undefined ? waits.of(task) : undefined;
-    if (wait?.object === undefined || wait.awaited.length === 0) continue;
+    if (wait?.object === undefined || (wait.awaited.length === 0 && wait.over !== true)) continue;
     if (context.use(obstaclesFact).of(task) !== undefined) continue;
     const known = out.get(wait.object.address);
     if (known !== undefined) {
@@ -173,7 +173,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
       return owner === undefined ? [] : [{ task: owner, certainty, why }];
     });
     const { address, ctype } = wait.object;
-    const ownerless = owners.length === 0 ? 'dead' : undefined;
+    const ownerless = owners.length > 0 ? undefined : wait.over === true ? 'nobody' : 'dead';
     out.set(address, {
       address,
       ctype,

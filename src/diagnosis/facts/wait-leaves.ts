@@ -71,6 +71,8 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
     return { kind: 'owner dead', text: prose`its owner ${who} ended with the lock held` };
   }
   if (target?.ownerless === 'nobody') {
+    if (target.lock === undefined)
+      return { kind: 'lost wake-up', text: ['it has come, and yet who waits for it sleeps: a wake-up was lost'] };
     const asleep = behind[0]?.state.sleeping === true;
     return asleep
       ? {

@@ -1,0 +1,127 @@
+/**
+ * Tasks sleep for a lock that nobody holds, or a completion that is done: nobody woke them, and nobody is about to. Shown by
+ * structure: the words of the lock, the sleep of the first in its queue, and that no CPU is where it would be woken.
+ */
+import { blocked, wakeUpLost } from '../../model/condition.ts';
+import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
+import type { Finding, Remedy } from '../../model/finding.ts';
+import {
+  address,
+  count,
+  ctype,
+  duration,
+  name,
+  plural,
+  prose,
+  type Prose,
+  task as taskValue,
+} from '../../model/value.ts';
+import { type LostWakeUp, lostWakeUpsFact } from '../facts/lost-wakeups.ts';
+import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
+
+export default defineDetector({
+  id: 'lost-wake-up',
+  title: 'Wake-ups that were lost',
+  summary: 'A free lock, or a completion that is done, with sleepers in its queue: they sleep until somebody comes by.',
+  needs: { lost: lostWakeUpsFact, stories: waitStoriesFact },
+  appliesTo: needsTypes,
+  run: ({ lost, stories }) => lost.map((each) => findingOf(each, stories.of(each.root))),
+});
+
+function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
+  const { target, root, first, wait, free, module } = lost;
+  const { lock, waiters, text } = target;
+  const total = root.behind.length;
+  const isLock = lock !== undefined;
+  const remedies = remediesOf(lost);
+  const more = total > waiters.length ? prose`; ${count(total - waiters.length)} more wait behind them` : [];
+  return {
+    detector: 'lost-wake-up',
+    cause: 'lost-wake-up',
+    role: 'cause',
+    title: prose`${plural(total, 'task waits', 'tasks wait')} ${text}${isLock ? ', which nobody holds' : ''}: a wake-up was lost.`,
+    confidence: lost.sure ? 'certain' : 'probable',
+    ...(lost.sure
+      ? {}
+      : { because: ['the stacks of some tasks that run could not be read: one of them may be about to wake them'] }),
+    weight: total,
+    explains: [wakeUpLost(target.address), ...root.behind.map((task) => blocked(task.address))],
+    story: [
+      {
+        topic: 'what',
+        text: prose`${plural(waiters.length, 'task sleeps', 'tasks sleep')} in the queue of ${ctype(target.ctype)} ${address(target.address)}${more}.`,
+      },
+      { topic: 'why', text: whyText(lost) },
+      { topic: 'holder', text: [isLock ? 'nobody: it is free.' : 'nobody has to act any more: it is done.'] },
+      ...lines,
+      {
+        topic: 'clears',
+        text: [
+          isLock
+            ? 'Only when one more task takes the lock and gives it back: that wakes the first of them.'
+            : 'Only when it is completed once more.',
+        ],
+      },
+      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+    ],
+    evidence: [
+      {
+        claim: prose`It is ${isLock ? 'free' : 'done'}: ${free}.`,
+        address: target.address,
+        ctype: target.ctype,
+        confidence: 'certain',
+        show: `${target.ctype} ${target.address.toString(16)}`,
+      },
+      {
+        claim: prose`${taskValue(first)}, whose turn it is, sleeps (state ${first.state.letter}) and is on no list of tasks to be woken.`,
+        address: first.address,
+        ctype: 'struct task_struct',
+        confidence: 'certain',
+        show: `bt ${first.pid}`,
+      },
+      {
+        claim: ['No task that runs or could run is in a function that gives back a lock, wakes, or was woken.'],
+        address: undefined,
+        ctype: undefined,
+        confidence: lost.sure ? 'certain' : 'probable',
+        ...(lost.sure ? {} : { because: ['some stacks could not be read'] }),
+        show: 'foreach RU bt',
+      },
+    ],
+    remedies,
+    details: {
+      resource: { address: address(target.address), ctype: target.ctype },
+      first: { task: taskValue(first), wait: duration(wait) },
+      module: module === undefined ? undefined : name(module),
+      free,
+      waiters: count(waiters.length),
+      ...details,
+    },
+  };
+}
+
+function whyText({ first, wait, free, target }: LostWakeUp): Prose {
+  const of = target.lock === undefined ? 'first in its queue' : 'whose turn it is';
+  return prose`${free.replace(/^its/, 'Its')}, and yet ${taskValue(first)}, ${of}, has slept for ${duration(wait)}; nobody is about to wake it.`;
+}
+
+function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): readonly Remedy[] {
+  const mend: Remedy =
+    module === undefined
+      ? { action: ['Update the kernel, and report this to whoever makes it: the code that gave it back woke nobody.'] }
+      : {
+          action: prose`Mend the module ${name(module)}: look for code that writes the words of ${lock === undefined ? 'the completion' : 'the lock'} itself, or frees and makes it anew while others wait.`,
+        };
+  const killable = waiters.every(({ state }) => state.killable);
+  const end: Remedy = killable
+    ? { action: prose`Kill those that wait, ${taskValue(first)} first: their sleep ends on a signal.` }
+    : {
+        action:
+          lock === undefined
+            ? ['Restart the machine, unless whoever completes it does so once more.']
+            : [
+                'Have one more task take the lock, by what the others were started for: when it gives it back, it wakes the first. Else restart the machine.',
+              ],
+      };
+  return [end, mend];
+}
