@@ -19,6 +19,7 @@ import { profileSection } from './profile.ts';
 import { scalingSection } from './scaling.ts';
 import { size, table } from './statistics.ts';
 import {
+  afterStartRow,
   type Contender,
   HEAD,
   type Measured,
@@ -28,7 +29,7 @@ import {
   rowOf,
   unlessStatus,
 } from './workloads.ts';
-import { type Work, WORKS } from './works.ts';
+import { STARTS, type Work, WORKS } from './works.ts';
 
 const HELP = `npm run bench -- [OPTIONS] DUMP...      the report beside its peers, and the start
   --work NAMES    other works instead, of: ${WORKS.map(({ name }) => name).join(', ')} (separated by commas)
@@ -70,6 +71,8 @@ function kwhy(work: string, args: readonly string[]): Contender {
 interface Section {
   readonly title: string;
   readonly measured: readonly Measured[];
+  /** What only starting kwhy and crash takes. */
+  readonly starts?: readonly Measured[];
 }
 
 function versionOf(meter: Meter, peer: Peer, dump: string, vmlinux: string): string {
@@ -103,7 +106,21 @@ function workSection(
     });
   }
   const title = work.name === 'report' ? dump.title : `${work.name}: ${dump.title}`;
-  return { title, measured: measureInTurn(meter, contenders, rounds) };
+  const crash = peers.found.find(({ name }) => name === 'crash');
+  const wanted = contenders.some(({ bar }) => bar?.afterStart !== undefined);
+  if (!wanted || crash === undefined || vmlinux === undefined)
+    return { title, measured: measureInTurn(meter, contenders, rounds) };
+  const starts: readonly Contender[] = [
+    kwhy('its start', STARTS.kwhy(dump.path)),
+    {
+      name: 'crash',
+      work: 'its start',
+      command: crash.command(STARTS.crash, dump.path, vmlinux),
+      failure: unlessStatus(0),
+    },
+  ];
+  const all = measureInTurn(meter, [...contenders, ...starts], rounds);
+  return { title, measured: all.slice(0, contenders.length), starts: all.slice(contenders.length) };
 }
 
 function startSection(meter: Meter, rounds: number): Section {
@@ -117,17 +134,25 @@ function startSection(meter: Meter, rounds: number): Section {
   return { title: 'Start', measured: measureInTurn(meter, [node, ...own], rounds * 3) };
 }
 
-function markdownOf({ title, measured }: Section): string {
+function markdownOf({ title, measured, starts = [] }: Section): string {
   const [own, ...others] = measured;
   const ratios =
     own?.contender.name !== 'kwhy' || own.failed !== undefined
       ? []
       : others
           .filter((other) => other.failed === undefined && other.contender.name !== 'kwhy')
-          .map((other) => ratioRow(own, other));
-  const parts = [`### ${title}`, table(HEAD, measured.map(rowOf))];
+          .flatMap((other) => [ratioRow(own, other), ...afterStart(own, other, starts)]);
+  const parts = [`### ${title}`, table(HEAD, [...measured, ...starts].map(rowOf))];
   if (ratios.length > 0) parts.push(table(RATIO_HEAD, ratios));
   return parts.join('\n\n');
+}
+
+function afterStart(own: Measured, other: Measured, starts: readonly Measured[]): readonly (readonly string[])[] {
+  const [ownStart, otherStart] = starts;
+  const wanted = other.contender.bar?.afterStart !== undefined;
+  return wanted && ownStart !== undefined && otherStart !== undefined
+    ? [afterStartRow(own, other, [ownStart, otherStart])]
+    : [];
 }
 
 function jsonOf(sections: readonly Section[]): string {

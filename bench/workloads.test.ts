@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Meter, Run } from './measure.ts';
-import { measureInTurn, ratioRow, rowOf, unlessStatus } from './workloads.ts';
+import { afterStartRow, measureInTurn, ratioRow, rowOf, unlessStatus } from './workloads.ts';
 
 /** A meter whose commands are their own wall time, or an exit status. */
 function fakeMeter(order: string[]): Meter {
@@ -46,4 +46,18 @@ it('stops one that fails, tells why, and goes on with the others', () => {
     ['w', 'failed, status 3: two'],
     ['w (exit status 1)', 'not measured'],
   ]);
+});
+
+it('compares what comes after the start', () => {
+  const contenders = [
+    contender('kwhy', '15'),
+    { ...contender('crash', '300'), bar: { afterStart: 0.04 } },
+    contender('kwhy', '10'),
+    contender('crash', '200'),
+  ];
+  const [kwhy, crash, ownStart, itsStart] = measureInTurn(fakeMeter([]), contenders, 1);
+  if (kwhy === undefined || crash === undefined || ownStart === undefined || itsStart === undefined)
+    throw new Error('four were measured');
+  const row = afterStartRow(kwhy, crash, [ownStart, itsStart]);
+  expect(row.slice(0, 4)).toEqual(['kwhy / crash, after the start', '0.050', '0.04, MISSED', 'not measured']);
 });

@@ -80,6 +80,21 @@ function verdict(value: number, bar: number | undefined): string {
   return `${bar}, ${value <= bar ? 'met' : 'MISSED'}`;
 }
 
+/** kwhy beside one peer, both without what only starting them takes. */
+export function afterStartRow(
+  kwhy: Measured,
+  peer: Measured,
+  starts: readonly [Measured, Measured],
+): readonly string[] {
+  const ratio = (figure: 'wall' | 'cpu'): number => {
+    const beyond = (all: Measured, start: Measured): number => medianOf(all, figure) - medianOf(start, figure);
+    return beyond(kwhy, starts[0]) / beyond(peer, starts[1]);
+  };
+  const [wall, cpu] = [ratio('wall'), ratio('cpu')];
+  const name = `kwhy / ${peer.contender.name}, after the start`;
+  return [name, ratioText(wall), verdict(wall, peer.contender.bar?.afterStart), ratioText(cpu), '', ''];
+}
+
 /** kwhy beside one peer: medians of the ratios of each round. */
 export function ratioRow(kwhy: Measured, peer: Measured): readonly string[] {
   const ratio = (figure: 'wall' | 'cpu' | 'peak'): number =>

@@ -15,7 +15,15 @@ export interface PeerWork {
 export interface Bar {
   readonly time?: number;
   readonly memory?: number;
+  /** Of the time beyond that of its start, kwhy's own start left out as well: the wait at the prompt. */
+  readonly afterStart?: number;
 }
+
+/** What only starts and ends. */
+export const STARTS = {
+  kwhy: (dump: string): readonly string[] => ['run', '--no-rc', dump, '-c', 'eval 1'],
+  crash: 'crash-quit.txt',
+} as const;
 
 export interface Work {
   readonly name: string;
@@ -39,14 +47,24 @@ const crashStacks = {
   sign: /PID: [^]*#0 /,
 } as const;
 
+const crashPages = {
+  peer: 'crash',
+  work: 'kmem -p, with debuginfo',
+  script: 'crash-pages.txt',
+  sign: /PAGE +PHYSICAL/,
+} as const;
+
 const report = {
   work: 'the report, without debuginfo',
   kwhy: (dump: string) => [dump],
 };
 
 const run =
-  (command: string) =>
-  (dump: string): readonly string[] => ['run', dump, '-c', command];
+  (...commands: readonly string[]) =>
+  (dump: string): readonly string[] => ['run', '--no-rc', dump, ...commands.flatMap((command) => ['-c', command])];
+
+/** A command beside crash's. */
+const CRASH_COMMAND = { time: 1, afterStart: 1 };
 
 export const WORKS: readonly Work[] = [
   {
@@ -77,21 +95,53 @@ export const WORKS: readonly Work[] = [
     kwhy: run('ps'),
     peers: [
       { peer: 'drgn', work: 'tasks, parents, states, RSS', script: 'drgn-tasks.py', sign: /^\d+ tasks$/m },
-      { peer: 'crash', work: 'ps, with debuginfo', script: 'crash-ps.txt', sign: /PID +PPID/, bar: { time: 1 } },
+      { peer: 'crash', work: 'ps, with debuginfo', script: 'crash-ps.txt', sign: /PID +PPID/, bar: CRASH_COMMAND },
     ],
   },
   {
     name: 'stacks',
     work: 'foreach bt',
     kwhy: run('foreach bt'),
-    peers: [drgnStacks, { ...crashStacks, bar: { time: 1 } }],
+    peers: [drgnStacks, { ...crashStacks, bar: CRASH_COMMAND }],
   },
   {
     name: 'slabs',
     work: 'kmem -s',
     kwhy: run('kmem -s'),
     peers: [
-      { peer: 'crash', work: 'kmem -s, with debuginfo', script: 'crash-slabs.txt', sign: /OBJSIZE/, bar: { time: 1 } },
+      {
+        peer: 'crash',
+        work: 'kmem -s, with debuginfo',
+        script: 'crash-slabs.txt',
+        sign: /OBJSIZE/,
+        bar: CRASH_COMMAND,
+      },
+    ],
+  },
+  {
+    name: 'ledger',
+    work: 'mem; mem --by process (every page once, PSS and USS)',
+    kwhy: run('mem', 'mem --by process'),
+    peers: [{ ...crashPages, bar: { time: 1, memory: 1 } }],
+  },
+  {
+    ...report,
+    name: 'bounded',
+    peers: [{ ...crashPages, bar: { time: 0.5, memory: 1 } }],
+  },
+  {
+    name: 'prompt',
+    work: 'sys: what stands above the first prompt',
+    kwhy: run('sys'),
+    peers: [
+      { peer: 'drgn', work: 'opens, loads debuginfo', script: 'drgn-start.py', sign: /^swapper/m, bar: { time: 0.6 } },
+      {
+        peer: 'crash',
+        work: 'sys, with debuginfo',
+        script: 'crash-start.txt',
+        sign: /KERNEL: /,
+        bar: { time: 0.1 },
+      },
     ],
   },
 ];
