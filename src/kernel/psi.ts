@@ -3,7 +3,7 @@
  * share of the time tasks waited for memory, I/O or a CPU. Averages are as the kernel last computed them (every 2 s);
  * how old they are is told.
  */
-import { add } from '../base/address.ts';
+import { add, type VirtAddr } from '../base/address.ts';
 import { LookupError, ValidationError } from '../base/errors.ts';
 import { nanoseconds, type Nanoseconds } from '../base/units.ts';
 import type { Program } from '../program/program.ts';
@@ -73,4 +73,18 @@ export function pressure(program: Program): PressureState | undefined {
 function isOff(program: Program): boolean {
   const key = program.symbols.kernel.lookup('psi_disabled');
   return key !== undefined && program.memory.readS32(add(key.address, 0)) > 0;
+}
+
+/**
+ * Whether the kernel counts a task as waiting for memory at this moment: TSK_MEMSTALL of `task_struct.psi_flags`, which is
+ * set around reclaim, around reading from swap and around waiting for a page that was thrown out not long ago.
+ * @returns undefined where the kernel does not account it: until 4.19, not built in, or turned off
+ * @throws FaultError
+ */
+export function isMemoryStalled(program: Program, task: VirtAddr): boolean | undefined {
+  const flags = program.tryField('struct task_struct', 'psi_flags');
+  // enum psi_task_count: TSK_MEMSTALL is 1 << NR_MEMSTALL.
+  const bit = program.enumerator('NR_MEMSTALL');
+  if (flags === undefined || bit === undefined || isOff(program)) return undefined;
+  return ((BigInt(flags.number(task)) >> bit) & 1n) === 1n;
 }

@@ -23,6 +23,7 @@ export function taskMembers(era: IncidentEra): Members {
           __state: 'unsigned int',
           thread_node: 'struct list_head',
           start_time: 'u64',
+          psi_flags: 'unsigned int',
         }
       : { state: 'volatile long', thread_group: 'struct list_head', pids: 'struct pid_link[3]' };
   return {

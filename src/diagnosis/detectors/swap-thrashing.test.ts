@@ -20,21 +20,29 @@ interface Case {
   readonly pressure?: number | undefined;
   readonly func?: string;
   readonly workers?: number;
+  /** Whether the kernel counts them as waiting for memory; undefined where it does not account it. */
+  readonly stalled?: boolean | undefined;
 }
 
 /** Workers that are getting pages back from swap, on a machine that is short of memory. */
 function told(some: Case): readonly Finding[] {
-  const { swapFree, pressure, func, workers } = {
+  const { swapFree, pressure, func, workers, stalled } = {
     swapFree: 1,
     pressure: 0.4,
     func: 'do_swap_page',
     workers: 4,
+    stalled: true,
     ...some,
   };
   const incident = new Incident();
   const stack = ['folio_wait_bit_common', func, '__handle_mm_fault', 'asm_exc_page_fault'];
   incident.tasks(workers, 'java', (i) => ({ pid: 50 + i, state: 'D', stack }));
-  const program = incident.program((image) => setFree(image, 10 * MIB));
+  const program = incident.program((image) => {
+    setFree(image, 10 * MIB);
+    if (stalled === undefined) return;
+    image.enum('psi_task_count', ['NR_IOWAIT', 'NR_MEMSTALL', 'NR_RUNNING']);
+    for (let i = 0; i < workers; i++) image.write(`task${50 + i}.psi_flags`, stalled ? 0b010 : 0b001);
+  });
   const context = contextOf(program);
   const memory = context.use(memoryFact);
   const known = (mib: number | undefined) => ({
@@ -77,6 +85,16 @@ describe('swap-thrashing', () => {
   it('is less sure when nobody was reading at that moment, or without accounts', () => {
     expect(told({ func: 'do_anonymous_page' })[0]?.confidence).toBe('probable');
     expect(told({ pressure: undefined })[0]?.confidence).toBe('probable');
+  });
+
+  it('is not certain by the names of functions alone', () => {
+    const [finding] = told({});
+    expect(finding?.evidence.map(({ confidence }) => confidence)).toEqual(Array(5).fill('certain'));
+    for (const stalled of [false, undefined]) {
+      const [doubted] = told({ stalled });
+      expect(doubted).toMatchObject({ confidence: 'probable', because: [expect.stringContaining('stacks alone')] });
+      expect(doubted?.evidence.slice(2).map(({ confidence }) => confidence)).toEqual(Array(3).fill('probable'));
+    }
   });
 
   it('is silent where swap is full of what nobody asks for, and where there is room in it', () => {

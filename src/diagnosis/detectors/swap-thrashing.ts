@@ -1,8 +1,10 @@
 /**
  * Swap is full, and tasks wait for memory all the time: what one needs was thrown out for another. Pressure stall information
- * proves the waiting; without it tasks that are reading from swap are taken for it. Swap that is full of what nobody asks
- * for is no finding.
+ * proves the waiting, of the machine and of each task; without it tasks that are reading from swap, by their stacks, are
+ * taken for it. Swap that is full of what nobody asks for is no finding.
  */
+import { attempt } from '../../base/errors.ts';
+import { isMemoryStalled } from '../../kernel/psi.ts';
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -25,6 +27,8 @@ interface Seen {
   /** Undefined where the kernel keeps no account. */
   readonly pressure: number | undefined;
   readonly swapping: readonly Task[];
+  /** Those of them that the kernel counts as waiting for memory. */
+  readonly stalled: readonly Task[];
 }
 
 export default defineDetector({
@@ -33,11 +37,13 @@ export default defineDetector({
   summary: 'With swap full, programs throw each other out of memory, and the machine only moves pages.',
   needs: { memory: memoryFact, pressure: pressureFact, tasks: tasksFact, stacks: stacksFact, rss: rssFact },
   appliesTo: needsTypes,
-  run({ memory, pressure, tasks, stacks, rss }) {
+  run({ memory, pressure, tasks, stacks, rss }, program) {
     const total = memory.info.swapTotal.value;
     const free = memory.info.swapFree.value;
     if (total === undefined || free === undefined || total === 0 || free > total * SWAP_FULL) return [];
-    const seen: Seen = { total, free, pressure: memoryPressure(pressure), swapping: swappingIn(tasks, stacks) };
+    const swapping = swappingIn(tasks, stacks);
+    const stalled = swapping.filter(({ address }) => attempt(() => isMemoryStalled(program, address)) === true);
+    const seen: Seen = { total, free, pressure: memoryPressure(pressure), swapping, stalled };
     return isThrashing(seen, memory) ? [findingOf(seen, memory, rss)] : [];
   },
 });
@@ -53,22 +59,24 @@ function isThrashing({ pressure, swapping }: Seen, memory: MemoryState): boolean
   return swapping.length >= PILE_UP && memory.verdict === 'short';
 }
 
-function findingOf({ total, free, pressure, swapping }: Seen, memory: MemoryState, rss: RssTable): Finding {
+function doubtOf({ pressure, swapping, stalled }: Seen): string | undefined {
+  if (pressure === undefined) return 'the kernel keeps no account of pressure';
+  if (swapping.length === 0) return 'no task was reading from swap at that moment';
+  return stalled.length === 0 ? 'that tasks read from swap is told by the functions on their stacks alone' : undefined;
+}
+
+function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
+  const { total, free, pressure, swapping, stalled } = seen;
   const used = total - free;
   const measured = pressure !== undefined;
+  const doubt = doubtOf(seen);
   return {
     detector: 'swap-thrashing',
     cause: 'swap-thrashing',
     role: 'cause',
     title: prose`Swap is full (${byteCount(used)} of ${byteCount(total)}), and programs throw each other out of memory${measured ? prose`: in ${ratio(pressure)} of the last ten seconds tasks waited for memory` : ''}.`,
-    confidence: measured && swapping.length > 0 ? 'certain' : 'probable',
-    ...(measured && swapping.length > 0
-      ? {}
-      : {
-          because: [
-            measured ? 'no task was reading from swap at that moment' : 'the kernel keeps no account of pressure',
-          ],
-        }),
+    confidence: doubt === undefined ? 'certain' : 'probable',
+    ...(doubt === undefined ? {} : { because: [doubt] }),
     weight: Math.max(1, swapping.length),
     restsOn: [memoryShort],
     story: [
@@ -108,11 +116,14 @@ function findingOf({ total, free, pressure, swapping }: Seen, memory: MemoryStat
         confidence: 'certain',
         show: 'kmem -i',
       },
-      ...swapping.slice(0, 3).map((task) => ({
-        claim: prose`${taskValue(task)} is getting a page back from swap.`,
+      ...(stalled.length > 0 ? stalled : swapping).slice(0, 3).map((task) => ({
+        claim:
+          stalled.length > 0
+            ? prose`${taskValue(task)} is getting a page back from swap, and waits for memory by its psi_flags.`
+            : prose`${taskValue(task)} is getting a page back from swap.`,
         address: task.address,
         ctype: 'struct task_struct',
-        confidence: 'certain' as const,
+        confidence: stalled.length > 0 ? ('certain' as const) : ('probable' as const),
         show: `bt ${task.pid}`,
       })),
     ],
