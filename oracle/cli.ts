@@ -16,6 +16,7 @@ import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, text, unexplainedOf } from './report.ts';
 import { setUp } from './setup.ts';
+import { askTables, isSame, tableLines, tablesReport } from './tables.ts';
 
 const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --setup         make the peers' folder (KWHY_PEERS, else a folder of the checkout) and end
@@ -23,6 +24,7 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --every-format  every file of each lab dump, and not only the first
   --print         do not write docs/oracle.md
   --json FILE     also write everything to FILE
+  --tables        only: what remains without BTF and ORC, with a vmlinux, a pack of it, and no file
   --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
 function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
@@ -49,13 +51,23 @@ function compareInstructions(dumps: readonly DumpToAsk[], peers: Peers, printOnl
   if (!tallies.every(isEnough)) process.exitCode = 1;
 }
 
+async function compareTables(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {
+  const tallies = await askTables(dumps, peers, (tally) => {
+    console.error(`${tally.dump}: ${tableLines(tally).join('; ')}`);
+    if (!isSame(tally)) process.exitCode = 1;
+  });
+  const report = tablesReport(tallies);
+  console.log(report);
+  if (!printOnly) write('tables', report);
+}
+
 /** The generated part of docs/oracle.md of that name. */
 function write(part: string, body: string): void {
   const path = join(oracleRoot, '../docs/oracle.md');
   writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), part, body));
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -64,6 +76,7 @@ function main(): void {
       'every-format': { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       json: { type: 'string' },
+      tables: { type: 'boolean', default: false },
       instructions: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -79,6 +92,10 @@ function main(): void {
     return;
   }
   if (dumps.length === 0) throw new LabError(`no dump is given and the lab has made none\n${HELP}`);
+  if (values.tables) {
+    await compareTables(dumps, peers, values.print);
+    return;
+  }
   if (values.instructions) {
     compareInstructions(dumps, peers, values.print);
     return;
@@ -93,7 +110,7 @@ function main(): void {
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   console.error(`oracle: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
