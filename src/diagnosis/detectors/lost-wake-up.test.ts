@@ -9,8 +9,8 @@ import lostWakeUp from './lost-wake-up.ts';
 
 const told = (incident: Incident): readonly Finding[] => findingsOf(lostWakeUp, incident.program());
 
-describe('of a lock that is free', () => {
-  it('it names the lock, whose first waiter sleeps', () => {
+describe('a lock that is free', () => {
+  it('names the lock, whose first waiter sleeps', () => {
     const incident = behindMutex(5, 30, undefined);
     const [finding, ...others] = told(incident);
     expect(others).toEqual([]);
@@ -21,7 +21,7 @@ describe('of a lock that is free', () => {
     expect(actionsOf(finding)[0]).toContain('Have one more task take the lock');
   });
 
-  it('it is silent where somebody holds it, or the first was woken', () => {
+  it('is silent where somebody holds it, or the first was woken', () => {
     expect(told(behindMutex(5, 30, { state: 'S' }))).toEqual([]);
     const woken = new Incident();
     const lock = woken.lock('mutex', 'a_mutex', { global: true });
@@ -30,24 +30,24 @@ describe('of a lock that is free', () => {
     expect(told(woken)).toEqual([]);
   });
 
-  it('it is silent about a wait that has just begun', () => {
+  it('is silent about a wait that has just begun', () => {
     expect(told(behindMutex(5, 1, undefined))).toEqual([]);
   });
 
-  it('it is silent while somebody is on the way: gives a lock back, or has been woken', () => {
+  it('is silent while somebody is on the way: gives a lock back, or has been woken', () => {
     const incident = behindMutex(5, 30, undefined);
     incident.task('giver', { pid: 60, state: 'R', stack: ['__mutex_unlock_slowpath', 'a_driver_write'] });
     expect(told(incident)).toEqual([]);
   });
 
-  it('it is silent where the queue of the lock is damaged', () => {
+  it('is silent where the queue of the lock is damaged', () => {
     const incident = behindMutex(5, 30, undefined);
     const program = incident.program((image) => image.write('a_mutex.wait_list.next', 0x1000n));
     expect(findingsOf(lostWakeUp, program)).toEqual([]);
   });
 });
 
-describe('of a completion', () => {
+describe('a completion', () => {
   function completed(over: boolean, offCpu = 30): WaitScene {
     const scene = new WaitScene();
     const address = scene.address();
