@@ -68,7 +68,7 @@ function* chainLines(view: WaitView, start: Task): Generator<Prose> {
 
 function detailText({ context }: WaitView, task: Task): Prose {
   const detail = context.use(taskWaitsFact).of(task)?.detail;
-  return detail === undefined ? [] : [`, with ${detail}`];
+  return detail === undefined ? [] : [` (${detail})`];
 }
 
 /** Why a task that waits for no other does not go on. */

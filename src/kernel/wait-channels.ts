@@ -15,7 +15,7 @@ import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
 /** The descriptors of all tasks, read when they are first asked for. */
 export type EndsOfAll = () => OpenEnds;
 
-type Found = Pick<FoundWait, 'awaited' | 'anyOf'>;
+type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail'>;
 
 /** Pipes have one queue until 5.4, and one for readers and one for writers since 5.5 (commit 0ddad21d3e99). */
 const READS_PIPE = /^(pipe_read|anon_pipe_read|pipe_wait_readable)$/;
@@ -86,7 +86,9 @@ function pipeEnd(stack: SleeperStack, { queue }: QueuedEntry, pipe: VirtAddr, en
   const count = program.field('struct pipe_inode_info', reads ? 'writers' : 'readers').number(pipe);
   // Each open file counts once, as reader, as writer, or as both.
   const whole = { ...all, whole: all.whole && count === far.length };
-  return others(far, task, whole, `it has the end of the pipe open that ${reads ? 'writes' : 'reads'}`);
+  const found = others(far, task, whole, `it has the end of the pipe open that ${reads ? 'writes' : 'reads'}`);
+  const alone = whole.whole && found.awaited?.length === 0;
+  return alone ? { ...found, detail: 'nobody else has its other end open' } : found;
 }
 
 /** Ring of buffers since 5.5 (commit 8cefc107ca54); `nrbufs` before. */

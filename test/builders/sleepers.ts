@@ -21,6 +21,8 @@ export class Sleeper {
     worker_private: 'void *',
     journal_info: 'void *',
     in_iowait: 'unsigned int:1',
+    files: 'struct files_struct *',
+    rcu_node_entry: 'struct list_head',
   });
   readonly image: KernelImage = this.tasks.image;
 

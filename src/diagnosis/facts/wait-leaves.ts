@@ -122,7 +122,8 @@ function taskLeaf(context: FactContext, task: Task): Leaf {
   const { left } = wait;
   const end =
     left === undefined ? [] : left < 0n ? [', whose timer is overdue'] : prose`, for ${duration(left)} more at most`;
-  return { kind: KINDS[wait.kind] ?? 'sleeping', text: prose`waits ${waitProse(wait)}${end}` };
+  const detail = wait.detail === undefined ? [] : [` (${wait.detail})`];
+  return { kind: KINDS[wait.kind] ?? 'sleeping', text: prose`waits ${waitProse(wait)}${end}${detail}` };
 }
 
 const KINDS: { readonly [kind: string]: LeafKind } = {
