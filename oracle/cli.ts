@@ -12,6 +12,7 @@ import { type Asked, Asker } from './ask.ts';
 import { type DumpToAsk, labDumps, namedDump } from './dumps.ts';
 import { EXPLANATIONS } from './explained.ts';
 import { askInstructions, instructionsReport, isEnough } from './instructions.ts';
+import { areLinesSame, askLines, linesReport } from './lines.ts';
 import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, text, unexplainedOf } from './report.ts';
@@ -25,6 +26,7 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --print         do not write docs/oracle.md
   --json FILE     also write everything to FILE
   --tables        only: what remains without BTF and ORC, with a vmlinux, a pack of it, and no file
+  --lines         only: file, line and inlined functions of 10,000 addresses of each kernel, by us and by addr2line
   --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
 function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
@@ -49,6 +51,14 @@ function compareInstructions(dumps: readonly DumpToAsk[], peers: Peers, printOnl
   console.log(report);
   if (!printOnly) write('instructions', report);
   if (!tallies.every(isEnough)) process.exitCode = 1;
+}
+
+function compareLines(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): void {
+  const tallies = askLines(dumps, peers);
+  const report = linesReport(tallies);
+  console.log(report);
+  if (!printOnly) write('lines', report);
+  if (tallies.length === 0 || !tallies.every(areLinesSame)) process.exitCode = 1;
 }
 
 async function compareTables(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {
@@ -78,6 +88,7 @@ async function main(): Promise<void> {
       json: { type: 'string' },
       tables: { type: 'boolean', default: false },
       instructions: { type: 'boolean', default: false },
+      lines: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -94,6 +105,10 @@ async function main(): Promise<void> {
   if (dumps.length === 0) throw new LabError(`no dump is given and the lab has made none\n${HELP}`);
   if (values.tables) {
     await compareTables(dumps, peers, values.print);
+    return;
+  }
+  if (values.lines) {
+    compareLines(dumps, peers, values.print);
     return;
   }
   if (values.instructions) {
