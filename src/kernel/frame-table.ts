@@ -41,6 +41,15 @@ export class FrameTable {
     return this.#section(frame)?.[frame % this.#size];
   }
 
+  /** Whether a frame that may be the first of a block around this one, of any order up to `orders`, has a code. */
+  someHead(frame: number, orders: number, code: number): boolean {
+    for (let size = 2; size <= 2 ** orders; size *= 2) {
+      const head = frame - (frame % size);
+      if (head !== frame && this.get(head) === code) return true;
+    }
+    return false;
+  }
+
   /** Sets the code of a frame, and does nothing for a frame that has no page structure. */
   set(frame: number, code: number): void {
     const codes = this.#section(frame);

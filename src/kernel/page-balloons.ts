@@ -57,13 +57,21 @@ export class PageBalloons {
   }
 }
 
-/** Its list of pages has some, linked both ways. @throws FaultError, LookupError */
+/**
+ * Its list of pages has some, linked both ways as far as their page structures are in the dump.
+ * @throws FaultError, LookupError
+ */
 function isBalloon(program: Program, device: VirtAddr): boolean {
   if (!isKernel(device) || !isAligned(device, 8)) return false;
   const pages = program.field('struct balloon_dev_info', 'pages');
   const head = pages.address(device);
-  const first = program.field('struct list_head', 'next').pointer(head);
-  return isKernel(first) && first !== head && program.field('struct list_head', 'prev').pointer(first) === head;
+  const next = program.field('struct list_head', 'next');
+  const prev = program.field('struct list_head', 'prev');
+  const [first, last] = [next.pointer(head), prev.pointer(head)];
+  if (!isKernel(first) || !isKernel(last) || first === head || last === head) return false;
+  const back = attempt(() => prev.pointer(first)) ?? head;
+  const forth = attempt(() => next.pointer(last)) ?? head;
+  return back === head && forth === head;
 }
 
 /** `migratepage()` is the driver's own: virtballoon_migratepage() of virtio_balloon. */

@@ -45,6 +45,8 @@ export interface Claims {
   readonly vmallocPages: number | undefined;
   /** Pages on lists of CPUs, as `per_cpu_pages.count` says. */
   readonly cpuFree: number;
+  /** Whether these lists could be followed to their ends: else free pages are left that nobody claims. */
+  readonly cpuFreeComplete: boolean;
   /** What could not be followed, one line each. */
   readonly problems: readonly string[];
 }
@@ -124,10 +126,14 @@ export function claimFrames(
 ): Claims {
   const claimer = new Claimer(program, frames, memmap, budget);
   let cpuFree = 0;
+  let cpuFreeComplete = true;
   claimer.part('free pages of CPUs', () => {
     for (const { blocks, count, problem } of cpuFreeLists(program)) {
       cpuFree += count;
-      if (problem !== undefined) claimer.problems.push(problem);
+      if (problem !== undefined) {
+        cpuFreeComplete = false;
+        claimer.problems.push(problem);
+      }
       for (const { page, order } of blocks) {
         const first = memmap.frameAt(Number(page & 0xffffffffn), Number(page >> 32n));
         for (let i = 0; i < 2 ** order; i++) claimer.claim(first + i, 'free-cpu');
@@ -200,6 +206,7 @@ export function claimFrames(
     vmalloc: areas.callers,
     vmallocPages: areas.unknown ? undefined : areas.listed,
     cpuFree,
+    cpuFreeComplete,
     problems: [...new Set(claimer.problems)],
   };
 }

@@ -11,6 +11,7 @@ import type { FrameTable } from './frame-table.ts';
 import { PageBalloons } from './page-balloons.ts';
 import { codeOf, PAGE_CLASSES, type PageClassId } from './page-class.ts';
 import { type PageLayout, pageLayout } from './page-flags.ts';
+import { noHead, type PageHead } from './page-head.ts';
 import { MAPPING_KINDS, PageMappings } from './page-mappings.ts';
 import { PointerTable } from './pointer-table.ts';
 import type { Regions } from './page-regions.ts';
@@ -53,24 +54,6 @@ export interface SlabCachePages {
   readonly reclaimable: boolean;
 }
 
-/** A compound page that begins before the page in hand. */
-interface Head {
-  frame: number;
-  /** Behind its last frame. */
-  end: number;
-  code: number;
-  /** Tally bits without those of each page. */
-  tally: number;
-  /** Number of its address space, or -1. */
-  mapping: number;
-  kind: number;
-  flags: number;
-  /** The compound page as a whole is mapped. */
-  entire: boolean;
-  /** Number of its slab cache, or -1. */
-  slab: number;
-}
-
 export class PageScan {
   readonly frames: FrameTable;
   /** Frames by class. */
@@ -86,6 +69,8 @@ export class PageScan {
   readonly contradictions = new Map<string, number>();
   /** Frames that are marked as page tables. */
   tables = 0;
+  /** Frames whose own page structure is not in the dump. */
+  missing = 0;
   /** Orders of free blocks that this kernel has. */
   readonly #orders: number;
   readonly #layout: PageLayout;
@@ -105,17 +90,8 @@ export class PageScan {
   readonly #reclaimable: (cache: VirtAddr) => boolean;
   readonly #typed: (word: number) => number;
   readonly #flag: PageFlagMasks;
-  readonly #head: Head = {
-    frame: -1,
-    end: -1,
-    code: 0,
-    tally: 0,
-    mapping: -1,
-    kind: -1,
-    flags: 0,
-    entire: false,
-    slab: -1,
-  };
+  readonly #head = noHead();
+  #freeComplete = true;
   /** Up to here all frames have one class. */
   #skipTo = 0;
   #skipCode = 0;
@@ -166,10 +142,12 @@ export class PageScan {
 
   /**
    * Walks sections.
+   * @param freeComplete - whether every free page on a list of a CPU is claimed
    * @param which - position in `frames.sections`, and whether it is walked
    * @throws CancelledError when the budget ends it: what was counted so far stays right
    */
-  run(budget: Budget, which: (position: number) => boolean = () => true): void {
+  run(budget: Budget, freeComplete: boolean, which: (position: number) => boolean = () => true): void {
+    this.#freeComplete = freeComplete;
     let at = 0;
     let done = 0;
     try {
@@ -198,8 +176,10 @@ export class PageScan {
       const claim = codes[offset + i] ?? 0;
       let code: number;
       if (frame < this.#skipTo) code = claim === 0 ? this.#skipCode : this.#checked(this.#skipCode, claim);
-      else if (unreadable > 0 && readable[i] === 0) code = CODE.unread;
-      else code = online ? this.#classify(words, i * stride, frame, claim) : CODE.device;
+      else if (unreadable > 0 && readable[i] === 0) {
+        code = CODE.unread;
+        this.missing++;
+      } else code = online ? this.#classify(words, i * stride, frame, claim) : CODE.device;
       codes[offset + i] = code;
       this.pages[code] = (this.pages[code] ?? 0) + 1;
     }
@@ -293,7 +273,7 @@ export class PageScan {
   }
 
   /** Begins a compound page. One whose order cannot be is a page alone. */
-  #begin(words: Int32Array, at: number, frame: number, code: number, tally: number, flags: number): Head {
+  #begin(words: Int32Array, at: number, frame: number, code: number, tally: number, flags: number): PageHead {
     const { order, entireMapcount, size, head: tailWord } = this.#layout;
     const byte = order === undefined ? 0 : ((words[at + (order >> 2)] ?? 0) >>> ((order & 3) * 8)) & 0xff;
     // The first tail is one, also where those behind it share their page structures.
@@ -322,6 +302,7 @@ export class PageScan {
     }
     if (!belongs) {
       if (claim !== 0) return claim;
+      if (this.#isCutOff(frame, MAX_COMPOUND_ORDER)) return CODE.unread;
       this.unclassified.add(frame, 0, 0, 'tail without head', 1);
       return CODE.unclassified;
     }
@@ -447,7 +428,10 @@ export class PageScan {
     const size = isHead ? this.#begin(words, at, frame, code, 0, flags) : undefined;
     if (code !== CODE.unclassified) return code;
     const references = words[at + (this.#layout.refcount >> 2)] ?? 0;
-    if (references === 0 && size === undefined && this.unclassified.extend(frame)) return code;
+    if (references === 0 && size === undefined) {
+      if (this.unclassified.extend(frame)) return code;
+      if (!this.#freeComplete || this.#isCutOff(frame, this.#orders - 1)) return CODE.unread;
+    }
     const oddity = mapcount < -1 ? 'type not known' : references === 0 ? 'no references' : 'plain';
     this.unclassified.add(
       frame,
@@ -457,6 +441,11 @@ export class PageScan {
       size === undefined ? 1 : size.end - size.frame,
     );
     return code;
+  }
+
+  /** Whether the page structure that would tell what a frame is part of is not in the dump. */
+  #isCutOff(frame: number, orders: number): boolean {
+    return this.missing > 0 && this.frames.someHead(frame, orders, CODE.unread);
   }
 
   #kernelPage(words: Int32Array, at: number, frame: number, mapcount: number, claim: number): number {

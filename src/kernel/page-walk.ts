@@ -54,7 +54,7 @@ export function walkPages(
   const total = sections.reduce((sum, { count }) => sum + count, 0);
   const step = Math.max(1, Math.ceil(total / limit));
   try {
-    scan.run(budget, (position) => position % step === 0);
+    scan.run(budget, claims.cpuFreeComplete, (position) => position % step === 0);
   } catch (error) {
     if (!(error instanceof CancelledError)) throw error;
     return { scan, claims, frames: total, extent: 'stopped' };

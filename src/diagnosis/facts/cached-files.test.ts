@@ -48,6 +48,18 @@ describe('files that were deleted and are open', () => {
   });
 });
 
+it('has every kind of file with the pages that the guest saw by mincore()', () => {
+  const { told, found } = look('cached-files-6.1');
+  const named = new Map(found.largest.map(({ file, pages }) => [file?.path, { pages, state: file?.state }]));
+  const counted = Object.entries(told.counts).map(([name, pages]) => [name.replace('pages of ', ''), pages] as const);
+  expect(counted.map(([path]) => [path, named.get(path)?.pages])).toEqual(counted);
+  const stateOf = (path: string): string | undefined => named.get(path)?.state;
+  expect(['/data/log/syslog', '/run/holes.db', '/own.img'].map(stateOf)).toEqual(['named', 'named', 'named']);
+  expect(['/memfd:ring', '/SYSV0000beef', '/dev/zero'].map(stateOf)).toEqual(['nameless', 'nameless', 'nameless']);
+  expect(stateOf('/data/log/old')).toBe('deleted');
+  expect(found.largest.find(({ file }) => file?.state === 'block')?.file?.path).toMatch(/^nvme0n\d$/);
+});
+
 it('names as many as are asked for, the largest', () => {
   const context = contextOf(programOf(cores.open('05-deleted-tmpfs-6.1')));
   const all = cachedFiles(context, 100);

@@ -106,7 +106,9 @@ function ledgerFact(id: string, limit: number): Fact<PageLedger> {
       const walk = walkPages(program, tasks ?? [], { budget, limit });
       const ledger = ledgerOf(program, walk);
       const unread = ledger.pages('unread');
-      const missing = unread === 0 ? [] : [`${unread} page structures are not in the dump`];
+      const lost = walk.scan.missing;
+      const missing = lost === 0 ? [] : [`${lost} page structures are not in the dump`];
+      if (unread > lost) missing.push(`what ${unread - lost} frames more belong to would stand in those`);
       if (tasks === undefined) missing.push('the tasks cannot be read, whose stacks and page tables are told by them');
       if (walk.extent === 'stopped') missing.push('it was ended before all were looked at');
       if (walk.extent === 'sample') missing.push('only some are looked at, evenly over all memory');
