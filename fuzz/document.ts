@@ -1,6 +1,6 @@
 /**
  * Writes the figures of runs into docs/fuzzing.md: `node fuzz/document.ts FILE...`, files that `--json` of the fuzzer or of
- * planted.ts wrote. Runs of one target are added up.
+ * planted.ts wrote. Runs of one target are added up; a target that none of them ran keeps its row.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -60,17 +60,32 @@ function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-function figuresOf(runs: readonly Run[]): string {
+/** Rows that stand in the page, by target. */
+function rowsOf(page: string): ReadonlyMap<string, readonly string[]> {
+  const lines = page.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| target '));
+  return new Map(
+    lines.map((line) => {
+      const cells = line
+        .slice(2, -2)
+        .split(' | ')
+        .map((cell) => cell.trim());
+      return [cells[0] ?? '', cells];
+    }),
+  );
+}
+
+function figuresOf(runs: readonly Run[], page: string): string {
   const all = runs.flatMap(({ commit, seed, targets: ran = [] }) => ran.map((each) => ({ ...each, commit, seed })));
   const head = ['target', 'executions', 'values', 'typed errors', 'findings', 'slowest', 'allocated', 'peak RSS'];
+  const before = rowsOf(page);
   const rows = targets.flatMap(({ name }) => {
     const own = all.filter(({ target }) => target === name);
-    return own.length === 0 ? [] : [rowOf(name, own)];
+    const kept = before.get(name);
+    return own.length > 0 ? [rowOf(name, own)] : kept === undefined ? [] : [kept];
   });
-  const total = all.reduce((sum, { executions }) => sum + executions, 0);
-  const hours = all.reduce((sum, { seconds }) => sum + seconds, 0) / 3600;
+  const total = rows.reduce((sum, [, executions = '0']) => sum + Number(executions.replaceAll(',', '')), 0);
   const nodes = [...new Set(runs.map(({ node }) => node))].join(', ');
-  return `${count(total)} executions in ${hours.toFixed(1)} hours of one process beside others, Node ${nodes}.
+  return `${count(total)} executions, each run one process beside others; the last with Node ${nodes}.
 
 ${table([...head, 'outcomes', 'kwhy at', 'seeds'], rows)}
 
@@ -95,8 +110,13 @@ function plantedOf(runs: readonly Run[]): string {
     .join('\n\n');
 }
 
+function generated(document: string, name: string): string {
+  return document.split(`<!-- generated: ${name} -->`)[1]?.split(`<!-- end: ${name} -->`)[0] ?? '';
+}
+
 const runs = process.argv.slice(2).map((path) => JSON.parse(readFileSync(path, 'utf8')) as Run);
 let text = readFileSync(DOCUMENT, 'utf8');
-if (runs.some((run) => run.targets !== undefined)) text = replaceGenerated(text, 'figures', figuresOf(runs));
+if (runs.some((run) => run.targets !== undefined))
+  text = replaceGenerated(text, 'figures', figuresOf(runs, generated(text, 'figures')));
 if (runs.some((run) => run.planted !== undefined)) text = replaceGenerated(text, 'planted', plantedOf(runs));
 writeFileSync(DOCUMENT, text);
