@@ -1,12 +1,14 @@
 /**
- * `kmem -s`: the slab caches in crash's columns. Slabs and objects are counted in the page structures themselves, so that a
- * damaged list loses nothing; objects that CPUs keep ready count as free, as in crash.
+ * `kmem -s`: the slab caches in crash's columns. Slabs and objects as a cache's own counters and lists tell; where a list is
+ * broken or not as long as its count, all page structures are counted, so that nothing is lost. Objects that CPUs keep ready
+ * count as free, as in crash.
  */
 import type { VirtAddr } from '../base/address.ts';
 import { attempt, UsageError } from '../base/errors.ts';
 import { pageLedgerFact } from '../diagnosis/facts/page-ledger.ts';
 import { slabCaches } from '../kernel/slab.ts';
 import { cpuFreeObjects } from '../kernel/slub-cpu.ts';
+import { slabCounter } from '../kernel/slab-counts.ts';
 import type { CommandContext } from '../model/command.ts';
 import { type Cell, type Shape, shown } from '../model/shape.ts';
 import { address, byteCount, name } from '../model/value.ts';
@@ -24,8 +26,7 @@ export function slabTable(context: CommandContext, wanted: readonly string[]): S
   if (unknown.length > 0 && unknown.length === wanted.length)
     throw new UsageError(`no slab cache is called '${unknown.join("', '")}'`);
   for (const each of unknown) context.failure(`no slab cache is called '${each}'`);
-  const ledger = context.use(pageLedgerFact);
-  const counts = new Map(ledger.slabs.map((slabs) => [slabs.cache, slabs]));
+  const countsOf = counting(context);
   const objectSize = program.firstField('struct kmem_cache', ['object_size', 'objsize']);
   const order = program.tryField('struct kmem_cache', 'oo.x');
   const rows: Cell[][] = [];
@@ -49,7 +50,7 @@ export function slabTable(context: CommandContext, wanted: readonly string[]): S
   };
 
   function row(cache: VirtAddr, called: string): Cell[] {
-    const { slabs = 0, objects = 0, used } = counts.get(cache) ?? { used: 0 };
+    const { slabs = 0, objects = 0, used } = countsOf(cache);
     const kept = slabs === 0 ? 0 : attempt(() => cpuFreeObjects(program, cache) ?? 0);
     if (kept === undefined) context.problem(`${called}: the free objects that CPUs keep cannot be followed`);
     const size = attempt(() => objectSize.number(cache));
@@ -66,4 +67,22 @@ export function slabTable(context: CommandContext, wanted: readonly string[]): S
       name(called),
     ];
   }
+}
+
+/** What is known of a cache: undefined numbers for another allocator than SLUB. */
+interface Counts {
+  readonly slabs?: number;
+  readonly objects?: number | undefined;
+  readonly used: number | undefined;
+}
+
+function counting(context: CommandContext): (cache: VirtAddr) => Counts {
+  const listed = attempt(() => slabCounter(context.program));
+  let inPages: ReadonlyMap<VirtAddr, Counts> | undefined;
+  return (cache) => {
+    const counts = listed === undefined ? undefined : attempt(() => listed(cache));
+    if (counts !== undefined) return counts;
+    inPages ??= new Map(context.use(pageLedgerFact).slabs.map((slabs) => [slabs.cache, slabs]));
+    return inPages.get(cache) ?? { used: 0 };
+  };
 }
