@@ -32,8 +32,11 @@ export class TasksBuilder {
   readonly #leaders: string[] = [];
   readonly #threads = new Map<string, string[]>();
 
-  /** @param extra - more members of `struct task_struct` */
-  constructor(era: TaskEra = '6.1', extra: Members = {}) {
+  /**
+   * @param extra - more members of `struct task_struct`
+   * @param rq - more members of `struct rq`
+   */
+  constructor(era: TaskEra = '6.1', extra: Members = {}, rq: Members = {}) {
     this.era = era;
     const { image } = this;
     const today = era !== '3.10';
@@ -70,7 +73,7 @@ export class TasksBuilder {
       ...(era === '6.1' ? PID : {}),
       ...extra,
     });
-    image.struct('rq', { nr_running: 'int', curr: 'struct task_struct *', idle: 'struct task_struct *' });
+    image.struct('rq', { nr_running: 'int', curr: 'struct task_struct *', idle: 'struct task_struct *', ...rq });
     image.cpus(CPUS);
     image.global('init_task', 'struct task_struct', { comm: 'swapper/0', flags: 0x200000 });
     image.place('idle1', 'struct task_struct', { comm: 'swapper/1', flags: 0x200000 });
