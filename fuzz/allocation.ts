@@ -56,16 +56,19 @@ const ARRAYS = [
 export function countAllocations(): Allocations {
   const counter = new Allocations();
   for (const name of ARRAYS) {
-    const original = globalThis[name];
-    // A length is a number; views of a buffer and copies of a list come as objects.
-    const counted = new Proxy(original, {
-      construct(target, args: unknown[]): object {
-        const [first] = args;
-        if (typeof first === 'number') counter.charge(first * target.BYTES_PER_ELEMENT);
-        else if (first instanceof Array) counter.charge(first.length * target.BYTES_PER_ELEMENT);
-        return Reflect.construct(target, args) as object;
-      },
-    });
+    const original = globalThis[name] as new (...args: readonly unknown[]) => object;
+    const size = globalThis[name].BYTES_PER_ELEMENT;
+    // A length is a number; views of a buffer and copies of a list come as objects. A plain function, as a Proxy takes a fifth
+    // of the time of all that is fuzzed.
+    const counted = function counted(first: unknown, offset: unknown, length: unknown): object {
+      if (typeof first === 'number') counter.charge(first * size);
+      else if (first instanceof Array) counter.charge(first.length * size);
+      if (length !== undefined) return new original(first, offset, length);
+      return offset === undefined ? new original(first) : new original(first, offset);
+    };
+    // Static methods, and what `instanceof` asks.
+    Object.setPrototypeOf(counted, original);
+    Object.defineProperty(counted, 'prototype', { value: globalThis[name].prototype });
     Object.defineProperty(globalThis, name, { configurable: true, writable: true, value: counted });
   }
   const alloc = Buffer.alloc.bind(Buffer);
