@@ -26,6 +26,7 @@ import type { Awaited, TaskWait } from '../../src/kernel/wait-kinds.ts';
 import type { Worker } from '../../src/kernel/wait-work.ts';
 import type { AnyDetector, Fact, FactContext } from '../../src/model/diagnosis.ts';
 import type { Finding } from '../../src/model/finding.ts';
+import type { Program } from '../../src/program/program.ts';
 import { programOfImage } from './program.ts';
 import { TasksBuilder } from './tasks.ts';
 
@@ -99,8 +100,8 @@ export class WaitScene {
     return task;
   }
 
-  lock(kind: LockKind, name: string, owner?: Task): SceneLock {
-    const lock = { kind, name, owner, address: this.address(), waiters: [] };
+  lock(kind: LockKind, name: string, owner?: Task, address = this.address()): SceneLock {
+    const lock = { kind, name, owner, address, waiters: [] };
     this.#locks.push(lock);
     return lock;
   }
@@ -164,10 +165,14 @@ export class WaitScene {
     return detector.runWith(this.context());
   }
 
-  context(): FactContext {
-    const known = new Map<Fact<unknown>, unknown>(this.#facts());
+  /** @param derived - facts that are derived from the program and not set by hand */
+  context(
+    program: Program = programOfImage(new TasksBuilder('6.1').image),
+    derived: readonly Fact<unknown>[] = [],
+  ): FactContext {
+    const known = new Map<Fact<unknown>, unknown>(this.#facts().filter(([fact]) => !derived.includes(fact)));
     const context: FactContext = {
-      program: programOfImage(new TasksBuilder('6.1').image),
+      program,
       budget: unlimited,
       cover: () => undefined,
       use<T>(fact: Fact<T>): T {
