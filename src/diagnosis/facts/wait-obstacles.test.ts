@@ -140,7 +140,7 @@ describe('a frozen file system', () => {
     for (const gate of [0, 1, 2]) {
       const blocked = atGate(image, gate);
       expect(blocked).toMatchObject({ certainty: 'exact', obstacle: { kind: 'file-system' } });
-      if (blocked !== undefined) expect(obstacleObject(blocked.obstacle).address).toBe(image.address('tmpfs'));
+      expect(blocked && obstacleObject(blocked.obstacle).address).toBe(image.address('tmpfs'));
     }
   });
 
