@@ -146,7 +146,8 @@ function devicesOf(program: Program, connection: VirtAddr): readonly VirtAddr[] 
 }
 
 /**
- * The open files through which a request can be answered: that of the server that has read it, else all of its connection.
+ * The open files through which a `struct fuse_req` can be answered: that of the server that has read it, else all of its
+ * connection.
  * @throws FaultError, LookupError
  */
 export function fuseServers(program: Program, { connection, device }: FuseRequest, ends: OpenEnds): readonly OpenEnd[] {

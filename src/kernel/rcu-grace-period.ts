@@ -42,6 +42,7 @@ export interface GracePeriod {
 }
 
 /**
+ * The grace period that runs, by the `struct rcu_state` and its tree.
  * @returns undefined when none runs
  * @throws FaultError, LookupError where RCU is not kept in this way
  */

@@ -55,7 +55,7 @@ const whyServer = ({ state }: FuseRequest): string =>
 
 /**
  * Who has the other end of what a task waits for.
- * @param owner - the pipe or socket around the queue that the task stands in
+ * @param owner - the `struct pipe_inode_info` or `struct socket` around the queue that the task stands in
  * @returns nothing where anybody might end the wait
  * @throws nothing for what the dump holds
  */
@@ -92,7 +92,7 @@ function pipeEnd(stack: SleeperStack, { queue }: QueuedEntry, pipe: VirtAddr, en
 }
 
 /** Ring of buffers since 5.5 (commit 8cefc107ca54); `nrbufs` before. */
-export function pipeHasData(program: Program, pipe: VirtAddr): boolean | undefined {
+function pipeHasData(program: Program, pipe: VirtAddr): boolean | undefined {
   const head = program.tryField('struct pipe_inode_info', 'head');
   if (head !== undefined) return head.u64(pipe) !== program.field('struct pipe_inode_info', 'tail').u64(pipe);
   const full = program.tryField('struct pipe_inode_info', 'nrbufs');

@@ -46,7 +46,7 @@ export function gracePeriodWait(
 }
 
 /**
- * Who keeps a grace period from ending: what runs on the CPUs that it waits for, and readers that are off the CPU; where
+ * Who keeps a grace period from ending, each a `struct task_struct`: what runs on the CPUs that it waits for, and readers that are off the CPU; where
  * there is none, the thread that has to see that it may end.
  * @throws FaultError, LookupError
  */
