@@ -60,15 +60,15 @@ describe('readLog of characters', () => {
   });
 
   it.each([
-    ['log_buf_len', 100],
-    ['log_buf_len', -1],
-    ['log_buf', 0],
-  ])('says what is wrong: %s = %s', (name, value) => {
+    ['log_buf_len', 100, /^the log cannot be read: log_buf at 0x[0-9a-f]{16}: log_buf_len is 100, no power of two$/],
+    ['log_buf_len', -1, /^the log cannot be read: log_buf at 0x[0-9a-f]{16}: log_buf_len is 4294967295$/],
+    ['log_buf', 0, /^128 bytes of the log cannot be read$/],
+  ])('says what is wrong: %s = %s', (name, value, problem) => {
     const image = logOf('<6>one\n');
     image.write(name, value);
     const log = read(image);
     expect(log.records).toEqual([]);
-    expect(log.problem).toBeDefined();
+    expect(log.problem).toMatch(problem);
   });
 
   it('says that there is none', () => {

@@ -7,6 +7,7 @@ import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, command, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { MOST_OF_MEMORY } from '../facts/thresholds.ts';
 import { oomPanicFact, type OomPanic, type OomProcess } from '../facts/oom-panic.ts';
 
 export default defineDetector({
@@ -73,7 +74,7 @@ function isLargest({ largest, whole }: OomPanic, { info }: MemoryState): boolean
 function hasMost({ largest }: Pick<OomPanic, 'largest'>, { info }: Pick<MemoryState, 'info'>): boolean {
   const total = info.memTotal.value;
   const bytes = largest[0]?.group.largestBytes ?? 0;
-  return total !== undefined && bytes > total / 2;
+  return total !== undefined && bytes > total * MOST_OF_MEMORY;
 }
 
 function titleOf({ why, whole }: OomPanic, first: OomProcess | undefined, culprit: OomProcess | undefined): Prose {

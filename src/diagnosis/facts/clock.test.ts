@@ -65,7 +65,8 @@ describe('clock', () => {
     const drifted = told((image) => image.write('runqueues@1.clock', 200_200n * SECOND));
     expect(drifted.use(clockFact).now).toBe(200_200n * SECOND);
     const lost = told((image) => image.write('__per_cpu_offset[1]', 0xffff900000000000n));
-    expect(lost.use(clockFact).now).toBeDefined();
+    // By the uptime alone.
+    expect(lost.use(clockFact).now).toBe(200_000n * SECOND);
     expect(clocks(lost)).toMatchObject({ read: 1, missing: ['that of CPU 1 cannot be read'] });
   });
 

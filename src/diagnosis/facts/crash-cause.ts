@@ -14,7 +14,7 @@ import { defineFact } from '../../model/diagnosis.ts';
 import type { Program } from '../../program/program.ts';
 import { logFact } from './log.ts';
 import { type FatalOops, fatalOopsFact, functionAt } from './oopses.ts';
-import { RECURSION } from './thresholds.ts';
+import { NEAR_LIST_POISON, NEAR_POINTER, RECURSION } from './thresholds.ts';
 
 /** The object that was used although it had been freed. */
 export interface FreedObject {
@@ -100,8 +100,6 @@ function recursionOf(program: Program, { trace, at }: Oops): Recursion | undefin
     : { place, times: most.length, func: functionAt(program, place) };
 }
 
-/** Bytes around a poison value that count as it: a member of what the pointer should have pointed to. */
-const NEAR = 4096n;
 /** POISON_FREE in all bytes (include/linux/poison.h). */
 const FREED = 0x6b6b6b6b6b6b6b6bn;
 /** LIST_POISON1 and 2 with CONFIG_ILLEGAL_POINTER_VALUE of x86-64 and arm64; 0x200 in place of 0x122 until 4.20. */
@@ -115,9 +113,9 @@ function freedOf(program: Program, oops: Oops): Omit<Freed, 'fatal'> | undefined
   const values = named === undefined && oops.kind === 'general-protection' ? [...oops.registers.values()] : [named];
   for (const value of values) {
     if (value === undefined) continue;
-    if (value >= FREED - NEAR && value < FREED + NEAR)
+    if (value >= FREED - NEAR_POINTER && value < FREED + NEAR_POINTER)
       return { kind: 'use-after-free', proof: 'poison', value, freed: objectOf(program, oops, value, 'poisoned') };
-    if (LIST_POISONS.some((poison) => value >= poison - 0x100n && value < poison + 0x100n))
+    if (LIST_POISONS.some((poison) => value >= poison - NEAR_LIST_POISON && value < poison + NEAR_LIST_POISON))
       return { kind: 'use-after-free', proof: 'list-poison', value, freed: objectOf(program, oops, value, 'any') };
   }
   if (named === undefined || (oops.kind !== 'general-protection' && oops.kind !== 'page-fault')) return undefined;
@@ -156,6 +154,6 @@ function leadsTo(program: Program, object: SlabObject, pointer: VirtAddr, value:
   const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, size >> 3);
   // Nothing that the register cannot reach.
   if (pointer < object.start || pointer >= add(object.start, size)) return undefined;
-  const index = words.findIndex((word) => word > NEAR && value >= word && value - word < NEAR);
+  const index = words.findIndex((word) => word > NEAR_POINTER && value >= word && value - word < NEAR_POINTER);
   return index < 0 ? undefined : index * 8;
 }

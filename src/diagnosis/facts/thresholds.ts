@@ -161,6 +161,25 @@ export const NEGATIVE_SHARE = 0.25;
 export const RECURSION = 4;
 
 /**
+ * An address this near to POISON_FREE, or to a word of a free object, counts as come from it: kernel structures that are
+ * reached through a pointer are smaller than a page, so a member of one lies within (and 4096 is also what the kernel itself
+ * takes for a NULL pointer with an offset: `address < PAGE_SIZE` in `show_fault_oops()`, arch/x86/mm/fault.c).
+ */
+export const NEAR_POINTER = 4096n;
+
+/**
+ * The same of LIST_POISON1 and 2, which lie 0x22 apart in 256 bytes (include/linux/poison.h): nearer, as the entry that is
+ * followed from there is a list_head inside its structure, and further off the two could not be told from other addresses.
+ */
+export const NEAR_LIST_POISON = 0x100n;
+
+/**
+ * A process with more than this share of MemTotal is the largest, whoever could not be read: the others together have less.
+ * And after a panic of the OOM killer it has most of memory in the plain sense.
+ */
+export const MOST_OF_MEMORY = 0.5;
+
+/**
  * Fewer tasks of one origin are no bomb, whatever they seem to take: every server has some hundred, and sizes that a damaged
  * dump gives may be absurd.
  */

@@ -1,0 +1,99 @@
+/**
+ * The processor reported broken hardware. One that it could not correct stops the kernel, and then no software is to blame;
+ * errors that were corrected are told, as they often come before.
+ */
+import { kernelStopped } from '../../model/condition.ts';
+import { defineDetector } from '../../model/diagnosis.ts';
+import type { Finding } from '../../model/finding.ts';
+import { duration, name, plural, prose, type Prose } from '../../model/value.ts';
+import { type MachineCheck, machineChecks } from '../../kernel/machine-check.ts';
+import { logFact } from '../facts/log.ts';
+import { triggerFact } from '../facts/trigger.ts';
+
+export default defineDetector({
+  id: 'machine-check',
+  title: 'Errors of the hardware',
+  summary: 'A machine check says that memory, a cache or a bus is broken: no change of software helps.',
+  needs: { log: logFact, trigger: triggerFact },
+  appliesTo: () => true,
+  run({ log, trigger }) {
+    const checks = machineChecks(log.records);
+    const panic = trigger?.panic !== undefined && FATAL.test(trigger.panic) ? trigger.panic : undefined;
+    return panic === undefined && checks.length === 0 ? [] : [findingOf(checks, panic)];
+  },
+});
+
+/** Panics of arch/x86/kernel/cpu/mce and of the firmware's error source (drivers/acpi/apei/ghes.c). */
+const FATAL =
+  /^(Fatal (local )?machine check|Machine check from unknown source|Fatal hardware error|Uncorrected (hardware|machine)|Unrecoverable machine check|Processor context corrupt|Timeout: Not all CPUs entered broadcast exception handler)/i;
+
+function findingOf(checks: readonly MachineCheck[], panic: string | undefined): Finding {
+  const uncorrected = checks.filter((check) => check.uncorrected);
+  const worst = uncorrected.at(-1) ?? checks.at(-1);
+  const fatal = panic !== undefined;
+  const where = worst === undefined ? '' : prose` by bank ${String(worst.bank)} of CPU ${String(worst.cpu)}`;
+  const title = fatal
+    ? prose`The hardware failed: an error that could not be corrected was reported${where}, and the kernel stopped.`
+    : uncorrected.length > 0
+      ? prose`The hardware reported ${plural(uncorrected.length, 'error')} that could not be corrected, last${where}.`
+      : prose`The hardware reported and corrected ${plural(checks.length, 'error')}, last${where}.`;
+  const sure = fatal && worst?.uncorrected === true;
+  return {
+    detector: 'machine-check',
+    cause: 'machine-check',
+    role: fatal ? 'cause' : 'context',
+    title,
+    confidence: sure ? 'certain' : fatal ? 'probable' : 'possible',
+    ...(sure ? {} : { because: becauseOf(fatal) }),
+    weight: checks.length,
+    explains: fatal ? [kernelStopped] : [],
+    story: [
+      ...(worst === undefined ? [] : [{ topic: 'why' as const, text: statusText(worst) }]),
+      ...(worst?.timeNs === undefined
+        ? []
+        : [{ topic: 'since' as const, text: prose`${duration(worst.timeNs)} after boot.`, detail: fatal }]),
+      ...(fatal ? [{ topic: 'clears' as const, text: ['No: the kernel stopped.'], detail: true }] : []),
+    ],
+    evidence: [
+      {
+        claim: prose`The log says: ${name(worst?.headline ?? panic ?? '')}`,
+        address: undefined,
+        ctype: undefined,
+        confidence: 'certain',
+        show: 'log',
+      },
+    ],
+    remedies: [
+      {
+        action: [
+          'Look up the bank and the status (rasdaemon, mcelog --ascii, the event log of the BMC), and replace the part that they name: memory first.',
+        ],
+        caution: ['an overclocked or overheated processor reports the same'],
+      },
+    ],
+    details: {
+      panic: panic === undefined ? undefined : name(panic),
+      errors: checks.length,
+      uncorrected: uncorrected.length,
+      cpu: worst?.cpu,
+      bank: worst?.bank,
+      status: worst === undefined ? undefined : hexOf(worst.status),
+      contextCorrupt: worst?.contextCorrupt,
+      physicalAddress: worst?.address === undefined ? undefined : hexOf(worst.address),
+    },
+  };
+}
+
+const hexOf = (value: bigint): string => `0x${value.toString(16).padStart(16, '0')}`;
+
+function becauseOf(fatal: boolean): Prose {
+  return fatal
+    ? ['the panic says so, and the log has no report of the processor that could not be corrected']
+    : ['the machine went on: that it has to do with what is wrong is not known'];
+}
+
+function statusText({ status, uncorrected, contextCorrupt, address }: MachineCheck): Prose {
+  const at = address === undefined ? '' : `, at physical address ${hexOf(address)}`;
+  const lost = contextCorrupt ? '; what the processor was doing is lost' : '';
+  return [`Status ${hexOf(status)}: ${uncorrected ? 'not corrected' : 'corrected'}${at}${lost}.`];
+}
