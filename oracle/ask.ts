@@ -3,6 +3,7 @@
  */
 import { statSync } from 'node:fs';
 import { type Btf } from '../src/debuginfo/btf.ts';
+import { cpus } from '../src/kernel/cpus.ts';
 import { openProgram } from '../src/program/open.ts';
 import type { Program } from '../src/program/program.ts';
 import { type Answers, answersOf } from './answers.ts';
@@ -21,6 +22,8 @@ import { join } from 'node:path';
 import { oracleRoot } from './paths.ts';
 import { PeerError, type Peers } from './peers.ts';
 import { procAnswers } from './proc/answers.ts';
+import { memoryAnswers } from './proc/memory.ts';
+import { sayMemoryForProc } from './proc/ours-memory.ts';
 import { sayForProc } from './proc/ours.ts';
 import { readRecording } from './proc/recording.ts';
 
@@ -40,7 +43,7 @@ const PARTIAL: Readonly<Record<string, readonly string[]>> = {
 /** Groups in which an oracle has names that none of our helpers has a question for. */
 const SHARED: Readonly<Record<string, readonly string[]>> = {
   crash: ['kmem -i', 'directories'],
-  proc: ['meminfo kB', 'vmstat'],
+  proc: ['meminfo kB', 'vmstat', 'memory cgroups'],
 };
 
 const LAYOUTS = 'drgn/layouts.py';
@@ -49,9 +52,12 @@ const LAYOUTS = 'drgn/layouts.py';
 export class Asker {
   readonly #peers: Peers;
   readonly #explanations: readonly Explanation[];
+  readonly #procOnly: boolean;
   readonly #kernels = new Set<string>();
 
-  constructor(peers: Peers, explanations: readonly Explanation[]) {
+  /** @param procOnly - the recordings alone, which need no other program */
+  constructor(peers: Peers, explanations: readonly Explanation[], procOnly = false) {
+    this.#procOnly = procOnly;
     this.#peers = peers;
     this.#explanations = explanations;
   }
@@ -97,8 +103,14 @@ export class Asker {
     if (recording === undefined) missing.push('proc: no recording lies beside this dump');
     else {
       sayForProc(program, tasks, stacks, answers);
-      versus('proc', () => procAnswers(recording));
+      sayMemoryForProc(program, answers);
+      versus('proc', () => {
+        const theirs = procAnswers(recording);
+        memoryAnswers(recording, cpus(program, 'online').length, theirs);
+        return theirs;
+      });
     }
+    if (this.#procOnly) return { dump, subject, tallies, missing };
     const vmlinux = this.#peers.vmlinux(release);
     if (vmlinux === undefined) {
       missing.push(`drgn, crash, nm, readelf, bpftool, pahole: no debug information of ${release}`);

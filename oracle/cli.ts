@@ -15,7 +15,7 @@ import { askInstructions, instructionsReport, isEnough } from './instructions.ts
 import { areLinesSame, askLines, linesReport } from './lines.ts';
 import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
-import { json, markdown, text, unexplainedOf } from './report.ts';
+import { json, markdown, summaryTable, text, unexplainedOf } from './report.ts';
 import { setUp } from './setup.ts';
 import { askTables, isSame, tableLines, tablesReport } from './tables.ts';
 
@@ -25,12 +25,13 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --every-format  every file of each lab dump, and not only the first
   --print         do not write docs/oracle.md
   --json FILE     also write everything to FILE
+  --proc          only: the guests' own /proc, which needs no other program
   --tables        only: what remains without BTF and ORC, with a vmlinux, a pack of it, and no file
   --lines         only: file, line and inlined functions of 10,000 addresses of each kernel, by us and by addr2line
   --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
-function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers): Asked[] {
-  const asker = new Asker(peers, EXPLANATIONS);
+function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers, procOnly: boolean): Asked[] {
+  const asker = new Asker(peers, EXPLANATIONS, procOnly);
   return dumps.flatMap((dump) => {
     try {
       const asked = asker.ask(dump);
@@ -71,6 +72,12 @@ async function compareTables(dumps: readonly DumpToAsk[], peers: Peers, printOnl
   if (!printOnly) write('tables', report);
 }
 
+/** How many dumps had a recording, and the table. */
+function procPart(asked: readonly Asked[]): string {
+  const recorded = asked.filter(({ tallies }) => tallies.length > 0).length;
+  return `${recorded} of ${asked.length} files have a recording beside them.\n\n${summaryTable(asked)}`;
+}
+
 /** The generated part of docs/oracle.md of that name. */
 function write(part: string, body: string): void {
   const path = join(oracleRoot, '../docs/oracle.md');
@@ -86,6 +93,7 @@ async function main(): Promise<void> {
       'every-format': { type: 'boolean', default: false },
       print: { type: 'boolean', default: false },
       json: { type: 'string' },
+      proc: { type: 'boolean', default: false },
       tables: { type: 'boolean', default: false },
       instructions: { type: 'boolean', default: false },
       lines: { type: 'boolean', default: false },
@@ -115,10 +123,12 @@ async function main(): Promise<void> {
     compareInstructions(dumps, peers, values.print);
     return;
   }
-  const asked = askAll(dumps, peers);
+  const asked = askAll(dumps, peers, values.proc);
   console.log(text(asked, EXPLANATIONS));
   if (values.json !== undefined) writeFileSync(values.json, json(asked, peers.versions()));
-  if (!values.print) {
+  if (!values.print && values.proc) {
+    write('proc', procPart(asked));
+  } else if (!values.print) {
     write('summary', markdown(asked, EXPLANATIONS, peers.versions()));
   }
   if (unexplainedOf(asked) > 0) process.exitCode = 1;

@@ -55,9 +55,84 @@ function byPid(pid: string, field: string, { ours }: Context): string {
 const MOVED =
   'Memory moved on after the second recording: the difference is no more than the pages that were allocated and freed since, by the counts of pgalloc and pgfree.';
 
+const PAGE = 4096;
+
 const RAN = 'sched_info.pcount, which the scheduler counts up each time a task gets a CPU, is higher than recorded';
 
+/** The guest went on for some seconds and then crashed by itself: nobody asked for it in the log. */
+function crashedByItself({ subject, ours }: Context): boolean {
+  return (
+    !subject.live && ![...ours.group('log').values()].some((line) => text(line).includes('sysrq: Trigger a crash'))
+  );
+}
+
+/** Pages that a process takes off its page tables before it frees them: MAX_GATHER_BATCH_COUNT batches of them. */
+const MAX_GATHERED = 10_000;
+
+/** Some task is about to give its memory back. */
+function someoneUnmaps({ ours }: Context): boolean {
+  return [...ours.group('functions').values()].some((name) =>
+    /^(exit_mmap|unmap_vmas|zap_pte_range)$/.test(text(name)),
+  );
+}
+
+const OWN_CRASH =
+  'The guest crashed by itself some seconds after the recording (no sysrq is in its log): it was up that much longer';
+
 export const PROC: readonly Explanation[] = [
+  {
+    name: 'it went on until it crashed',
+    oracle: 'proc',
+    group: 'machine',
+    verdict: 'later',
+    argument: `${OWN_CRASH}, with what that did to the load, and taints only add up.`,
+    explains: ({ key, ours, theirs }, all) => {
+      if (!crashedByItself(all)) return false;
+      const bounds = typeof theirs === 'object' ? theirs.high : Number(theirs);
+      if (key === 'uptime') return Number(ours) > bounds;
+      if (key === 'tainted') return (BigInt(text(ours)) & BigInt(text(theirs))) === BigInt(text(theirs));
+      return key.startsWith('load ');
+    },
+  },
+  {
+    name: 'unmapped and not freed yet',
+    oracle: 'proc',
+    group: '*',
+    verdict: 'later',
+    argument:
+      'A process was giving its memory back (zap_pte_range() stands on a stack): its pages are no longer counted as mapped, and are freed later, up to 10,000 at once, so that pgfree does not tell them yet.',
+    explains: ({ group, key, ours, theirs }, all) => {
+      const unit = { 'meminfo kB': 4, vmstat: 1, 'memory cgroups': PAGE }[group];
+      if (unit === undefined || !/anon/i.test(key) || !someoneUnmaps(all)) return false;
+      return apart(ours, theirs) <= (pagesMoved(all) + MAX_GATHERED) * unit;
+    },
+  },
+  {
+    name: 'a module without code of its own',
+    oracle: 'proc',
+    group: 'loaded modules',
+    verdict: 'both',
+    argument:
+      'Until 6.3 /proc/modules shows where a module begins, and we where its code does: all code of this one was for its start and is gone.',
+    explains: ({ key, ours }, { subject, ours: all }) =>
+      ours === undefined &&
+      !isSince(subject.release, 6, 4) &&
+      [...all.group('modules').keys()].some((each) => each === key || each.startsWith(`${key}.`)),
+  },
+  ...(['processes', 'wchan'] as const).map(
+    (group): Explanation => ({
+      name: 'the recorder itself',
+      oracle: 'proc',
+      group,
+      verdict: 'later',
+      argument: 'It was running when it recorded itself, and then slept in pause() for the dump to be taken.',
+      explains: ({ key, ours }, all) => {
+        const [pid = '', name = 'wchan'] = key.split('.');
+        const slept = all.ours.get('wchan', pid) === '__do_sys_pause';
+        return slept && (name === 'State' ? ours === 'S' : name === 'wchan');
+      },
+    }),
+  ),
   {
     name: 'names of kernel threads',
     oracle: 'proc',
@@ -81,6 +156,14 @@ export const PROC: readonly Explanation[] = [
       const [pid = '', name = ''] = key.split('.');
       return /^(State|runs|runDelay|Rss|VmPTE|VmSize|vsize|Threads|VmSwap|oomScore)$/.test(name) && ranSince(pid, all);
     },
+  },
+  {
+    name: 'it ran since',
+    oracle: 'proc',
+    group: 'resident',
+    verdict: 'later',
+    argument: `The task ran after the recording, and mapped or gave back memory: ${RAN}.`,
+    explains: ({ key }, all) => ranSince(key.split('.')[0] ?? '', all),
   },
   {
     name: 'waiting for a CPU',
@@ -136,7 +219,9 @@ export const PROC: readonly Explanation[] = [
     argument:
       "Until 5.15 x86's get_wchan() follows frame pointers, which a kernel with ORC unwind tables has not, and answers 0 (commit bc9bbb81730e of 5.16 mends it). /proc/PID/stack of the same task agrees with us.",
     explains: ({ key, theirs }, { subject, theirs: all }) =>
-      theirs === '0' && !isSince(subject.release, 5, 16) && all.get('kernel stacks', key) !== undefined,
+      theirs === '0' &&
+      !isSince(subject.release, 5, 16) &&
+      (all.get('kernel stacks', key) !== undefined || [...all.group('wchan').values()].every((each) => each === '0')),
   },
   {
     name: 'it was running',
@@ -169,6 +254,15 @@ export const PROC: readonly Explanation[] = [
         apart(ours, theirs) <= pagesMoved(all) * (group === 'meminfo kB' ? 4 : 1),
     }),
   ),
+  {
+    name: 'memory moved on',
+    oracle: 'proc',
+    group: 'memory cgroups',
+    verdict: 'later',
+    argument: MOVED,
+    explains: ({ key, ours, theirs }, all) =>
+      /current$|stat\.\w+$/.test(key) && apart(ours, theirs) <= pagesMoved(all) * PAGE,
+  },
   {
     name: 'a boost of the watermarks',
     oracle: 'proc',

@@ -10,7 +10,7 @@ const BLOCK = 512;
 /** Recordings are some hundred KiB. */
 const MAX_BYTES = 1 << 28;
 
-/** Both recordings: files by path ('meminfo', '12/status'), below /proc. */
+/** Both recordings: files by path: below /proc ('meminfo', '12/status'), others from the root ('/sys/fs/cgroup/...'). */
 export interface Recording {
   readonly first: ReadonlyMap<string, string>;
   readonly second: ReadonlyMap<string, string>;
@@ -43,8 +43,8 @@ export function readRecording(dump: string): Recording | undefined {
   const below = (folder: string): ReadonlyMap<string, string> =>
     new Map(
       [...files]
-        .filter(([name]) => name.startsWith(`${folder}/proc/`))
-        .map(([name, text]) => [name.slice(`${folder}/proc/`.length), text] as const),
+        .filter(([name]) => name.startsWith(`${folder}/`))
+        .map(([name, text]) => [name.slice(folder.length).replace(/^\/proc\//, ''), text] as const),
     );
   const first = below('1');
   const second = below('2');
