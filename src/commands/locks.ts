@@ -42,7 +42,9 @@ function table(context: CommandContext, targets: readonly WaitTarget[]): Shape {
     const [owner] = owners;
     const readers = lock?.rwsem?.readers;
     const who =
-      owner === undefined ? `(${ownerless ?? '?'})` : `${owner.task.comm} (pid ${owner.task.pid}), ${owner.certainty}`;
+      owner === undefined
+        ? `(${ownerless === 'obstacle' ? 'no task' : (ownerless ?? '?')})`
+        : `${owner.task.comm} (pid ${owner.task.pid}), ${owner.certainty}`;
     const what = lock === undefined ? [] : context.use(lockNamesFact).of(at, lock.kind).text;
     return [
       count(waiters.length),

@@ -27,7 +27,10 @@ export default defineCommand({
     if (text === undefined) throw new UsageError('of what? waiters takes an address or a symbol');
     if (extra !== undefined) throw new UsageError(`'${extra}': waiters takes one address`);
     const at = addressArgument(context.program, text);
-    const target = context.use(waitGraphFact).targets.find(({ address }) => address === at);
+    const { targets, roots } = context.use(waitGraphFact);
+    // A frozen file system has its waiters at several gates: together they are the end of chains.
+    const ends = roots.flatMap(({ target: end }) => (end === undefined ? [] : [end]));
+    const target = [...targets, ...ends].find(({ address }) => address === at);
     if (target !== undefined) return ofTarget(context, target);
     const asleep = onObject(context, at);
     if (asleep.length > 0)
