@@ -158,7 +158,7 @@ describe('a request of FUSE', () => {
     image.list('conn.mounts', []);
     const [first] = servers;
     if (first !== undefined && flags === SENT) image.list(`${first} lists[17]`, ['request.list']);
-    world.table('sleeper', []);
+    if (servers.length > 0) world.table('sleeper', []);
     world.standsIn('request.waitq');
     return world;
   }
@@ -184,6 +184,16 @@ describe('a request of FUSE', () => {
 
   it('that is answered leads to nobody', () => {
     expect(asking(['sshfs'], 1n << 7n).wait(ASKS)).toMatchObject({ kind: 'fuse', awaited: [] });
+  });
+
+  it('of the server to itself says so, and leads to nobody else', () => {
+    const world = asking([], PENDING);
+    world.image.place('own dev', 'struct fuse_dev', { fc: ref('conn') });
+    world.image.list('conn.devices', ['own dev.entry']);
+    world.table('sleeper', [world.file('own file', 'fuse_dev_operations', ref('own dev'))]);
+    const { detail, awaited } = world.wait(ASKS);
+    expect(detail).toBe('LOOKUP, which no server has read yet; it is that server itself');
+    expect(awaited).toEqual([]);
   });
 
   it('behind a list that is damaged leads to all devices, and of a damaged connection to nobody', () => {

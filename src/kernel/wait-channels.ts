@@ -35,13 +35,16 @@ export function fuseWait(stack: SleeperStack, { queue }: QueuedEntry, ends: Ends
   return {
     kind: 'fuse',
     what: `for an answer of the FUSE server${of?.path === undefined ? '' : ' of'}`,
-    detail: `${opcode ?? 'a request'}${STATES[state]}`,
+    detail: `${opcode ?? 'a request'}${STATES[state]}${isOwn(servers, task) ? '; it is that server itself' : ''}`,
     name: of?.path,
     object: { address: connection, ctype: 'struct fuse_conn' },
     proof: 'structure',
     ...(state === 'finished' ? {} : others(servers, task, all, whyServer(request))),
   };
 }
+
+const isOwn = (servers: readonly OpenEnd[], task: VirtAddr): boolean =>
+  servers.some(({ tasks }) => tasks.includes(task));
 
 const STATES: { readonly [S in FuseRequest['state']]: string } = {
   pending: ', which no server has read yet',

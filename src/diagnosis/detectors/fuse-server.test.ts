@@ -3,6 +3,7 @@ import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import { WaitScene } from '../../../test/builders/wait-scene.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { explainedFact } from '../facts/chain-ends.ts';
+import { waitGraphFact } from '../facts/wait-graph.ts';
 import fuseServer from './fuse-server.ts';
 
 const WHAT = { kind: 'fuse', what: 'for an answer of the FUSE server of', name: '/mnt' } as const;
@@ -87,6 +88,24 @@ describe('fuse-server', () => {
     const [finding] = asked({ threads: 3 }).scene.findings(fuseServer);
     expect(finding).toMatchObject({ role: 'cause', weight: 7 });
     expect(storyOf(finding, 'why')).toContain('2 more tasks could answer and do not');
+  });
+
+  it('says so where the only thread of the server asks itself', () => {
+    const { scene, servers } = asked();
+    const [server] = servers;
+    const { targets } = scene.context().use(waitGraphFact);
+    const connection = targets.find(({ ctype }) => ctype === 'struct fuse_conn')?.address;
+    if (server === undefined || connection === undefined) throw new Error('no server');
+    scene.waits(
+      server,
+      { ...WHAT, detail: 'GETATTR, which no server has read yet' },
+      'struct fuse_conn',
+      [],
+      connection,
+    );
+    const [finding] = scene.findings(fuseServer);
+    expect(finding).toMatchObject({ role: 'cause', confidence: 'probable' });
+    expect(textOf(finding?.title)).toContain('which asks itself and can never answer');
   });
 
   it('is silent where the server itself waits for somebody else, who is the end', () => {

@@ -2,7 +2,6 @@
  * A FUSE server that keeps /dev/fuse open and does not answer: who asks it waits, often with locks of the directory held,
  * and others wait behind these. The locks in the middle are not to blame; `lock-pileup` leaves their queues to this.
  */
-import type { Nanoseconds } from '../../base/units.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Confidence, Evidence, Finding, Remedy } from '../../model/finding.ts';
@@ -41,7 +40,7 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
     detector: 'fuse-server',
     cause: 'fuse-server-silent',
     role: cause ? 'cause' : 'context',
-    title: prose`${plural(total, 'task waits', 'tasks wait')} for the FUSE server${place}${who} which ${silence(still)}.`,
+    title: prose`${plural(total, 'task waits', 'tasks wait')} for the FUSE server${place}${who} which ${silence(server)}.`,
     confidence,
     because: becauseOf(server),
     weight: total,
@@ -60,7 +59,7 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
       },
       { topic: 'holder', text: holderText(server) },
       ...lines,
-      { topic: 'clears', text: clearsText(still) },
+      { topic: 'clears', text: clearsText(server) },
       ...remedies.slice(0, 2).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
     ],
     evidence: evidenceOf(server, confidence),
@@ -89,7 +88,8 @@ function placeText({ fileSystem }: SilentServer): Prose {
   return prose` of ${name(fileSystem.path)} (${name(fileSystem.type)})`;
 }
 
-function silence(still: Nanoseconds | undefined): Prose {
+function silence({ still, asksItself }: SilentServer): Prose {
+  if (asksItself) return ['asks itself and can never answer'];
   return still === undefined ? ['does not answer'] : prose`has not run for ${duration(still)} and answers nothing`;
 }
 
@@ -116,13 +116,15 @@ function holderText({ servers, target: { owners } }: SilentServer): Prose {
   return prose`${taskValue(first)}, state ${first.state.letter}${why === undefined ? '' : `: ${why}`}.`;
 }
 
-function becauseOf({ still, reads }: SilentServer): Prose {
+function becauseOf({ still, reads, asksItself }: SilentServer): Prose {
+  if (asksItself) return ['its own wait shows it; no real dump has proven how such a one looks'];
   if (reads) return ['a thread of the server waits for new requests: it may have forgotten these, or answer later'];
   if (still === undefined) return ['argued from the age of the requests alone'];
   return prose`argued from the ${duration(still)} that no thread of the server has run: an answer needs one of them to run`;
 }
 
-function clearsText(still: Nanoseconds | undefined): Prose {
+function clearsText({ still, asksItself }: SilentServer): Prose {
+  if (asksItself) return ['No: its only thread waits for an answer that it would have to give itself.'];
   return still === undefined
     ? ['Only when the server answers.']
     : prose`Only when the server goes on, which it has not for ${duration(still)}; what it waits for may still come.`;

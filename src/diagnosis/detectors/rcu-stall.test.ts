@@ -7,10 +7,11 @@ import { storyOf, textOf } from '../../../test/builders/text.ts';
 import { WaitScene } from '../../../test/builders/wait-scene.ts';
 import { virt } from '../../base/address.ts';
 import { nanoseconds } from '../../base/units.ts';
+import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
 import { graceAddressFact } from '../facts/chain-ends.ts';
 import { graceStallFact } from '../facts/grace-stall.ts';
-import { lockupFact } from '../facts/lockups.ts';
+import { type Lockup, lockupFact } from '../facts/lockups.ts';
 import { waitGraphFact } from '../facts/wait-graph.ts';
 import rcuStall from './rcu-stall.ts';
 
@@ -26,6 +27,15 @@ function told(...lines: readonly string[]): readonly Finding[] {
 const WHERE = ['CPU: 1 PID: 161 Comm: ringd Not tainted 6.1.0 #1', 'RIP: 0010:ring_wait+0x9/0x20 [ringdev]'];
 const PANIC = 'Kernel panic - not syncing: ';
 
+/** What the soft-lockup watchdog said of a task. */
+function lockupOf(task: Task): Lockup {
+  const at = undefined;
+  const report = { kind: 'soft-lockup', headline: 'BUG: soft lockup', cpus: [1], at, owner: undefined } as const;
+  const first = { ...report, timeNs: undefined, pid: task.pid, comm: task.comm, stuck: undefined };
+  const state = { at, func: undefined, confirmed: true, interruptsOff: false, waitsForThis: undefined };
+  return { report: first, first, cpu: 1, task, fatal: false, ...state };
+}
+
 describe('rcu-stall, by the tree of RCU', () => {
   const GRACE = {
     state: virt(0xffffffff82000000n),
@@ -39,7 +49,7 @@ describe('rcu-stall, by the tree of RCU', () => {
   };
 
   /** A reader that runs, or sleeps, and a task that waits for the grace period with a mutex held. */
-  function stalled(state: 'R' | 'S'): Finding | undefined {
+  function stalled(state: 'R' | 'S', told = false): Finding | undefined {
     const scene = new WaitScene();
     const reader = scene.task('bird', { state, offCpu: 31, ...(state === 'R' ? { running: 1 } : {}) });
     const changer = scene.task('routectl');
@@ -50,7 +60,7 @@ describe('rcu-stall, by the tree of RCU', () => {
       .use(waitGraphFact)
       .roots.find(({ task }) => task === reader);
     if (root === undefined) throw new Error('the reader is no end');
-    scene.set(lockupFact, undefined);
+    scene.set(lockupFact, told ? lockupOf(reader) : undefined);
     scene.set(graceAddressFact, undefined);
     const at = { func: 'routedev_walk', module: 'routedev' };
     const offCpu = state === 'R' ? undefined : nanoseconds(31_000_000_000n);
@@ -75,6 +85,10 @@ describe('rcu-stall, by the tree of RCU', () => {
       'stays in routedev_walk of module routedev on CPU 1; 5 tasks wait behind it',
     );
     expect(storyOf(finding, 'clears')).toBe('Not as long as it loops.');
+  });
+
+  it('is a symptom where another watchdog reported the same task: its loop is the cause', () => {
+    expect(stalled('R', true)).toMatchObject({ role: 'symptom' });
   });
 
   it('names a reader that sleeps inside of its section, and that killing it ends it', () => {

@@ -34,7 +34,9 @@ export default defineDetector({
     if (lockup?.interruptsOff === true) return [];
     if (stall !== undefined) {
       const log = lockup?.report.kind === 'rcu-stall' ? lockup.report.headline : undefined;
-      return [structural(stall, stories.of(stall.root), { log, place })];
+      // That the CPU loops is told by the watchdog's own detector: RCU waits because it does.
+      const told = log === undefined && lockup?.task !== undefined && lockup.task === stall.readers[0]?.task;
+      return [structural(stall, stories.of(stall.root), { log, place, told })];
     }
     if (lockup?.report.kind !== 'rcu-stall') return [];
     return [
@@ -53,6 +55,8 @@ interface Beside {
   readonly log: string | undefined;
   /** Where the function begins that the reader stays in. */
   readonly place: Parameters<typeof address>[0] | undefined;
+  /** Another watchdog reported the same task. */
+  readonly told: boolean;
 }
 
 function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Beside): Finding {
@@ -65,7 +69,7 @@ function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Be
   return {
     detector: 'rcu-stall',
     cause: 'rcu-stall',
-    role: 'cause',
+    role: beside.told ? 'symptom' : 'cause',
     title: prose`RCU has waited for ${duration(age)} for ${taskValue(task)}, which ${doesText(first)}${behindText}.`,
     confidence: 'probable',
     because: ['that RCU waits for it is read from its tree; that it will never go on is argued from the age'],

@@ -45,6 +45,8 @@ function serverVerdict(context: FactContext, server: SilentServer): ServerVerdic
     .use(leavesFact)
     .of(first === undefined ? root : { ...root, task: first, target: undefined }).text;
   const found = { server, leaf: text };
+  // Proved by structure, but no real dump has shown it yet.
+  if (server.asksItself) return { ...found, confidence: 'probable', cause: true };
   if (!reads && still !== undefined && still >= STILL)
     return { ...found, confidence: still >= SILENT ? 'probable' : 'possible', cause: true };
   if (behind.length < PILE_UP) return undefined;

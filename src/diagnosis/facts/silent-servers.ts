@@ -33,6 +33,8 @@ export interface SilentServer {
   readonly still: Nanoseconds | undefined;
   /** A thread waits for new requests: the server lives, and answers this one later or never. */
   readonly reads: boolean;
+  /** Its only thread waits for an answer that it would have to give itself. */
+  readonly asksItself: boolean;
   /** All that wait for it, directly or not. */
   readonly behind: readonly Task[];
 }
@@ -75,6 +77,7 @@ function serverOf(context: FactContext, target: WaitTarget, root: WaitRoot): Sil
     requests,
     still: times.every((time) => time !== undefined) ? times[0] : undefined,
     reads: servers.some((task) => /^fuse_(dev_do_read|dev_read)$/.test(waits.of(task)?.channel ?? '')),
+    asksItself: servers.length === 1 && servers.every((task) => waits.of(task)?.object?.address === target.address),
     behind: [...root.behind, ...root.further],
   };
 }
