@@ -32,6 +32,20 @@ describe('a report of a hang', () => {
     expect(verdictOf([finding('lock-holder-stuck', { culprit: task(413, 'updatedb') })], stuck)).toBe('partly');
   });
 
+  test('is partly right with another count of those behind it, or another circle, than the guest counted', () => {
+    const circle = [
+      { holder: task(413, 'updatedb'), lock: lock.address },
+      { holder: task(413, 'updatedb'), lock: lock.address },
+    ];
+    const counted: Expected = { ...stuck, behind: 7, cycle: 2 };
+    const found = (details: Record<string, unknown>) =>
+      verdictOf([finding('lock-holder-stuck', { cycle: circle, ...details })], counted);
+    expect(found({ behind: 7 })).toBe('right');
+    expect(found({ behind: 8 })).toBe('partly');
+    expect(found({})).toBe('partly');
+    expect(found({ behind: 7, cycle: circle.slice(1) })).toBe('partly');
+  });
+
   test('is partly right with the address of another lock', () => {
     const other = finding('lock-holder-stuck', {
       holder: task(413, 'updatedb'),

@@ -3,7 +3,8 @@
  *
  * Where a finding names its culprit and its resource: `details.culprit` or `details.holder`, and `details.resource` or
  * `details.lock`; in a circle of locks `details.cycle`, a list of `{holder, lock}`. A finding that names several
- * culprits names a wrong one as soon as one of them is wrong, so listing everybody does not help.
+ * culprits names a wrong one as soon as one of them is wrong, so listing everybody does not help. Where the guest counted
+ * who waits behind the cause, `details.behind` must be that number.
  */
 import type { Expected } from './manifest.ts';
 
@@ -98,6 +99,11 @@ function judgeClaim(first: JudgedFinding, expected: Expected): Judgement {
     if (resources.length === 0) missing.push('names no resource');
     else if (other !== undefined) missing.push(`names another resource, ${other}`);
   }
+  const { behind, cycle } = expected;
+  const counted = record(first.details)['behind'];
+  if (behind !== undefined && counted !== behind) missing.push(`counts ${String(counted)} behind it, not ${behind}`);
+  const links = cycleOf(record(first.details)).length;
+  if (cycle !== undefined && links !== cycle) missing.push(`names a circle of ${links}, not of ${cycle}`);
   return missing.length === 0 ? { verdict: 'right', why: '' } : { verdict: 'partly', why: missing.join('; ') };
 }
 

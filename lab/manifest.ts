@@ -31,6 +31,9 @@ export interface Expected {
   readonly culprits?: readonly NamedTask[];
   /** Any of these is the resource; missing when the report need not name one. */
   readonly resources?: readonly NamedAddress[];
+  /** How many wait behind it, `details.behind`, and how many are in the circle; missing when the guest did not count them. */
+  readonly behind?: number;
+  readonly cycle?: number;
 }
 
 /** `manifest.json` beside each dump. */
@@ -104,7 +107,13 @@ export function expectedOf(incident: Pick<Incident, 'name' | 'causes' | 'names'>
     causes: incident.causes,
     ...(incident.names.includes('culprit') ? { culprits } : {}),
     ...(incident.names.includes('resource') ? { resources } : {}),
+    ...countsOf(told),
   };
+}
+
+function countsOf({ counts }: Told): Pick<Expected, 'behind' | 'cycle'> {
+  const { behind, cycle } = counts;
+  return { ...(behind === undefined ? {} : { behind }), ...(cycle === undefined ? {} : { cycle }) };
 }
 
 /** The manifest of a dump that was just taken. */
