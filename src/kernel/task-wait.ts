@@ -14,7 +14,7 @@ import { type EndsOfAll, fuseWait, otherEnd } from './wait-channels.ts';
 import { completionWait, type Machine, vforkChildren } from './wait-completions.ts';
 import { functionWait, isIdleLoop } from './wait-functions.ts';
 import { journalWait } from './wait-journal.ts';
-import type { FoundWait, TaskWait } from './wait-kinds.ts';
+import type { FoundWait, TaskWait, WaitKind } from './wait-kinds.ts';
 import { fileAround, placeOf } from './wait-objects.ts';
 import { bitWait, pageWait } from './wait-pages.ts';
 import {
@@ -97,10 +97,15 @@ export function taskWait(search: WaitSearch, task: Task, frames: readonly NamedF
     awaited: [],
     proof: timer !== undefined && found?.kind === 'timer' ? 'structure' : 'function',
     ...(found ?? queued ?? none),
+    // It gives up by itself.
+    ...(timer !== undefined && found !== undefined && GIVES_UP.has(found.kind) ? { awaited: [] } : {}),
     left: timer?.left,
     channel,
   };
 }
+
+/** Waits of programs for others: with a timer they end without them. What the kernel waits for, it asks for again. */
+const GIVES_UP: ReadonlySet<WaitKind> = new Set(['pipe', 'socket', 'poll']);
 
 /** The first that proves itself; one that cannot be read does not keep the others from it. */
 function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined {
@@ -127,7 +132,7 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
     const found = fileWait(stack, entry, search.ends);
     if (found !== undefined) return found;
   }
-  return attempt(() => futexWait(stack)) ?? attempt(() => pollWait(stack));
+  return attempt(() => futexWait(stack)) ?? attempt(() => pollWait(stack, search.ends));
 }
 
 /** A queue inside an open file of the sleeper. */

@@ -66,6 +66,68 @@ describe('a pipe', () => {
   });
 });
 
+describe('poll of one file', () => {
+  const POLLS = [
+    '__schedule',
+    'schedule',
+    'schedule_hrtimeout_range_clock',
+    'poll_schedule_timeout',
+    'do_poll',
+    'do_sys_poll',
+  ];
+
+  /** The sleeper polls so many queues, the first of them that of a pipe for readers. */
+  function polling(files: number, timer = false): Channels {
+    const world = new Channels();
+    const { image } = world;
+    image.struct('pipe_inode_info', {
+      rd_wait: QUEUE,
+      wr_wait: QUEUE,
+      head: 'unsigned int',
+      tail: 'unsigned int',
+      readers: 'unsigned int',
+      writers: 'unsigned int',
+    });
+    image.struct('poll_table_entry', { filp: 'struct file *', wait_address: 'void *' });
+    image.struct('poll_wqueues', {
+      polling_task: 'struct task_struct *',
+      inline_index: 'int',
+      inline_entries: 'struct poll_table_entry[9]',
+    });
+    image.place('pipe', 'struct pipe_inode_info', { readers: 1, writers: 1 });
+    world.table('sleeper', [world.file('read end', 'pipefifo_fops', ref('pipe'), O_RDONLY)]);
+    world.process('answerd', [world.file('write end', 'pipefifo_fops', ref('pipe'), O_WRONLY)]);
+    world.on('polled', 'struct poll_wqueues', {
+      polling_task: ref('sleeper'),
+      inline_index: files,
+      'inline_entries[0].filp': ref('read end'),
+      'inline_entries[0].wait_address': ref('pipe.rd_wait'),
+    });
+    if (timer) {
+      image.function('hrtimer_wakeup');
+      world.on(
+        'timer',
+        'struct hrtimer_sleeper',
+        { 'timer.function': ref('hrtimer_wakeup'), task: ref('sleeper') },
+        1680,
+      );
+    }
+    return world;
+  }
+
+  it('leads to who has its other end, as a read does', () => {
+    const world = polling(1);
+    const wait = world.wait(POLLS);
+    expect(wait).toMatchObject({ kind: 'poll', object: { ctype: 'struct pipe_inode_info' } });
+    expect(wait.awaited).toMatchObject([{ task: world.image.address('answerd'), certainty: 'exact' }]);
+  });
+
+  it('leads to nobody where it polls more than one, or gives up by itself', () => {
+    expect(polling(2).wait(POLLS)).toMatchObject({ kind: 'poll', awaited: [] });
+    expect(polling(1, true).wait(POLLS)).toMatchObject({ kind: 'poll', awaited: [] });
+  });
+});
+
 describe('an AF_UNIX socket', () => {
   const READ = ['__schedule', 'schedule', 'schedule_timeout', 'unix_stream_read_generic', 'unix_stream_recvmsg'];
 

@@ -15,7 +15,7 @@ import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
 /** The descriptors of all tasks, read when they are first asked for. */
 export type EndsOfAll = () => OpenEnds;
 
-type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail'>;
+type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail' | 'object'>;
 
 /** Pipes have one queue until 5.4, and one for readers and one for writers since 5.5 (commit 0ddad21d3e99). */
 const READS_PIPE = /^(pipe_read|anon_pipe_read|pipe_wait_readable)$/;
@@ -62,7 +62,12 @@ const whyServer = ({ state }: FuseRequest): string =>
  * @returns nothing where anybody might end the wait
  * @throws nothing for what the dump holds
  */
-export function otherEnd(stack: SleeperStack, entry: QueuedEntry, owner: QueueOwner, ends: EndsOfAll): Found {
+export function otherEnd(
+  stack: SleeperStack,
+  entry: Pick<QueuedEntry, 'queue'>,
+  owner: Pick<QueueOwner, 'kind' | 'address' | 'ctype'>,
+  ends: EndsOfAll,
+): Found {
   const { program } = stack;
   const found =
     owner.kind === 'pipe'
@@ -73,7 +78,29 @@ export function otherEnd(stack: SleeperStack, entry: QueuedEntry, owner: QueueOw
   return found ?? {};
 }
 
-function pipeEnd(stack: SleeperStack, { queue }: QueuedEntry, pipe: VirtAddr, ends: EndsOfAll): Found | undefined {
+/**
+ * The same of a file that a task polls, and of no other.
+ * @param file - `struct file *`
+ * @param queue - `struct wait_queue_head *` of it that the task stands in
+ * @throws nothing for what the dump holds
+ */
+export function polledEnd(stack: SleeperStack, file: VirtAddr, queue: VirtAddr, ends: EndsOfAll): Found {
+  const end = attempt(ends)?.byFile.get(file);
+  if (end === undefined) return {};
+  const { operations, data } = end;
+  const pipe = operations.endsWith('pipefifo_fops');
+  if (!pipe && operations !== 'socket_file_ops') return {};
+  const ctype = pipe ? 'struct pipe_inode_info' : 'struct socket';
+  const owner = { kind: pipe ? 'pipe' : 'socket', address: data, ctype } as const;
+  return { ...otherEnd(stack, { queue }, owner, ends), object: { address: data, ctype } };
+}
+
+function pipeEnd(
+  stack: SleeperStack,
+  { queue }: Pick<QueuedEntry, 'queue'>,
+  pipe: VirtAddr,
+  ends: EndsOfAll,
+): Found | undefined {
   const { program, frames, task } = stack;
   const queueOf = (path: string): VirtAddr | undefined =>
     program.tryField('struct pipe_inode_info', path)?.address(pipe);

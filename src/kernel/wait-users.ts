@@ -7,7 +7,7 @@ import { attempt } from '../base/errors.ts';
 import { fileLockOwners } from './file-lock-owners.ts';
 import { fileInode } from './files.ts';
 import { slabObjectAt } from './slab.ts';
-import type { EndsOfAll } from './wait-channels.ts';
+import { type EndsOfAll, polledEnd } from './wait-channels.ts';
 import type { Machine } from './wait-completions.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { nameOfInode } from './wait-pages.ts';
@@ -121,8 +121,12 @@ export function childWait(stack: SleeperStack, { func, queue }: QueuedEntry, mac
   };
 }
 
-/** poll(2) and select(2), by their `struct poll_wqueues`: what they listen to. @throws FaultError */
-export function pollWait(stack: SleeperStack): FoundWait | undefined {
+/**
+ * poll(2) and select(2), by their `struct poll_wqueues`: what they listen to, and, where that is one file alone, who has its
+ * other end.
+ * @throws FaultError
+ */
+export function pollWait(stack: SleeperStack, ends: EndsOfAll): FoundWait | undefined {
   const { program, frames } = stack;
   if (!frames.some(({ func }) => /^(do_poll|do_sys_poll|do_select|core_sys_select)$/.test(func ?? '')))
     return undefined;
@@ -137,7 +141,9 @@ export function pollWait(stack: SleeperStack): FoundWait | undefined {
     const named = inode === undefined ? undefined : attempt(() => nameOfInode(program, inode));
     const which = inline === 1 ? 'for an event of' : `for an event of ${inline} files or more, the first of them`;
     const what = named === undefined ? 'for an event of a file' : `${which} ${named.of}`;
-    return { kind: 'poll', what, name: named?.name, object, proof: 'structure' };
+    const queue = program.field('struct poll_table_entry', 'wait_address').pointer(first);
+    const other = inline === 1 ? polledEnd(stack, file, queue, ends) : {};
+    return { kind: 'poll', what, name: named?.name, object, proof: 'structure', ...other };
   }
   return undefined;
 }
