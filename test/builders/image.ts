@@ -79,6 +79,8 @@ export interface PlaceOptions {
 export interface ImageOptions {
   /** Where the first object is put; in the direct map. */
   readonly data?: bigint;
+  /** Where globals are put, as the kernel's own data; among the other objects when absent. */
+  readonly globals?: bigint;
   /** The area of the first CPU. */
   readonly perCpu?: bigint;
   readonly release?: string;
@@ -103,6 +105,7 @@ export class KernelImage {
   readonly #references = new Map<VirtAddr, { readonly size: number; readonly ref: Ref }>();
   readonly #perCpu: VirtAddr;
   #data: VirtAddr;
+  #globals: VirtAddr | undefined;
   #text = TEXT;
   #perCpuOffset = 0x20000;
   #cpus = 1;
@@ -110,6 +113,7 @@ export class KernelImage {
 
   constructor(options: ImageOptions = {}) {
     this.#data = virt(options.data ?? DATA);
+    this.#globals = options.globals === undefined ? undefined : virt(options.globals);
     this.#perCpu = virt(options.perCpu ?? PER_CPU);
     this.vmcoreinfoLines = [`OSRELEASE=${options.release ?? '6.1.0-test'}`, `PAGESIZE=${PAGE_SIZE}`];
     this.#lookup.add(this.types);
@@ -166,9 +170,17 @@ export class KernelImage {
 
   /** `place` and a symbol of that name. */
   global(name: string, word: TypeWord, value: Value = {}, options: PlaceOptions = {}): VirtAddr {
-    const address = this.place(name, word, value, options);
+    const address = this.place(name, word, value, this.#amongGlobals(word, options));
     this.symbol(name, address, sizeOf(this.types.of(word)));
     return address;
+  }
+
+  #amongGlobals(word: TypeWord, options: PlaceOptions): PlaceOptions {
+    if (this.#globals === undefined || options.at !== undefined || options.page !== undefined) return options;
+    const boundary = BigInt(Math.max(8, options.align ?? alignOf(this.types.of(word))));
+    const at = virt(((this.#globals + boundary - 1n) / boundary) * boundary);
+    this.#globals = add(at, Math.max(8, sizeOf(this.types.of(word))));
+    return { ...options, at };
   }
 
   /** A symbol at an address or label, with nm's letter. */

@@ -69,6 +69,9 @@ struct upid { int nr; void *ns; struct hlist_node pid_chain; };
 struct pid { atomic_t count; unsigned int level; struct hlist_head tasks[PIDTYPE_MAX]; struct upid numbers[1]; };
 struct pid_link { struct hlist_node node; struct pid *pid; };
 
+/* What switch_to() needs: the stack pointer of a task that is not running. */
+struct thread_struct { unsigned long sp0, sp, usersp; };
+
 struct task_struct {
 	volatile long state;
 	void *stack;
@@ -91,6 +94,7 @@ struct task_struct {
 	cputime_t utime, stime;
 	struct timespec start_time;
 	char comm[16];
+	struct thread_struct thread;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;

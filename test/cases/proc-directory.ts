@@ -15,7 +15,9 @@ import type { ElfNote } from '../../src/dump/dump-file.ts';
 import type { Program } from '../../src/program/program.ts';
 import { declareC } from '../builders/c-types.ts';
 import { KernelImage, ref, type Value } from '../builders/image.ts';
+import { kdumpOfImage } from '../builders/image-dump.ts';
 import { type Stack, Stacks } from '../builders/incident-stacks.ts';
+import { ERAS } from '../builders/kallsyms.ts';
 import { placeLogRecords } from '../builders/log.ts';
 import { programOfImage } from '../builders/program.ts';
 import { placeFiles, placeMemory } from './proc-directory-machine.ts';
@@ -23,6 +25,8 @@ import { assumed, known } from './proc-directory-numbers.ts';
 
 const header = readFileSync(join(import.meta.dirname, 'linux-3.10.h'), 'utf8');
 
+/** `linux_banner`; the pack of the kernel's types has the same. */
+export const BANNER = 'Linux version 3.10.0 (kwhy@example.org) (gcc) #1 SMP';
 const THREAD_SIZE = 8192;
 const PF_KTHREAD = 0x200000;
 const TASK_INTERRUPTIBLE = 1;
@@ -60,7 +64,7 @@ const STACKS = {
   poll: [...SLEEP, 'schedule_hrtimeout_range_clock', 'poll_schedule_timeout', 'do_select', 'sys_select', SYSCALL],
   congested: [...SLEEP, 'io_schedule_timeout', 'congestion_wait', '__alloc_pages_nodemask', 'sys_brk', SYSCALL],
   kswapd: ['shrink_zone', 'balance_pgdat', 'kswapd', 'kthread', 'ret_from_fork'],
-  idle: ['default_idle', 'cpu_idle', 'start_secondary'],
+  idle: [...SLEEP, 'cpu_idle', 'start_secondary', 'secondary_startup_64'],
 } as const satisfies { readonly [name: string]: Stack };
 
 interface Spec {
@@ -79,6 +83,7 @@ interface Spec {
 export class ProcDirectory {
   readonly image = new KernelImage({
     data: 0xffff880020000000n,
+    globals: 0xffffffff82000000n,
     perCpu: 0xffff88042fc00000n,
     release: '3.10.0',
   });
@@ -90,7 +95,7 @@ export class ProcDirectory {
   constructor() {
     const { image } = this;
     declareC(image, header);
-    this.#stacks = new Stacks(image, THREAD_SIZE);
+    this.#stacks = new Stacks(image, THREAD_SIZE, { framePointers: true });
     image.cpus(assumed.cpus, assumed.cpus, (mask) => `cpu_${mask}_bits`);
     image.global('modules', 'struct list_head');
     image.list('modules');
@@ -100,6 +105,7 @@ export class ProcDirectory {
       { time: 0n, text: 'Linux version 3.10.0' },
       { time: known.sysrq, text: 'SysRq : Trigger a crash' },
     ]);
+    this.#noteLog();
     for (let cpu = 0; cpu < assumed.cpus; cpu++) this.#idleTask(cpu);
     this.#processes();
     this.#link();
@@ -109,6 +115,27 @@ export class ProcDirectory {
   program(damage: (image: KernelImage) => void = () => {}): Program {
     damage(this.image);
     return programOfImage(this.image, { arch: this.#stacks.arch, dump: { notes: this.#notes() } });
+  }
+
+  /** What log_buf_kexec_setup() tells of the log (kernel/printk.c). */
+  #noteLog(): void {
+    const { image } = this;
+    for (const name of ['log_buf', 'log_buf_len', 'log_first_idx', 'log_next_idx'])
+      image.vmcoreinfo(`SYMBOL(${name})`, image.address(name).toString(16));
+    image.vmcoreinfo('SIZE(log)', 16);
+    for (const [member, offset] of [
+      ['ts_nsec', 0],
+      ['len', 8],
+      ['text_len', 10],
+      ['dict_len', 12],
+    ] as const)
+      image.vmcoreinfo(`OFFSET(log.${member})`, offset);
+  }
+
+  /** The same as a file, as makedumpfile writes it: with page tables, symbols and registers where the kernel has them. */
+  dump(): Uint8Array {
+    const notes = this.#running.map((task) => ({ name: 'CORE', type: 1, desc: this.#stacks.prstatus(task) }));
+    return kdumpOfImage(this.image, { era: ERAS['3.10'], banner: BANNER, notes });
   }
 
   #processes(): void {
@@ -215,6 +242,7 @@ export class ProcDirectory {
   #layStack(label: string, stack: Stack, cpu = 0): void {
     this.#stacks.lay(label, stack);
     const at = this.image.address(`${label} stack`);
+    this.image.write(`${label}.thread.sp`, this.#stacks.savedSp(label));
     this.image.place(`${label} thread_info`, 'struct thread_info', { task: ref(label), cpu }, { at });
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { add } from '../../base/address.ts';
-import { FaultError, FormatError } from '../../base/errors.ts';
+import { FaultError, FormatError, LookupError } from '../../base/errors.ts';
 import { prstatusRegisters, switchedOutRegisters } from './x86-64-registers.ts';
 
 /** `struct elf_prstatus` of x86-64: 336 bytes, 27 registers from 112 on. */
@@ -93,6 +93,33 @@ describe('switchedOutRegisters', () => {
     expect(switchedOutRegisters(programOfImage(made), made.address('task')).exact).toBe(true);
     made.write('frame.ret_addr', 0x41414141);
     expect(switchedOutRegisters(programOfImage(made), made.address('task')).exact).toBe(false);
+  });
+
+  it('reads what switch_to() pushed before there were such frames, up to 4.8', () => {
+    const made = new KernelImage();
+    made.struct('thread_struct', { sp0: 'unsigned long', sp: 'unsigned long' });
+    made.struct('task_struct', { pid: 'int', thread: 'struct thread_struct' });
+    const target = made.function('__switch_to', 0x40);
+    const start = made.function('__schedule', 0x80);
+    const code = new Uint8Array(0x80).fill(0x90);
+    code.set([0xe8, ...Buffer.from(Int32Array.of(Number(target - start) - 0x25).buffer)], 0x20);
+    made.bytes('code', code, { at: start });
+    made.place('pushed', 'unsigned long[2]', [0xffff880012345fc0n, 0x246]);
+    made.place('task', 'struct task_struct', { 'thread.sp': ref('pushed') });
+    expect(switchedOutRegisters(programOfImage(made), made.address('task'))).toMatchObject({
+      pc: add(start, 0x25),
+      sp: add(made.address('pushed'), 16),
+      fp: 0xffff880012345fc0n,
+      exact: false,
+    });
+    // Older ones have a label there.
+    made.symbol('thread_return', add(start, 0x40), 0, 't');
+    expect(switchedOutRegisters(programOfImage(made), made.address('task')).pc).toBe(add(start, 0x40));
+    const other = new KernelImage();
+    other.struct('thread_struct', { sp: 'unsigned long' });
+    other.struct('task_struct', { thread: 'struct thread_struct' });
+    other.place('task', 'struct task_struct', { 'thread.sp': ref('task') });
+    expect(() => switchedOutRegisters(programOfImage(other), other.address('task'))).toThrow(LookupError);
   });
 
   it('fails with the memory', () => {
