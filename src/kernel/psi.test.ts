@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { ValidationError } from '../base/errors.ts';
-import { isMemoryStalled, pressure } from './psi.ts';
+import { pressure, type Stall, stallOf } from './psi.ts';
 
 const STATES = ['PSI_IO_SOME', 'PSI_IO_FULL', 'PSI_MEM_SOME', 'PSI_MEM_FULL', 'PSI_CPU_SOME', 'PSI_CPU_FULL'];
 
@@ -57,22 +57,25 @@ it('refuses an average that is no share', () => {
   expect(() => pressure(programOfImage(built))).toThrow(ValidationError);
 });
 
-describe('a task that waits for memory', () => {
-  function stalled(flags: number, { off = false, accounts = true } = {}): boolean | undefined {
+describe('what a task waits for', () => {
+  function stall(flags: number, { off = false, accounts = true } = {}): Stall | undefined {
     const built = image();
     built.enum('psi_task_count', ['NR_IOWAIT', 'NR_MEMSTALL', 'NR_RUNNING']);
     built.struct('task_struct', { pid: 'int', ...(accounts ? { psi_flags: 'unsigned int' } : {}) });
     built.place('task', 'struct task_struct', accounts ? { psi_flags: flags } : {});
     if (off) built.global('psi_disabled', 'int', 1);
-    return isMemoryStalled(programOfImage(built), built.address('task'));
+    return stallOf(programOfImage(built), built.address('task'));
   }
 
-  it('has the flag of it', () => {
-    expect([stalled(0b010), stalled(0b110), stalled(0b101), stalled(0)]).toEqual([true, true, false, false]);
+  it('is told by its flags', () => {
+    expect(stall(0b010)).toEqual({ memory: true, io: false });
+    expect(stall(0b011)).toEqual({ memory: true, io: true });
+    expect(stall(0b101)).toEqual({ memory: false, io: true });
+    expect(stall(0b100)).toEqual({ memory: false, io: false });
   });
 
   it('is not known where the kernel does not account it', () => {
-    expect(stalled(0b010, { off: true })).toBeUndefined();
-    expect(stalled(0, { accounts: false })).toBeUndefined();
+    expect(stall(0b010, { off: true })).toBeUndefined();
+    expect(stall(0, { accounts: false })).toBeUndefined();
   });
 });

@@ -75,16 +75,23 @@ function isOff(program: Program): boolean {
   return key !== undefined && program.memory.readS32(add(key.address, 0)) > 0;
 }
 
+/** For what the kernel counts a task as waiting at this moment. */
+export interface Stall {
+  /** Around reclaim, and around reading a page that was thrown out not long ago. */
+  readonly memory: boolean;
+  readonly io: boolean;
+}
+
 /**
- * Whether the kernel counts a task as waiting for memory at this moment: TSK_MEMSTALL of `task_struct.psi_flags`, which is
- * set around reclaim, around reading from swap and around waiting for a page that was thrown out not long ago.
+ * TSK_MEMSTALL and TSK_IOWAIT of `task_struct.psi_flags`.
  * @returns undefined where the kernel does not account it: until 4.19, not built in, or turned off
  * @throws FaultError
  */
-export function isMemoryStalled(program: Program, task: VirtAddr): boolean | undefined {
-  const flags = program.tryField('struct task_struct', 'psi_flags');
+export function stallOf(program: Program, task: VirtAddr): Stall | undefined {
+  const member = program.tryField('struct task_struct', 'psi_flags');
   // enum psi_task_count: TSK_MEMSTALL is 1 << NR_MEMSTALL.
-  const bit = program.enumerator('NR_MEMSTALL');
-  if (flags === undefined || bit === undefined || isOff(program)) return undefined;
-  return ((BigInt(flags.number(task)) >> bit) & 1n) === 1n;
+  const [memory, io] = [program.enumerator('NR_MEMSTALL'), program.enumerator('NR_IOWAIT')];
+  if (member === undefined || memory === undefined || io === undefined || isOff(program)) return undefined;
+  const flags = BigInt(member.number(task));
+  return { memory: ((flags >> memory) & 1n) === 1n, io: ((flags >> io) & 1n) === 1n };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import { bytes, nanoseconds } from '../../base/units.ts';
 import type { PressureState } from '../../kernel/psi.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -20,18 +21,27 @@ interface Case {
   readonly pressure?: number | undefined;
   readonly func?: string;
   readonly workers?: number;
-  /** Whether the kernel counts them as waiting for memory; undefined where it does not account it. */
-  readonly stalled?: boolean | undefined;
+  /** For what the kernel counts them as waiting; undefined where it does not account it. */
+  readonly stall?: 'memory' | 'io' | 'nothing' | undefined;
+  /** Pages of each that are in swap. */
+  readonly swapped?: number;
+  /** Of the last ten seconds. */
+  readonly io?: number;
 }
+
+/** TSK_IOWAIT, TSK_MEMSTALL, TSK_RUNNING. */
+const FLAGS = { io: 0b001, memory: 0b010, nothing: 0b100 };
 
 /** Workers that are getting pages back from swap, on a machine that is short of memory. */
 function told(some: Case): readonly Finding[] {
-  const { swapFree, pressure, func, workers, stalled } = {
+  const { swapFree, pressure, func, workers, stall, swapped, io } = {
     swapFree: 1,
     pressure: 0.4,
     func: 'do_swap_page',
     workers: 4,
-    stalled: true,
+    stall: 'memory' as const,
+    swapped: 512,
+    io: 0,
     ...some,
   };
   const incident = new Incident();
@@ -39,9 +49,12 @@ function told(some: Case): readonly Finding[] {
   incident.tasks(workers, 'java', (i) => ({ pid: 50 + i, state: 'D', stack }));
   const program = incident.program((image) => {
     setFree(image, 10 * MIB);
-    if (stalled === undefined) return;
+    if (stall === undefined) return;
     image.enum('psi_task_count', ['NR_IOWAIT', 'NR_MEMSTALL', 'NR_RUNNING']);
-    for (let i = 0; i < workers; i++) image.write(`task${50 + i}.psi_flags`, stalled ? 0b010 : 0b001);
+    for (let pid = 50; pid < 50 + workers; pid++) {
+      image.write(`task${pid}.psi_flags`, FLAGS[stall]);
+      image.write(`mm${pid}.rss_stat.count[2]`, swapped);
+    }
   });
   const context = contextOf(program);
   const memory = context.use(memoryFact);
@@ -56,7 +69,10 @@ function told(some: Case): readonly Finding[] {
       ? undefined
       : {
           updated: nanoseconds(1n),
-          pressures: [{ of: 'memory', kind: 'some', averages: [pressure, 0, 0], total: nanoseconds(0n) }],
+          pressures: [
+            { of: 'io', kind: 'some', averages: [io, 0, 0], total: nanoseconds(0n) },
+            { of: 'memory', kind: 'some', averages: [pressure, 0, 0], total: nanoseconds(0n) },
+          ],
         };
   return swapThrashing.detector.run(
     {
@@ -90,11 +106,26 @@ describe('swap-thrashing', () => {
   it('is not certain by the names of functions alone', () => {
     const [finding] = told({});
     expect(finding?.evidence.map(({ confidence }) => confidence)).toEqual(Array(5).fill('certain'));
-    for (const stalled of [false, undefined]) {
-      const [doubted] = told({ stalled });
+    // Not counted as waiting, not accounted, or without a page in swap.
+    for (const doubt of [{ stall: 'nothing' }, { stall: undefined }, { swapped: 0 }] as const) {
+      const [doubted] = told(doubt);
       expect(doubted).toMatchObject({ confidence: 'probable', because: [expect.stringContaining('stacks alone')] });
       expect(doubted?.evidence.slice(2).map(({ confidence }) => confidence)).toEqual(Array(3).fill('probable'));
     }
+  });
+
+  it('speaks where tasks wait for I/O in place of memory, as with a slow device', () => {
+    const slow = { stall: 'io', io: 0.3, pressure: 0.02 } as const;
+    const [finding] = told(slow);
+    expect(finding).toMatchObject({
+      confidence: 'certain',
+      details: { pressure: { value: 0.3 }, waitedFor: 'I/O' },
+    });
+    expect(textOf(finding?.title ?? [])).toContain('tasks waited for I/O');
+    // One or two may wait for another disk beside them.
+    expect(told({ ...slow, workers: 2 })).toEqual([]);
+    expect(told({ ...slow, stall: 'nothing' })).toEqual([]);
+    expect(told({ ...slow, io: 0.05 })).toEqual([]);
   });
 
   it('is silent where swap is full of what nobody asks for, and where there is room in it', () => {

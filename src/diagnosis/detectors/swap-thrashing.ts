@@ -1,17 +1,20 @@
 /**
- * Swap is full, and tasks wait for memory all the time: what one needs was thrown out for another. Pressure stall information
- * proves the waiting, of the machine and of each task; without it tasks that are reading from swap, by their stacks, are
- * taken for it. Swap that is full of what nobody asks for is no finding.
+ * Swap is full, and tasks wait all the time for what was thrown out for another. Pressure stall information proves the
+ * waiting: of the machine, for memory or, where each page comes from a slow device, for I/O; and of each task, which has
+ * pages in swap. Without it tasks that are reading from swap, by their stacks, are taken for it. Swap that is full of what
+ * nobody asks for is no finding.
  */
 import { attempt } from '../../base/errors.ts';
-import { isMemoryStalled } from '../../kernel/psi.ts';
+import { rssOf } from '../../kernel/mm.ts';
+import { type PressureState, type Stall, stallOf } from '../../kernel/psi.ts';
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
 import type { Task } from '../../kernel/sched.ts';
+import type { Program } from '../../program/program.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
-import { memoryPressure, pressureFact } from '../facts/pressure.ts';
+import { pressureFact, recentPressure } from '../facts/pressure.ts';
 import { rssFact, type RssTable } from '../facts/rss.ts';
 import { type StackTable, stacksFact } from '../facts/stacks.ts';
 import { type TaskTable, tasksFact } from '../facts/tasks.ts';
@@ -25,10 +28,23 @@ interface Seen {
   readonly total: number;
   readonly free: number;
   /** Undefined where the kernel keeps no account. */
-  readonly pressure: number | undefined;
+  readonly pressure: Waited | undefined;
   readonly swapping: readonly Task[];
-  /** Those of them that the kernel counts as waiting for memory. */
-  readonly stalled: readonly Task[];
+  /** Those of them that have pages in swap and that the kernel counts as waiting for memory or I/O. */
+  readonly proven: readonly Reader[];
+}
+
+/** What tasks waited for in the last ten seconds, and in which share of them. */
+interface Waited {
+  readonly what: 'memory' | 'I/O';
+  readonly share: number;
+}
+
+interface Reader {
+  readonly task: Task;
+  readonly stall: Stall;
+  /** Bytes. */
+  readonly inSwap: number;
 }
 
 export default defineDetector({
@@ -42,8 +58,8 @@ export default defineDetector({
     const free = memory.info.swapFree.value;
     if (total === undefined || free === undefined || total === 0 || free > total * SWAP_FULL) return [];
     const swapping = swappingIn(tasks, stacks);
-    const stalled = swapping.filter(({ address }) => attempt(() => isMemoryStalled(program, address)) === true);
-    const seen: Seen = { total, free, pressure: memoryPressure(pressure), swapping, stalled };
+    const proven = swapping.flatMap((task) => attempt(() => readerOf(program, task)) ?? []);
+    const seen: Seen = { total, free, pressure: waitedFor(pressure, proven), swapping, proven };
     return isThrashing(seen, memory) ? [findingOf(seen, memory, rss)] : [];
   },
 });
@@ -54,27 +70,43 @@ function swappingIn({ tasks }: TaskTable, stacks: StackTable): readonly Task[] {
   );
 }
 
+function readerOf(program: Program, task: Task): Reader | undefined {
+  const stall = stallOf(program, task.address);
+  if (task.mm === undefined || stall === undefined || !(stall.memory || stall.io)) return undefined;
+  const inSwap = rssOf(program, task.mm, [task.address]).swap * program.pageSize;
+  return inSwap > 0 ? { task, stall, inSwap } : undefined;
+}
+
+/** Waiting for I/O is that for swap where several tasks wait for it at this very moment. */
+function waitedFor(state: PressureState | undefined, proven: readonly Reader[]): Waited | undefined {
+  const memory = recentPressure(state, 'memory');
+  const io = recentPressure(state, 'io') ?? 0;
+  if (memory === undefined) return undefined;
+  const bySwap = proven.length >= PILE_UP && io > memory;
+  return bySwap ? { what: 'I/O', share: io } : { what: 'memory', share: memory };
+}
+
 function isThrashing({ pressure, swapping }: Seen, memory: MemoryState): boolean {
-  if (pressure !== undefined) return pressure >= MEMORY_PRESSURE;
+  if (pressure !== undefined) return pressure.share >= MEMORY_PRESSURE;
   return swapping.length >= PILE_UP && memory.verdict === 'short';
 }
 
-function doubtOf({ pressure, swapping, stalled }: Seen): string | undefined {
+function doubtOf({ pressure, swapping, proven }: Seen): string | undefined {
   if (pressure === undefined) return 'the kernel keeps no account of pressure';
   if (swapping.length === 0) return 'no task was reading from swap at that moment';
-  return stalled.length === 0 ? 'that tasks read from swap is told by the functions on their stacks alone' : undefined;
+  return proven.length === 0 ? 'that tasks read from swap is told by the functions on their stacks alone' : undefined;
 }
 
 function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
-  const { total, free, pressure, swapping, stalled } = seen;
+  const { total, free, pressure, swapping, proven } = seen;
   const used = total - free;
-  const measured = pressure !== undefined;
   const doubt = doubtOf(seen);
+  const inSwap = proven.reduce((sum, reader) => sum + reader.inSwap, 0);
   return {
     detector: 'swap-thrashing',
     cause: 'swap-thrashing',
     role: 'cause',
-    title: prose`Swap is full (${byteCount(used)} of ${byteCount(total)}), and programs throw each other out of memory${measured ? prose`: in ${ratio(pressure)} of the last ten seconds tasks waited for memory` : ''}.`,
+    title: prose`Swap is full (${byteCount(used)} of ${byteCount(total)}), and programs throw each other out of memory${pressure === undefined ? '' : prose`: in ${ratio(pressure.share)} of the last ten seconds tasks waited for ${pressure.what}`}.`,
     confidence: doubt === undefined ? 'certain' : 'probable',
     ...(doubt === undefined ? {} : { because: [doubt] }),
     weight: Math.max(1, swapping.length),
@@ -82,7 +114,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
     story: [
       {
         topic: 'what',
-        text: prose`${byteCount(free)} of ${byteCount(total)} of swap are free; ${plural(swapping.length, 'task')} ${swapping.length === 1 ? 'is' : 'are'} getting pages back from it.`,
+        text: prose`${byteCount(free)} of ${byteCount(total)} of swap are free; ${plural(swapping.length, 'task')} ${swapping.length === 1 ? 'is' : 'are'} getting pages back from it${proven.length === 0 ? '' : prose`, and ${proven.length === swapping.length ? '' : prose`${String(proven.length)} of them `}${swapping.length === 1 ? 'has' : 'have'} ${byteCount(inSwap)} in it`}.`,
       },
       {
         topic: 'why',
@@ -102,7 +134,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
         ? []
         : [
             {
-              claim: prose`psi_system: some task waited for memory in ${ratio(pressure)} of the last ten seconds.`,
+              claim: prose`psi_system: some task waited for ${pressure.what} in ${ratio(pressure.share)} of the last ten seconds.`,
               address: undefined,
               ctype: 'struct psi_group',
               confidence: 'certain' as const,
@@ -116,16 +148,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
         confidence: 'certain',
         show: 'kmem -i',
       },
-      ...(stalled.length > 0 ? stalled : swapping).slice(0, 3).map((task) => ({
-        claim:
-          stalled.length > 0
-            ? prose`${taskValue(task)} is getting a page back from swap, and waits for memory by its psi_flags.`
-            : prose`${taskValue(task)} is getting a page back from swap.`,
-        address: task.address,
-        ctype: 'struct task_struct',
-        confidence: stalled.length > 0 ? ('certain' as const) : ('probable' as const),
-        show: `bt ${task.pid}`,
-      })),
+      ...(proven.length > 0 ? proven.slice(0, 3).map(provenEvidence) : swapping.slice(0, 3).map(stackEvidence)),
     ],
     remedies: [
       {
@@ -137,9 +160,30 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
     details: {
       swapTotal: byteCount(total),
       swapFree: byteCount(free),
-      pressure: pressure === undefined ? undefined : ratio(pressure),
+      pressure: pressure === undefined ? undefined : ratio(pressure.share),
+      waitedFor: pressure?.what,
       swappingIn: swapping.slice(0, 10).map((task) => taskValue(task)),
       memory: memoryData(memory),
     },
+  };
+}
+
+function provenEvidence({ task, stall, inSwap }: Reader): Evidence {
+  return {
+    claim: prose`${taskValue(task)} has ${byteCount(inSwap)} in swap, is getting a page back, and waits for ${stall.memory ? 'memory' : 'I/O'} by its psi_flags.`,
+    address: task.address,
+    ctype: 'struct task_struct',
+    confidence: 'certain',
+    show: `bt ${task.pid}`,
+  };
+}
+
+function stackEvidence(task: Task): Evidence {
+  return {
+    claim: prose`${taskValue(task)} is getting a page back from swap.`,
+    address: task.address,
+    ctype: 'struct task_struct',
+    confidence: 'probable',
+    show: `bt ${task.pid}`,
   };
 }
