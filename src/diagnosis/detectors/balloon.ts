@@ -1,20 +1,21 @@
 /**
  * A balloon that the host has inflated: memory that the machine was started with, that MemTotal mostly no longer has, and that
  * nothing in the guest can take back. How much it is is counted in page structures and must agree with the kernel's
- * events. A balloon on a machine that has memory left is context: that is what balloons are for.
+ * counter. A balloon on a machine that has memory left is context: that is what balloons are for.
  */
+import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Balloon } from '../../kernel/page-balloons.ts';
-import { address, byteCount, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
+import { address, byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { balloonFact, type BallooningState } from '../facts/balloon.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { BALLOON_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
 
-/** Page structures and events may differ by so much of the balloon: a driver may be at work. */
+/** Page structures and counter may differ by so much of the balloon: a driver may be at work. */
 const SLACK = 0.02;
-/** With fewer page structures read, the size is that of the events. */
+/** With fewer page structures read, the size is the counter's. */
 const WHOLE = 0.99;
 
 export default defineDetector({
@@ -30,7 +31,7 @@ export default defineDetector({
     const [largest] = ballooning?.balloons ?? [];
     if (ballooning === undefined || largest === undefined) return [];
     const { memory: frames, pages, counted, looked } = ballooning;
-    if (frames === undefined || counted < frames * BALLOON_SHARE) return [];
+    if (counted < frames * BALLOON_SHARE) return [];
     // Of frames that were not looked at as many may be in it as of the others, so only too many contradict.
     const expected = looked < WHOLE ? pages : Math.abs(pages - counted);
     if (expected > counted * (looked < WHOLE ? 1 + SLACK : SLACK)) return [];
@@ -52,7 +53,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
       ? ['memory is tight, but not yet short']
       : whole
         ? undefined
-        : ["not all page structures were looked at: the size is that of the kernel's events"],
+        : ["not all page structures were looked at: the size is the kernel's count"],
   );
   return {
     detector: 'balloon',
@@ -60,6 +61,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
     ...weighed,
     title: prose`The host has taken ${held}${by}: the balloon is inflated${left === undefined ? '' : prose`, and ${byteCount(left)} are left available`}.`,
     weight: pages,
+    explains: [memoryShort],
     story: [
       {
         topic: 'what',
@@ -84,7 +86,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
         show: 'mem',
       },
       {
-        claim: prose`The kernel counted ${count(counted)} pages into balloons that did not come back (BALLOON_INFLATE less BALLOON_DEFLATE).`,
+        claim: prose`The kernel counts ${plural(counted, 'page')} in balloons (${name(state.source)}).`,
         address: undefined,
         ctype: undefined,
         confidence: 'certain',

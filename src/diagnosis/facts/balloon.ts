@@ -1,6 +1,6 @@
 /**
  * Memory that the host has taken through a balloon driver: pages that the machine has and the kernel in it may not use. The
- * kernel's events say whether it is worth to look; what is told is counted in the page structures.
+ * kernel's counter says whether it is worth to look; what is told is counted in the page structures.
  */
 import { attempt } from '../../base/errors.ts';
 import type { Balloon } from '../../kernel/page-balloons.ts';
@@ -15,11 +15,13 @@ export interface BallooningState {
   readonly balloons: readonly Balloon[];
   /** Pages in all of them, by the page structures that were looked at. */
   readonly pages: number;
-  /** Pages in all of them, by the kernel's events. */
+  /** Pages in all of them, by the kernel's counter. */
   readonly counted: number;
+  /** Which it is: 'vm_node_stat[NR_BALLOON_PAGES]', or 'vm_event_states'. */
+  readonly source: string;
   readonly pageSize: number;
-  /** Frames that are memory, the balloon's among them; undefined when the map of addresses cannot be read. */
-  readonly memory: number | undefined;
+  /** Frames that are memory, the balloon's among them; MemTotal and the balloon where the map of addresses cannot be read. */
+  readonly memory: number;
   /** Share of all frames that were looked at and whose page structures could be read. */
   readonly looked: number;
 }
@@ -28,7 +30,7 @@ export interface BallooningState {
 export const balloonFact = defineFact<BallooningState | undefined>({
   id: 'balloon',
   derive({ program, use }) {
-    const counted = attempt(() => balloonPages(program)) ?? 0;
+    const { value: counted = 0, source } = balloonPages(program);
     const { pageSize } = program;
     const total = use(memoryFact).info.memTotal.value;
     if (total === undefined || counted * pageSize < total * BALLOON_SHARE) return undefined;
@@ -39,8 +41,9 @@ export const balloonFact = defineFact<BallooningState | undefined>({
       balloons,
       pages: ledger.pages('balloon'),
       counted,
+      source,
       pageSize,
-      memory,
+      memory: memory ?? Math.round(total / pageSize) + counted,
       looked: (ledger.seen - ledger.pages('unread', 'unseen')) / ledger.frames,
     };
   },

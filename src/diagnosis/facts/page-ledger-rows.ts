@@ -2,7 +2,7 @@
  * The page ledger beside the kernel's own counters: the same quantity counted twice, once in the page structures and once
  * by the kernel (what CPUs have not added yet included), row by row, with the difference.
  */
-import { attempt, LookupError } from '../../base/errors.ts';
+import { attempt } from '../../base/errors.ts';
 import { type Known, known, unknown } from '../../kernel/known.ts';
 import { meminfo } from '../../kernel/meminfo.ts';
 import type { PageClassId } from '../../kernel/page-class.ts';
@@ -132,28 +132,28 @@ export function ledgerRows(program: Program, walk: PageWalk): readonly LedgerRow
   add('per-CPU data', of('percpu', 'boot-percpu'), inPages(info.percpu));
   add('hugetlb pools', of('hugetlb', 'hugetlb-free'), inPages(info.hugetlb));
   add('zsmalloc', of('zsmalloc'), counter('NR_ZSPAGES'));
-  add(
-    'in balloons',
-    ballooned,
-    firstOf(
-      counter('NR_BALLOON_PAGES'),
-      known('vm_event_states', () => balloonPages(program)),
-    ),
-  );
+  add('in balloons', ballooned, balloonPages(program, counters));
   add('not accepted yet', of('unaccepted'), counter('NR_UNACCEPTED'));
   return rows;
 }
 
 /**
- * Pages that balloons have taken and not given back, by the events that count it since 3.18; since 6.17 there is
- * NR_BALLOON_PAGES as well.
- * @throws FaultError, LookupError
+ * Pages that balloons have taken and not given back: NR_BALLOON_PAGES since 6.17, before by the events (`enum vm_event_item`)
+ * that tell it since 3.18.
+ * @param counters - `vm_node_stat` and so on, of `vmCounters`
+ * @throws nothing
  */
-export function balloonPages(program: Program): number {
-  const events = vmEvents(program);
-  const taken = events.get('BALLOON_INFLATE');
-  if (taken === undefined) throw new LookupError('enumerator', 'BALLOON_INFLATE');
-  return Number(taken - (events.get('BALLOON_DEFLATE') ?? 0n));
+export function balloonPages(
+  program: Program,
+  counters: Known<VmCounters> = known('vm_zone_stat', () => vmCounters(program)),
+): Known<number> {
+  const counted = sumOf(counters, [['NR_BALLOON_PAGES']]);
+  const events = known('vm_event_states', () => {
+    const all = vmEvents(program);
+    const taken = all.get('BALLOON_INFLATE');
+    return taken === undefined ? undefined : Number(taken - (all.get('BALLOON_DEFLATE') ?? 0n));
+  });
+  return firstOf(counted, events);
 }
 
 function firstOf(first: Known<number>, second: Known<number>): Known<number> {
