@@ -24,7 +24,7 @@ describe('stuck-work', () => {
       '8 tasks wait, directly or not, for the work item fwsync_talk, which does not end.',
     );
     expect(storyOf(finding, 'waiters')).toContain(
-      '5 of them wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
+      '5 wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
     );
     expect(actionsOf(finding)[0]).toMatch(/^Killing helps nobody/);
   });

@@ -74,9 +74,7 @@ function findingOf(
         topic: 'holder',
         text: prose`${taskValue(task)}, state ${task.state.letter}, a kernel worker; ${ctype('struct work_struct')} ${address(item)}.`,
       },
-      ...held
-        .filter(({ lock }) => lock === undefined)
-        .map((target) => ({ topic: 'waiters', text: flushText(target) }) as const),
+      { topic: 'waiters', text: flushText(held) },
       ...lines,
       {
         topic: 'clears',
@@ -104,8 +102,11 @@ function workText({ worker }: WorkVerdict, { queue }: WorkPlace): Prose {
   return prose`${which}${queue === undefined ? '' : prose` of the workqueue ${name(queue)}`}`;
 }
 
-function flushText({ waiters, text }: WaitTarget): Prose {
-  return prose`${plural(waiters.length, 'waits', 'wait')} ${text}.`;
+function flushText(held: readonly WaitTarget[]): Prose {
+  const direct = held.filter(({ lock }) => lock === undefined);
+  const number = direct.reduce((sum, { waiters }) => sum + waiters.length, 0);
+  const what = direct.length === 1 ? ['it'] : ['it, its workqueue, or a work item that waits for its turn behind it'];
+  return prose`${plural(number, 'task flushes', 'tasks flush')} ${what}.`;
 }
 
 function runsEvidence({ task, worker }: WorkVerdict, { module }: WorkPlace): Evidence {

@@ -39,7 +39,7 @@ describe('suspended-device', () => {
       '8 tasks wait, directly or not, for the device vg0-data (dm-0), which is suspended.',
     );
     expect(storyOf(finding, 'why')).toMatch(/^2 tasks wait for pages, blocks .* keeps 3 block I\/Os/);
-    expect(storyOf(finding, 'waiters')).toMatch(/5 of them wait for i_rwsem: postfix \(pid 102\) has it/);
+    expect(storyOf(finding, 'waiters')).toMatch(/5 wait for i_rwsem: postfix \(pid 102\) has it/);
     expect(actionsOf(finding)[0]).toContain('dmsetup resume vg0-data');
   });
 

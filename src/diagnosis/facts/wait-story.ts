@@ -46,11 +46,11 @@ function storyOf(context: FactContext, root: WaitRoot): WaitStory {
   const since = sinceText(context, [...root.cycle, ...root.behind]);
   return {
     lines: [
-      ...groups.slice(0, MAX_LINES).map((group): StoryLine => ({ topic: 'waiters', text: groupText(context, group) })),
-      ...restLine(groups),
       ...middle
         .slice(0, MAX_LINES)
         .map((target): StoryLine => ({ topic: 'waiters', text: middleText(context, target) })),
+      ...groups.slice(0, MAX_LINES).map((group): StoryLine => ({ topic: 'waiters', text: groupText(context, group) })),
+      ...restLine(groups),
       ...furtherLine(root),
       ...launchLine(context, groups[0] ?? []),
       ...(since === undefined ? [] : [{ topic: 'since', text: since } as const]),
@@ -85,7 +85,7 @@ function middleOf({ use }: FactContext, { behind, cycle }: WaitRoot): readonly W
 
 function middleText({ use }: FactContext, { text, waiters, owners }: WaitTarget): Prose {
   const [owner] = owners;
-  const what = prose`${plural(waiters.length, 'of them waits', 'of them wait')} ${text}`;
+  const what = prose`${plural(waiters.length, 'waits', 'wait')} ${text}`;
   if (owner === undefined) return prose`${what}.`;
   const next = use(waitGraphFact).targetOf(owner.task);
   const has = owner.certainty === 'exact' ? 'has it' : 'has it, by its stack,';
