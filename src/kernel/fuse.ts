@@ -4,6 +4,7 @@
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
+import type { Field } from '../program/field.ts';
 import type { Program } from '../program/program.ts';
 import { listEntries } from './list.ts';
 import { mountsOfSuperBlock, readMount } from './mount.ts';
@@ -114,11 +115,23 @@ export function fuseRequestAround(program: Program, queue: VirtAddr): FuseReques
   };
 }
 
-/** By its `struct fuse_mount`, since 5.10 (commit fcee216beb9c); before, a request did not say whose it was. */
+/**
+ * By its `struct fuse_mount`, since 5.10 (commit fcee216beb9c); before, a request did not say whose it was. 7.2 has a `struct
+ * fuse_chan` in between, which has the devices of the connection as well.
+ */
 function connectionOf(program: Program, request: VirtAddr): VirtAddr | undefined {
-  const mount = program.field('struct fuse_req', 'fm').pointer(request);
-  const connection = isKernel(mount) ? program.field('struct fuse_mount', 'fc').pointer(mount) : undefined;
-  return connection !== undefined && isKernel(connection) ? connection : undefined;
+  const mount = program.tryField('struct fuse_req', 'fm');
+  if (mount === undefined) {
+    const channel = program.field('struct fuse_req', 'chan').pointer(request);
+    return isKernel(channel) ? pointerTo(program.field('struct fuse_chan', 'conn'), channel) : undefined;
+  }
+  const at = mount.pointer(request);
+  return isKernel(at) ? pointerTo(program.field('struct fuse_mount', 'fc'), at) : undefined;
+}
+
+function pointerTo(field: Field, at: VirtAddr): VirtAddr | undefined {
+  const found = field.pointer(at);
+  return isKernel(found) ? found : undefined;
 }
 
 /** `fuse_dev.pq.processing`: an array of lists since 4.20, of requests that were read and not yet answered. */
@@ -141,7 +154,13 @@ const HASH_BYTES = 256 * 16;
 
 /** `struct fuse_dev *` of each open /dev/fuse of a connection. */
 function devicesOf(program: Program, connection: VirtAddr): readonly VirtAddr[] {
-  const head = program.field('struct fuse_conn', 'devices').address(connection);
+  const devices = program.tryField('struct fuse_conn', 'devices');
+  const head =
+    devices === undefined
+      ? program
+          .field('struct fuse_chan', 'devices')
+          .address(program.field('struct fuse_conn', 'chan').pointer(connection))
+      : devices.address(connection);
   return [...listEntries(program, head, 'struct fuse_dev', 'entry', MAX_DEVICES)];
 }
 

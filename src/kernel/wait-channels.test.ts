@@ -188,7 +188,7 @@ describe('a request of FUSE', () => {
   const PENDING = 1n << 4n;
 
   /** The sleeper asks; of the servers with a device each, the first has read the request when it is `sent`. */
-  function asking(servers: readonly string[], flags = SENT): Channels {
+  function asking(servers: readonly string[], flags = SENT, era: '6.1' | '7.2' = '6.1'): Channels {
     const world = new Channels();
     const { image } = world;
     image.enum('fuse_req_flag', { FR_PENDING: 4, FR_SENT: 5, FR_FINISHED: 7 });
@@ -199,22 +199,27 @@ describe('a request of FUSE', () => {
       flags: 'unsigned long',
       in: 'struct fuse_in',
       waitq: QUEUE,
-      fm: 'struct fuse_mount *',
+      ...(era === '6.1' ? { fm: 'struct fuse_mount *' } : { chan: 'struct fuse_chan *' }),
     });
     image.struct('fuse_mount', { fc: 'struct fuse_conn *', sb: 'void *', fc_entry: LIST });
-    image.struct('fuse_conn', { devices: LIST, mounts: LIST });
+    const chan = { chan: 'struct fuse_chan *' };
+    image.struct('fuse_conn', { ...(era === '6.1' ? { devices: LIST } : chan), mounts: LIST });
+    if (era === '7.2') image.struct('fuse_chan', { conn: 'struct fuse_conn *', devices: LIST });
     image.struct('fuse_pqueue', { connected: 'unsigned int', processing: `${LIST} *` });
     image.struct('fuse_dev', { fc: 'struct fuse_conn *', pq: 'struct fuse_pqueue', entry: LIST });
     image.place('conn', 'struct fuse_conn');
     image.place('mount', 'struct fuse_mount', { fc: ref('conn') });
-    image.place('request', 'struct fuse_req', { flags, 'in.h.opcode': 1, fm: ref('mount') });
+    if (era === '7.2') image.place('channel', 'struct fuse_chan', { conn: ref('conn') });
+    const whose = era === '6.1' ? { fm: ref('mount') } : { chan: ref('channel') };
+    if (era === '7.2') image.write('conn.chan', ref('channel'));
+    image.place('request', 'struct fuse_req', { flags, 'in.h.opcode': 1, ...whose });
     servers.forEach((server) => {
       image.place(`${server} lists`, `${LIST}[256]`);
       image.place(`${server} dev`, 'struct fuse_dev', { fc: ref('conn'), 'pq.processing': ref(`${server} lists`) });
       world.process(server, [world.file(`${server} file`, 'fuse_dev_operations', ref(`${server} dev`))]);
     });
     image.list(
-      'conn.devices',
+      era === '6.1' ? 'conn.devices' : 'channel.devices',
       servers.map((server) => `${server} dev.entry`),
     );
     image.list('conn.mounts', []);
@@ -234,6 +239,13 @@ describe('a request of FUSE', () => {
       detail: 'LOOKUP, which the server has read',
       anyOf: false,
     });
+    expect(wait.object).toEqual({ address: world.image.address('conn'), ctype: 'struct fuse_conn' });
+    expect(wait.awaited).toMatchObject([{ task: world.image.address('sshfs'), certainty: 'exact' }]);
+  });
+
+  it('is found through the channel that 7.2 has between it and the connection', () => {
+    const world = asking(['sshfs'], SENT, '7.2');
+    const wait = world.wait(ASKS);
     expect(wait.object).toEqual({ address: world.image.address('conn'), ctype: 'struct fuse_conn' });
     expect(wait.awaited).toMatchObject([{ task: world.image.address('sshfs'), certainty: 'exact' }]);
   });
