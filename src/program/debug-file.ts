@@ -158,6 +158,7 @@ function openPack(path: string, name: string, file: ImageFile): DebugFile {
     addressOf: (symbol) => (symbol === '_stext' ? text : undefined),
     lineAt: () => [],
     cfiAt: (address) => cfi()?.lookup(address),
+    cfi,
     close: () => {},
   };
 }

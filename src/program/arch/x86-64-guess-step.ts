@@ -19,6 +19,11 @@ const SMALLEST_STACK = 4096n;
 const STACKS = 'stacks of tasks';
 const NO_HELP = 'no unwind table covers this code, and no frame pointer helps';
 
+/** Single frames of modules and of assembler were compared with ORC: they were the same. Whole stacks are not proven. */
+function noteGuess(program: Program, { pc }: State, how: string): void {
+  if (!program.hasCfi && program.symbols.isKernelText(pc)) program.layouts.chose(STACKS, how, []);
+}
+
 /** What no table tells of: `stackEnd` is the end of the task's stack, when it is known. */
 export function stepByGuess(program: Program, state: State, isCode: IsCode, stackEnd: VirtAddr | undefined): Step {
   if (isOutermost(program, state)) return { end: 'end' };
@@ -162,7 +167,7 @@ function stepByPrologue(program: Program, state: State, isCode: IsCode): Step | 
   if (state.exact && into < 4) return stepFromTop(program, add(state.sp, into < 1 ? 0 : 8), state, isCode);
   if (bp === undefined || bp < state.sp || bp - state.sp > STACK_GAP || !isAligned(bp, 8)) return undefined;
   const step = attempt(() => returnAt(program, bp, isCode));
-  if (step !== undefined) program.layouts.chose(STACKS, 'followed by frame pointers', []);
+  if (step !== undefined) noteGuess(program, state, 'followed by frame pointers');
   return step;
 }
 
@@ -199,7 +204,6 @@ function stepByScan(program: Program, state: State, isCode: IsCode, stackEnd: Vi
 }
 
 function scanned(program: Program, word: VirtAddr, at: VirtAddr, state: State): Step {
-  // Of modules alone it has been compared with ORC: it gave the same.
-  if (program.symbols.isKernelText(state.pc)) program.layouts.chose(STACKS, 'found by a scan for calls that fit', []);
+  noteGuess(program, state, 'found by a scan for calls that fit');
   return { next: called(word, add(at, 8), state.bp, 'scan'), cfa: add(at, 8) };
 }
