@@ -17,6 +17,7 @@ import { btfAnswers } from './image/btf.ts';
 import { layoutsOf, paholeAnswers, sayLayouts } from './image/layouts.ts';
 import { imageAnswers, readelfAnswers } from './image/sections.ts';
 import { kallsymsAnswers, nmAnswers } from './image/symbols.ts';
+import { sayCrash } from './ours/crash.ts';
 import { lockWords, ourAnswers } from './ours/answers.ts';
 import { join } from 'node:path';
 import { oracleRoot } from './paths.ts';
@@ -127,6 +128,16 @@ export class Asker {
         this.#peers.run(['python3', this.#peers.script(script), this.#peers.dump(path), inside, ...words], path);
       return answersOf(JSON.parse(remembered('drgn', parts, () => withReadable(dump.path, release, ask))));
     });
+    const crashed = sayCrash(program, answers);
+    if (crashed !== undefined)
+      versus('drgn', () => {
+        const script = 'drgn/crash.py';
+        const words = [String(crashed.pid), ...(crashed.log ? ['oops'] : [])];
+        const parts = [hash, image, this.#version('python3-drgn'), fileHash(join(oracleRoot, script)), ...words];
+        const ask = (path: string): string =>
+          this.#peers.run(['python3', this.#peers.script(script), this.#peers.dump(path), inside, ...words], path);
+        return answersOf(JSON.parse(remembered('drgn', parts, () => withReadable(dump.path, release, ask))));
+      });
     versus('crash', () => {
       sayForCrash(answers);
       const parts = [hash, image, this.#version('crash'), crashInput()];
