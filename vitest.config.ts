@@ -7,9 +7,10 @@ export default defineConfig({
     pool: 'threads',
     // No module keeps state (tools/check-layers.ts sees to that), so test files can share a worker.
     isolate: false,
-    // Far above what any test needs: a slow machine fails nothing.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Far above what any test needs: a slow machine fails nothing. A minute was too little for two that start processes, on
+    // two cores with twenty others at work.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     allowOnly: false,
   },
 });
