@@ -21,7 +21,8 @@ export interface Bar {
 
 /** What only starts and ends. */
 export const STARTS = {
-  kwhy: (dump: string): readonly string[] => ['run', '--no-rc', dump, '-c', 'eval 1'],
+  /** What stands above the first prompt: it reads the tasks, as crash does before it prompts. */
+  kwhy: (dump: string): readonly string[] => ['run', '--no-rc', dump, '-c', 'sys'],
   crash: 'crash-quit.txt',
 } as const;
 
@@ -91,8 +92,8 @@ export const WORKS: readonly Work[] = [
   },
   {
     name: 'tasks',
-    work: 'ps',
-    kwhy: run('ps'),
+    work: 'sys; ps',
+    kwhy: run('sys', 'ps'),
     peers: [
       { peer: 'drgn', work: 'tasks, parents, states, RSS', script: 'drgn-tasks.py', sign: /^\d+ tasks$/m },
       { peer: 'crash', work: 'ps, with debuginfo', script: 'crash-ps.txt', sign: /PID +PPID/, bar: CRASH_COMMAND },
@@ -100,14 +101,14 @@ export const WORKS: readonly Work[] = [
   },
   {
     name: 'stacks',
-    work: 'foreach bt',
-    kwhy: run('foreach bt'),
+    work: 'sys; foreach bt',
+    kwhy: run('sys', 'foreach bt'),
     peers: [drgnStacks, { ...crashStacks, bar: CRASH_COMMAND }],
   },
   {
     name: 'slabs',
-    work: 'kmem -s',
-    kwhy: run('kmem -s'),
+    work: 'sys; kmem -s',
+    kwhy: run('sys', 'kmem -s'),
     peers: [
       {
         peer: 'crash',

@@ -17,7 +17,7 @@ import { address, byteCount, type Data, duration, name, wallClock } from '../mod
 import type { Program } from '../program/program.ts';
 import { parseCount } from '../shell/arguments.ts';
 import { clockTime, dateText, hex16, sizeText } from '../shell/format.ts';
-import { taskMemoryFact } from '../shell/task-memory.ts';
+import { physicalBytes } from '../shell/task-memory.ts';
 
 export default defineCommand({
   name: 'sys',
@@ -111,7 +111,7 @@ function overview(context: CommandContext): Shape {
     `${uts?.machine ?? program.arch.name}${khz === undefined ? '' : `  (${Math.floor(khz / 1000)} Mhz)`}`,
     { machine: uts?.machine, khz },
   );
-  const { physical } = context.use(taskMemoryFact);
+  const physical = physicalBytes(program);
   say(
     'memory',
     'MEMORY',

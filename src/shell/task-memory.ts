@@ -9,6 +9,7 @@ import { rssOf } from '../kernel/mm.ts';
 import type { Task } from '../kernel/sched.ts';
 import { zones } from '../kernel/zone.ts';
 import { defineFact } from '../model/diagnosis.ts';
+import type { Program } from '../program/program.ts';
 
 export interface TaskMemory {
   /** Bytes; undefined when they cannot be read. */
@@ -46,10 +47,15 @@ export const taskMemoryFact = defineFact<TaskMemoryTable>({
       sizes.set(mm, { virtual: pages === undefined ? undefined : pages * program.pageSize, resident });
     }
     cover({ what: 'address spaces', read, total: users.size, missing: [] });
-    const present = attempt(() => zones(program).reduce((sum, zone) => sum + zone.present, 0));
     return {
       of: ({ mm, kthread }) => (mm === undefined || kthread ? NONE : (sizes.get(mm) ?? NONE)),
-      physical: present === undefined || present === 0 ? undefined : present * program.pageSize,
+      physical: physicalBytes(program),
     };
   },
 });
+
+/** As `TaskMemoryTable.physical`, for who wants nothing else: the memory of all zones, `struct zone`. */
+export function physicalBytes(program: Program): number | undefined {
+  const present = attempt(() => zones(program).reduce((sum, zone) => sum + zone.present, 0));
+  return present === undefined || present === 0 ? undefined : present * program.pageSize;
+}
