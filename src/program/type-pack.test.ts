@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Attribute, dwarfSections, named, sleb, typeOf } from '../../test/builders/dwarf.ts';
-import { buildIdSection, elfImage, symbolSections } from '../../test/builders/elf-image.ts';
+import { buildIdSection, elfImage, type SectionSpec, symbolSections } from '../../test/builders/elf-image.ts';
 import { SAMPLE } from '../../test/builders/sample.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
 import { KwhyError, UsageError } from '../base/errors.ts';
@@ -13,7 +13,8 @@ import { typeName } from './types.ts';
 const size = (bytes: number): Attribute => [0x0b, 0x0b, bytes];
 const ID = '00112233445566778899aabbccddeeff00112233';
 
-function vmlinux(buildId: string): Uint8Array {
+/** @param emitRelocs - as a vmlinux that is linked with --emit-relocs, whose relocations have been applied */
+function vmlinux(buildId: string, emitRelocs = false): Uint8Array {
   const place = (bytes: number): Attribute => [0x38, 0x0b, bytes];
   const children = [
     { tag: 0x24, label: 'int', attributes: [named('int'), size(4), [0x3e, 0x0b, 5]] },
@@ -51,7 +52,21 @@ function vmlinux(buildId: string): Uint8Array {
     ...dwarfSections([{ version: 5, root: { tag: 0x11, attributes: [], children } }]),
     { name: '.debug_frame', data: debugFrame() },
   ];
-  return elfImage([...sections, ...symbolSections([{ name: '_stext', value: TEXT }], sections.length + 1)]);
+  const relocations = emitRelocs ? sections.flatMap((section, i) => relocationsOf(section, i + 1)) : [];
+  const all = [...sections, ...relocations];
+  return elfImage([...all, ...symbolSections([{ name: '_stext', value: TEXT }], all.length + 1)]);
+}
+
+/** A relocation (R_X86_64_32S, of the only symbol) for every four bytes of a section of debug information. */
+function relocationsOf({ name, data }: SectionSpec, number: number): SectionSpec[] {
+  if (!name.startsWith('.debug_')) return [];
+  const table = Buffer.alloc(Math.floor(data.length / 4) * 24);
+  for (let i = 0; i * 24 < table.length; i++) {
+    table.writeBigUInt64LE(BigInt(i * 4), i * 24);
+    table.writeBigUInt64LE((1n << 32n) | 11n, i * 24 + 8);
+    table.writeBigInt64LE(0x40n, i * 24 + 16);
+  }
+  return [{ name: `.rela${name}`, data: table, type: 4, link: number }];
 }
 
 const TEXT = 0xffffffff81000000n;
@@ -65,9 +80,9 @@ function debugFrame(): Uint8Array {
   return Uint8Array.from([...u32(cie.length), ...cie, ...u32(fde.length), ...fde]);
 }
 
-function packOf(buildId: string): Uint8Array {
+function packOf(buildId: string, emitRelocs = false): Uint8Array {
   const path = tempFolder()('vmlinux');
-  writeFileSync(path, vmlinux(buildId));
+  writeFileSync(path, vmlinux(buildId, emitRelocs));
   const file = openDebugFile(path);
   try {
     return packTypes(file);
@@ -95,6 +110,10 @@ describe('a type pack', () => {
     expect(types.func('walk')?.parameters.map((each) => typeName(each.type))).toEqual(['struct node *']);
     const [hidden] = types.find('struct', 'hidden');
     expect(hidden?.kind === 'struct' && hidden.members === undefined).toBe(true);
+  });
+
+  it('is the same of a vmlinux that keeps relocations: they are applied already, and not again', () => {
+    expect(Buffer.compare(packOf(ID, true), packOf(ID))).toBe(0);
   });
 
   it('has the unwind rules of the vmlinux', () => {
