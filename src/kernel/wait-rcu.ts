@@ -25,15 +25,16 @@ export function gracePeriodWait(
   tasks: readonly Task[],
 ): FoundWait | undefined {
   const { program, frames } = stack;
-  const func = frames.find((frame) => frame.func !== undefined && SYNCHRONIZE.test(frame.func))?.func;
-  if (func === undefined) return undefined;
+  const called = frames.flatMap(({ func }) => (func !== undefined && SYNCHRONIZE.test(func) ? [func] : []));
+  if (called.length === 0) return undefined;
   const around = program.field('struct rcu_synchronize', 'completion').container(completion);
   // `head` comes first, and its second word is the function that is called.
   const call = program.symbols.at(program.memory.readPointer(add(around, 8)));
-  if (call?.name !== 'wakeme_after_rcu') return undefined;
+  if (call?.name !== 'wakeme_after_rcu' && !isRegistered(program, around)) return undefined;
   const found = { kind: 'grace-period', proof: 'structure' } as const;
   const own = { address: around, ctype: 'struct rcu_synchronize' };
-  if (/srcu/.test(func)) return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
+  if (called.some((func) => func.includes('srcu')))
+    return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
   const state = attempt(() => program.symbol('rcu_state').address);
   const grace = attempt(() => gracePeriod(program));
   const age = grace?.age === undefined ? '' : `; one has been running for ${Number(grace.age / 1_000_000n) / 1000} s`;
@@ -43,6 +44,29 @@ export function gracePeriodWait(
     object: state === undefined ? own : { address: state, ctype: 'struct rcu_state' },
     awaited: attempt(() => holdouts(program, grace, tasks)) ?? [],
   };
+}
+
+/** Waiters on one list; there is one for each sleeper in synchronize_rcu(). */
+const MAX_WAITERS = 1 << 16;
+
+/**
+ * Since 6.10 (commit 988f569ae041), by default since 6.17, the thread of the grace periods wakes who waits by lists of its
+ * own: `rcu_synchronize.head` stands in one of them, as a `struct llist_node`, and calls no function.
+ */
+function isRegistered(program: Program, around: VirtAddr): boolean {
+  const state = attempt(() => program.symbol('rcu_state').address);
+  if (state === undefined || program.tryField('struct rcu_state', 'srs_next') === undefined) return false;
+  return ['srs_next.first', 'srs_wait_tail', 'srs_done_tail'].some(
+    (list) =>
+      attempt(() => {
+        let at = program.field('struct rcu_state', list).pointer(state);
+        for (let n = 0; n < MAX_WAITERS && isKernel(at); n++) {
+          if (at === around) return true;
+          at = program.memory.readPointer(at);
+        }
+        return false;
+      }) === true,
+  );
 }
 
 /**
