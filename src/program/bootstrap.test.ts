@@ -133,7 +133,7 @@ describe('a note that does not say enough', () => {
     const line = /SYMBOL\(init_top_pgt\)=[0-9a-f]+/;
     const damaged = (spec.vmcoreinfo ?? '').replace(line, (found) => `${found.slice(0, -3)}ffc`);
     const program = open(kdumpFile({ ...changed({ blank: true }), vmcoreinfo: damaged }));
-    expect(program.problems).toEqual(['VMCOREINFO: does not tell where the kernel page table is']);
+    expect(program.problems).toEqual(['VMCOREINFO: names a kernel page table that does not begin a page']);
     expect(program.symbol('init_task')).toEqual(truth.symbol('init_task'));
   });
 });

@@ -93,15 +93,20 @@ export function locateKernel(dump: DumpFile, memoryOf: MemoryOf): KernelLocation
     );
   const problems: string[] = [];
   let failure: Error = new UsageError(nothingIn(dump));
+  let told: KernelLocation | undefined;
   if (dump.vmcoreinfo !== undefined) {
     const vmcoreinfo = parseVmcoreinfo(dump.vmcoreinfo);
     const noted = placeOf(vmcoreinfo, dump.physBase);
-    if (typeof noted !== 'string') return { dump, vmcoreinfo, ...noted, kallsyms: undefined, how: undefined, problems };
-    failure = new FormatError('VMCOREINFO', noted);
+    const wrong = typeof noted === 'string' ? noted : tableFault(noted.root);
+    if (typeof noted !== 'string') told = { dump, vmcoreinfo, ...noted, kallsyms: undefined, how: undefined, problems };
+    if (told !== undefined && wrong === undefined) return told;
+    failure = new FormatError('VMCOREINFO', wrong ?? '');
     problems.push(failure.message);
   }
   const physical = memoryOf(dump);
   const first = byProcessors(dump, physical) ?? byHeaders(dump, physical) ?? byMemory(dump, memoryOf);
+  // Better a kernel without page tables than none.
+  if (first === undefined && told !== undefined) return told;
   if (first === undefined) throw failure;
   const found = theCrashed(first, dump, memoryOf);
   const { kernel, how } = found;
@@ -209,11 +214,16 @@ function placeOf(
   return root === undefined ? 'does not tell where the kernel page table is' : { physBase, root };
 }
 
-/** Named init_level4_pgt until 4.12 (commit 65ade2f872b4). A table that does not begin a page is none. */
+/** Named init_level4_pgt until 4.12 (commit 65ade2f872b4). */
 function rootOf(vmcoreinfo: Vmcoreinfo): VirtAddr | undefined {
-  const root =
-    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir');
-  return root === undefined || !isAligned(root, PAGE) ? undefined : root;
+  return (
+    vmcoreinfo.symbol('init_top_pgt') ?? vmcoreinfo.symbol('init_level4_pgt') ?? vmcoreinfo.symbol('swapper_pg_dir')
+  );
+}
+
+/** What is wrong with the address of a page table; undefined for nothing. */
+function tableFault(root: VirtAddr): string | undefined {
+  return isAligned(root, PAGE) ? undefined : 'names a kernel page table that does not begin a page';
 }
 
 function byProcessors(dump: DumpFile, physical: PhysicalMemory): Found | undefined {
