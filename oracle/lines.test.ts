@@ -29,7 +29,8 @@ it('what addr2line prints is read, and equal frames are equal', () => {
 });
 
 it.each([
-  ['no line is told by us', [], 0xffffffff81025a1cn],
+  ['code between functions: a name and no line for addr2line, nothing for us', [], 0xffffffff81025a1cn],
+  ['no line is told by us', [], 0xffffffff81345678n],
   ['no line is told by addr2line', HMM, 0xffffffff81025a20n],
   ['the number of functions', HMM.slice(1), 0xffffffff81345678n],
   ['file or line', [{ ...HMM[0], line: 48 }, HMM[1]], 0xffffffff81345678n],

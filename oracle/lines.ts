@@ -46,19 +46,25 @@ export function parseAddr2line(output: string): ReadonlyMap<bigint, readonly The
   return found;
 }
 
+const ASSEMBLER = 'code of assembler: addr2line takes the name of a symbol';
+const RUST = 'names of Rust, which addr2line gives as symbols spell them';
+const BETWEEN = 'code between functions: a name and no line for addr2line, nothing for us';
+
 /** Why it differs; undefined when it does not. */
 export function lineDifference(ours: readonly SourceFrame[], theirs: readonly TheirFrame[]): string | undefined {
   const nothing = theirs.every(({ place }) => place.startsWith('??:'));
+  if (ours.length === 0 && theirs.every(({ place }) => place.endsWith(':?'))) return nothing ? undefined : BETWEEN;
   if (ours.length === 0) return nothing ? undefined : 'no line is told by us';
+  if (ours.every(({ file, line }) => file === undefined && line === undefined) && nothing) return undefined;
   if (nothing) return 'no line is told by addr2line';
   if (ours.length !== theirs.length) return 'the number of functions';
   const places = ours.every((frame, i) => isSamePlace(frame, theirs[i]?.place ?? ''));
   if (!places) return 'file or line';
   const names = ours.every(({ func }, i) => func === theirs[i]?.func);
   if (names) return undefined;
-  return ours.length === 1 && ours[0]?.func === undefined
-    ? 'code that is in no function of DWARF (assembler): addr2line takes the name of a symbol'
-    : 'the name of a function';
+  if (theirs.some(({ func }) => func.startsWith('_R'))) return RUST;
+  const unnamed = ours.length === 1 && ours[0]?.func === undefined;
+  return unnamed || theirs.every(({ place }) => place.includes('.S:')) ? ASSEMBLER : 'the name of a function';
 }
 
 /** addr2line puts the folder of the build in front. */
@@ -120,11 +126,11 @@ function askKernel(release: string, vmlinux: string, peers: Peers): LineTally {
   return tally;
 }
 
-const EXPLAINED: readonly RegExp[] = [/^code that is in no function/, /^no line is told by us/];
+const EXPLAINED: readonly string[] = [ASSEMBLER, RUST, BETWEEN];
 
 /** All that differs has an explanation. */
 export function areLinesSame({ asked, kinds }: LineTally): boolean {
-  return asked > 0 && [...kinds.keys()].every((kind) => EXPLAINED.some((known) => known.test(kind)));
+  return asked > 0 && [...kinds.keys()].every((kind) => EXPLAINED.includes(kind));
 }
 
 /** For the terminal, and for docs/oracle.md. */

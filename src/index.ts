@@ -19,6 +19,7 @@ export type { SymbolEntry, SymbolTable } from './debuginfo/symbol.ts';
 export type { Frame, StackTrace } from './program/arch/arch.ts';
 export { Field } from './program/field.ts';
 export { Obj } from './program/object.ts';
+export { frameLocals, type FrameLocals, type Local } from './program/locals.ts';
 export type { ProgramDescriptor } from './program/descriptor.ts';
 export { openProgram, type OpenOptions, reopenProgram } from './program/open.ts';
 export { Program } from './program/program.ts';

@@ -10,6 +10,8 @@ import { BtfWriter } from '../../src/debuginfo/btf-writer.ts';
 import { parseBtf } from '../../src/debuginfo/btf.ts';
 import { openCfi } from '../../src/debuginfo/dwarf/cfi-sections.ts';
 import { DwarfLines } from '../../src/debuginfo/dwarf/dwarf-lines.ts';
+import { DwarfVariables } from '../../src/debuginfo/dwarf/dwarf-variables.ts';
+import { locate, type Surroundings } from '../../src/debuginfo/dwarf/expression.ts';
 import { DwarfTypes } from '../../src/debuginfo/dwarf/dwarf-types.ts';
 import { ElfImage } from '../../src/debuginfo/elf-image.ts';
 import { RelocatedImage } from '../../src/debuginfo/relocated-image.ts';
@@ -88,6 +90,16 @@ function lookThrough(type: CType, types: Types, attempts: Attempts, depth = 0): 
   }
 }
 
+/** Every register and every word of memory has a value. */
+const NOWHERE: Surroundings = {
+  register: (number) => BigInt(number) << 12n,
+  cfa: 0xffff_c900_0000_0000n,
+  frameBase: () => 0xffff_c900_0000_0000n,
+  read: (address, size) => BigInt.asUintN(size * 8, address),
+  slide: 0n,
+  indexed: BigInt,
+};
+
 /** From the source, as pahole 1.32 prints it. */
 function checkSound(source: DwarfTypes, lines: DwarfLines): void {
   const [node] = source.find('struct', 'node');
@@ -145,6 +157,8 @@ function exercise(bytes: Uint8Array, pristine: boolean, isModule = false): Summa
       }
   for (const name of ['first', 'wide', 'table', 'no_such']) attempts.make(() => source.variable(name));
   for (const name of ['work', 'start', 'no_such']) attempts.make(() => source.func(name));
+  const variables = new DwarfVariables(source, lines);
+  const places = new Tally();
   let inlined = 0;
   let rules = 0;
   for (let pc = CODE.start - 8n; pc < CODE.end; pc += 7n) {
@@ -152,6 +166,12 @@ function exercise(bytes: Uint8Array, pristine: boolean, isModule = false): Summa
     check(frames.length < 1000, () => `${frames.length} functions at ${pc.toString(16)}`);
     for (const { line } of frames) check(line === undefined || line > 0, () => `line ${line}`);
     inlined += Math.max(0, frames.length - 1);
+    for (const { variables: found } of attempts.make(() => variables.at(pc))?.functions ?? [])
+      for (const variable of found) {
+        attempts.make(() => sizeOf(variable.type()));
+        const at = attempts.make(() => locate(variable.expression ?? new Uint8Array(0), NOWHERE));
+        places.add(at?.kind ?? 'nowhere');
+      }
     if (attempts.make(() => cfi?.lookup(pc)) !== undefined) rules++;
   }
   if (pristine) check(inlined > 10 && rules > 10, () => `${inlined} inlined functions, ${rules} unwind rules`);
@@ -164,7 +184,7 @@ function exercise(bytes: Uint8Array, pristine: boolean, isModule = false): Summa
     const [node] = packed?.find('struct', 'node') ?? [];
     checkSame('size of struct node in a pack', node?.kind === 'struct' ? node.size : undefined, 136);
   }
-  return [inlined, rules, ...kinds.words, ...attempts.kinds.words];
+  return [inlined, rules, ...kinds.words, ...places.words, ...attempts.kinds.words];
 }
 
 /** Where a linker has put the sections of the other files. */

@@ -97,6 +97,7 @@ test('which tasks', () => {
 
 test('what is not known is said', () => {
   expect(run('bt -l 101').problems[0]).toContain('lines of source are not known');
+  expect(run('bt -L 101').problems[0]).toContain('locals are not known');
   expect(run('bt -v').lines).toEqual(['No stack overflows detected']);
   expect(run('bt 9999').failures).toEqual(['no task has the pid 9999']);
   expect(run('bt -t -r').failures[0]).toContain('different views');

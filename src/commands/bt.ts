@@ -57,6 +57,7 @@ export default defineCommand({
     { flag: 'e', summary: 'registers that exceptions and system calls saved' },
     { flag: 'R', value: 'symbol | address', kind: 'symbol', summary: 'only stacks with this function, or this word' },
     { flag: 'v', summary: 'which stacks have overflowed' },
+    { flag: 'L', summary: 'parameters (in brackets) and locals of each function, where a vmlinux was given' },
     { flag: 'l', summary: 'lines of source, where a vmlinux was given (docs/debuginfo.md)' },
   ],
   arguments: [{ name: 'pid | task | command', kinds: ['task'], optional: true, repeated: true }],
@@ -68,16 +69,17 @@ export default defineCommand({
   ],
   run(context, args) {
     if (args.has('v')) return overflows(context);
-    if (args.has('l') && context.program.debugFile === undefined)
+    const wanted = [...(args.has('l') ? ['lines of source'] : []), ...(args.has('L') ? ['locals'] : [])];
+    if (wanted.length > 0 && context.program.debugFile === undefined)
       context.problem(
-        'lines of source are not known: the dump has none, and no vmlinux with debug information was given',
+        `${wanted.join(' and ')} are not known: the dump has none, and no vmlinux with debug information was given`,
       );
     const tasks = chosen(context, args);
     const view = viewOf(args);
     const reference = args.value('R');
     const filter = reference === undefined ? undefined : references(context, reference);
     const states = cpuStates(context.program);
-    const stackOf = (task: Task): TaskStack => taskStack(context.program, task, states);
+    const stackOf = (task: Task): TaskStack => taskStack(context.program, task, states, { registers: args.has('L') });
     return {
       shape: 'lines',
       lines: lines(context, args, tasks, view, stackOf, filter),
@@ -140,6 +142,7 @@ function* lines(
   const words = args.count('F') > 1 ? 3 : args.has('F') ? 2 : args.has('f') ? 1 : 0;
   const offsets = args.has('x') ? 16 : args.has('s') || args.has('d') ? 10 : undefined;
   const source = args.has('l');
+  const locals = args.has('L');
   let first = true;
   for (const task of tasks) {
     context.budget.check();
@@ -148,7 +151,7 @@ function* lines(
     if (!first) yield '';
     first = false;
     yield taskHeader(task);
-    yield* body(context, task, stack, view, { words, offsets, source });
+    yield* body(context, task, stack, view, { words, offsets, source, locals });
   }
 }
 

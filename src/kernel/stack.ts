@@ -88,13 +88,23 @@ export function cpuStates(program: Program): readonly CpuState[] {
   return states;
 }
 
+export interface StackOptions {
+  /** Frames with the registers that are known in them; takes longer. */
+  readonly registers?: boolean;
+}
+
 /**
  * The stack of a task, innermost function first. An empty or broken stack says why it is.
  * @param task - a `struct task_struct`
  * @param states - of the CPUs
  * @throws nothing for what the dump holds
  */
-export function taskStack(program: Program, task: Task, states: readonly CpuState[] = cpuStates(program)): TaskStack {
+export function taskStack(
+  program: Program,
+  task: Task,
+  states: readonly CpuState[] = cpuStates(program),
+  options: StackOptions = {},
+): TaskStack {
   let source: TaskStack['registers'] = 'none';
   try {
     const area = stackArea(program, task.address);
@@ -105,7 +115,7 @@ export function taskStack(program: Program, task: Task, states: readonly CpuStat
     if (own !== undefined) {
       source = 'crash-note';
       if (own.registers.user) return { frames: [], end: 'user', problem: undefined, registers: source };
-      const stack = walk(program, own.registers, source, area);
+      const stack = walk(program, own.registers, source, area, options);
       const reached = area !== undefined && stack.frames.some(({ sp }) => contains(area.start, area.size, sp));
       if (reached || area === undefined || stack.end === 'broken') return stack;
     }
@@ -113,7 +123,7 @@ export function taskStack(program: Program, task: Task, states: readonly CpuStat
     source = 'switched-out';
     const start = program.arch.switchedOutRegisters(program, task.address);
     if (!program.isText(start.pc)) return empty('its saved registers do not point to code');
-    return walk(program, start, source, area);
+    return walk(program, start, source, area, options);
   } catch (error) {
     if (!isDataError(error)) throw error;
     return { frames: [], end: 'broken', problem: error.message, registers: source };
@@ -125,9 +135,11 @@ function walk(
   start: Registers,
   registers: TaskStack['registers'],
   area: StackArea | undefined,
+  options: StackOptions,
 ): TaskStack {
   const isOn = area !== undefined && contains(area.start, area.size, start.sp);
-  const trace = program.arch.unwind(program, start, isOn ? add(area.start, area.size) : undefined);
+  const end = isOn ? add(area.start, area.size) : undefined;
+  const trace = program.arch.unwind(program, start, end, options.registers);
   const frames = trace.frames.map((frame) => nameFrame(program, frame));
   return { frames, end: trace.end, problem: trace.problem, registers };
 }

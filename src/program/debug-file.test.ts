@@ -115,6 +115,7 @@ describe('checkIdentity', () => {
     types: { name: '', find: () => [], enumerator: () => undefined, variable: () => undefined, func: () => undefined },
     addressOf: () => undefined,
     lineAt: () => [],
+    variablesAt: () => undefined,
     cfiAt: () => undefined,
     close: () => {},
   });

@@ -10,6 +10,7 @@ import { openCfi } from '../debuginfo/dwarf/cfi-sections.ts';
 import type { CfiRow, CfiTable } from '../debuginfo/dwarf/cfi.ts';
 import { DwarfLines, type SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
+import { DwarfVariables, type VariablesAt } from '../debuginfo/dwarf/dwarf-variables.ts';
 import { ElfImage, isElf } from '../debuginfo/elf-image.ts';
 import { ImageFile } from '../debuginfo/image-file.ts';
 import type { TypeSource } from '../debuginfo/type.ts';
@@ -37,6 +38,8 @@ export interface DebugFile {
   addressOf(name: string): bigint | undefined;
   /** Source lines of an address of the file, inlined functions first. @throws FormatError */
   lineAt(address: bigint): readonly SourceFrame[];
+  /** Parameters and locals of the functions there. @throws FormatError */
+  variablesAt(address: bigint): VariablesAt | undefined;
   /** The unwind rule of an address of the file; undefined for code that it does not cover. @throws FormatError */
   cfiAt(address: bigint): CfiRow | undefined;
   /** All of them, to be packed. @throws FormatError */
@@ -122,6 +125,7 @@ export function openDebugFile(path: string): DebugFile {
     const linked = image.section('.debug_info') === undefined ? linkedImage(image, path) : undefined;
     const types = new DwarfTypes(linked ?? image);
     const lines = new DwarfLines(types.info);
+    const variables = new DwarfVariables(types, lines);
     const symbols = (linked ?? image).symbols();
     const cfi = once(() => openCfi(linked ?? image));
     return {
@@ -132,6 +136,7 @@ export function openDebugFile(path: string): DebugFile {
       types,
       addressOf: (symbol) => symbols?.find(symbol)?.address,
       lineAt: (address) => lines.at(address),
+      variablesAt: (address) => variables.at(address),
       cfiAt: (address) => cfi()?.lookup(address),
       cfi,
       close: () => {
@@ -157,6 +162,7 @@ function openPack(path: string, name: string, file: ImageFile): DebugFile {
     types,
     addressOf: (symbol) => (symbol === '_stext' ? text : undefined),
     lineAt: () => [],
+    variablesAt: () => undefined,
     cfiAt: (address) => cfi()?.lookup(address),
     cfi,
     close: () => {},

@@ -10,6 +10,7 @@ import { openCfi } from '../debuginfo/dwarf/cfi-sections.ts';
 import type { CfiTable } from '../debuginfo/dwarf/cfi.ts';
 import { DwarfLines } from '../debuginfo/dwarf/dwarf-lines.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
+import { DwarfVariables } from '../debuginfo/dwarf/dwarf-variables.ts';
 import { ElfImage } from '../debuginfo/elf-image.ts';
 import { RelocatedImage } from '../debuginfo/relocated-image.ts';
 import { imageFile } from './debug-file.ts';
@@ -26,6 +27,7 @@ const ENOUGH = 3;
 export interface OpenModule {
   readonly types: DwarfTypes;
   readonly lines: DwarfLines;
+  readonly variables: DwarfVariables;
   readonly cfi: CfiTable | undefined;
   close(): void;
 }
@@ -109,7 +111,8 @@ export class ModuleDebug {
       const relocated = new RelocatedImage(image, bases);
       const types = new DwarfTypes(relocated);
       const cfi = attempt(() => openCfi(relocated));
-      return { types, lines: new DwarfLines(types.info), cfi, close };
+      const lines = new DwarfLines(types.info);
+      return { types, lines, variables: new DwarfVariables(types, lines), cfi, close };
     } catch (error) {
       close();
       if (!(error instanceof KwhyError) && !(error instanceof Error && 'syscall' in error)) throw error;

@@ -9,6 +9,7 @@ import { attempt, FormatError, LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
 import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
 import type { SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
+import type { VariablesAt } from '../debuginfo/dwarf/dwarf-variables.ts';
 import type { OrcEntry, OrcTable, OrcVersion } from '../debuginfo/orc.ts';
 import type { SymbolEntry, SymbolTable } from '../debuginfo/symbol.ts';
 import type { CType, TypeSource } from '../debuginfo/type.ts';
@@ -319,6 +320,20 @@ export class Program {
     if (this.debugFile === undefined) return [];
     this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
     return this.#slide === undefined ? [] : this.debugFile.lineAt(pc - this.#slide);
+  }
+
+  /**
+   * Parameters and locals of the functions at an address, as the debug information tells, and how far the code lies above the
+   * addresses in it; undefined when there is none.
+   * @throws FormatError when the debug information is damaged
+   */
+  variablesAt(pc: VirtAddr): { readonly told: VariablesAt; readonly slide: bigint } | undefined {
+    const inModule = this.symbols.isKernelText(pc) ? undefined : this.#moduleDebugAt(pc)?.variables.at(pc);
+    if (inModule !== undefined) return { told: inModule, slide: 0n };
+    if (this.debugFile === undefined || !this.symbols.isKernelText(pc)) return undefined;
+    this.#slide ??= slideOf(this.symbols.kernel, this.debugFile);
+    const told = this.#slide === undefined ? undefined : this.debugFile.variablesAt(pc - this.#slide);
+    return told === undefined || this.#slide === undefined ? undefined : { told, slide: this.#slide };
   }
 
   #moduleDebugAt(pc: VirtAddr): OpenModule | undefined {

@@ -8,7 +8,9 @@ import { defineFact } from '../model/diagnosis.ts';
 import type { CommandContext } from '../model/command.ts';
 import type { TextLine } from '../model/shape.ts';
 import { address, type Data } from '../model/value.ts';
+import { frameLocals } from '../program/locals.ts';
 import type { Program } from '../program/program.ts';
+import { bytesPlace, memoryPlace, valueText } from './c-value.ts';
 import { hex16 } from './format.ts';
 
 /** The caches by address, read once. */
@@ -24,6 +26,8 @@ export interface StackOptions {
   readonly offsets: 10 | 16 | undefined;
   /** Lines of source, where debug information was given. */
   readonly source?: boolean;
+  /** Parameters and locals, where debug information was given; the stack has its registers then. */
+  readonly locals?: boolean;
 }
 
 /**
@@ -150,6 +154,7 @@ export function* stackLines(
     if (cut !== undefined && before !== undefined) {
       yield `    [exception RIP: ${frame.symbol === undefined ? hex16(frame.pc) : `${frame.symbol.name}+${frame.symbol.offset}`}]`;
       if (options.source === true) yield* sourceLines(context, frame);
+      if (options.locals === true) yield* localLines(context, frame);
       yield* registerLines(cut);
       yield* words(before, frame);
       if (sameStack(before, frame)) {
@@ -160,6 +165,7 @@ export function* stackLines(
     }
     yield frameLine(frame, index++, options.offsets);
     if (options.source === true) yield* sourceLines(context, frame);
+    if (options.locals === true) yield* localLines(context, frame);
     if (frame.registersAt === undefined || next?.exact !== true) yield* words(frame, next);
   }
   const user = userRegistersAt(program, stack, area);
@@ -180,6 +186,33 @@ function* sourceLines({ program }: CommandContext, frame: NamedFrame): Generator
     if (file !== undefined) yield `    ${file}: ${line ?? '?'}${inlined}`;
   }
 }
+
+/** Parameters and locals as gdb's `bt full` has them, those of functions that were inlined there first. */
+function* localLines({ program, session }: CommandContext, frame: NamedFrame): Generator<TextLine> {
+  const functions = frameLocals(program, frame);
+  for (const [i, { func, locals }] of functions.entries()) {
+    if (i + 1 < functions.length && locals.length > 0) yield `    ${func ?? '?'} (inlined):`;
+    for (const { name, parameter, type, value } of locals) {
+      const text =
+        value === undefined
+          ? '<optimised out>'
+          : valueText(
+              type,
+              'address' in value ? memoryPlace(program, value.address) : bytesPlace(value.bytes),
+              { program, radix: session.radix },
+              LOCAL_INDENT,
+            );
+      const [first = '', ...rest] = text.split('\n');
+      yield [
+        `${' '.repeat(LOCAL_INDENT)}${parameter ? '(' : ''}${name}${parameter ? ')' : ''} = `,
+        value === undefined ? { text, style: 'dim' } : first,
+      ];
+      yield* rest;
+    }
+  }
+}
+
+const LOCAL_INDENT = 8;
 
 /** Frames of one stack follow one another upwards. */
 function sameStack(inner: NamedFrame, outer: NamedFrame): boolean {

@@ -22,12 +22,14 @@ export const TAG = {
   variable: 0x34,
   volatile_type: 0x35,
   restrict_type: 0x37,
+  namespace: 0x39,
   unspecified_type: 0x3b,
   atomic_type: 0x47,
 } as const;
 
 export const AT = {
   sibling: 0x01,
+  location: 0x02,
   name: 0x03,
   byte_size: 0x0b,
   bit_offset: 0x0c,
@@ -45,6 +47,7 @@ export const AT = {
   declaration: 0x3c,
   encoding: 0x3e,
   external: 0x3f,
+  frame_base: 0x40,
   specification: 0x47,
   type: 0x49,
   ranges: 0x55,
@@ -55,6 +58,7 @@ export const AT = {
   str_offsets_base: 0x72,
   addr_base: 0x73,
   rnglists_base: 0x74,
+  loclists_base: 0x8c,
 } as const;
 
 export const FORM = {

@@ -28,7 +28,14 @@ interface OpenLines {
   readonly functions: readonly { readonly ranges: readonly Range[]; readonly entry: Entry }[];
 }
 
-const FUNCTIONS: ReadonlySet<number> = new Set([TAG.subprogram]);
+const FUNCTIONS: ReadonlySet<number> = new Set([TAG.subprogram, TAG.namespace]);
+const IN_NAMESPACES: ReadonlySet<number> = new Set([
+  TAG.subprogram,
+  TAG.namespace,
+  TAG.structure_type,
+  TAG.union_type,
+  TAG.enumeration_type,
+]);
 const BLOCKS: ReadonlySet<number> = new Set([TAG.inlined_subroutine, TAG.lexical_block]);
 
 export class DwarfLines {
@@ -59,6 +66,17 @@ export class DwarfLines {
     }
     frames.push({ func: func === undefined ? undefined : this.#nameOf(func), file, line });
     return func === undefined && place === undefined ? [] : frames;
+  }
+
+  /**
+   * The function at an address and those that were inlined there, as entries, the innermost first; empty when nothing is told.
+   * @throws FormatError
+   */
+  functionsAt(address: bigint): readonly Entry[] {
+    const unit = this.#unitOf(address);
+    if (unit === undefined) return [];
+    const func = this.#lines(unit).functions.find(({ ranges }) => covers(ranges, address))?.entry;
+    return func === undefined ? [] : [...this.#inlined(func, address).reverse(), func];
   }
 
   /** Inlined functions at the address, the outermost first. */
@@ -92,7 +110,7 @@ export class DwarfLines {
       const offset = root.number(AT.stmt_list);
       lines = {
         table: offset === undefined ? undefined : readLineTable(this.#info, offset),
-        functions: [...this.#info.children(root, FUNCTIONS)].flatMap((entry) => {
+        functions: [...this.#functionsBelow(root)].flatMap((entry) => {
           const ranges = attempt(() => rangesOf(entry)) ?? [];
           return ranges.length === 0 ? [] : [{ ranges, entry }];
         }),
@@ -102,6 +120,15 @@ export class DwarfLines {
       this.#open.set(unit, lines);
     }
     return lines;
+  }
+
+  /** Those of C stand right below the unit, those of Rust in namespaces and types as well. */
+  *#functionsBelow(entry: Entry, wanted = FUNCTIONS, depth = 0): Generator<Entry> {
+    if (depth > MAX_DEPTH) return;
+    for (const child of this.#info.children(entry, wanted)) {
+      if (child.tag === TAG.subprogram) yield child;
+      else yield* this.#functionsBelow(child, IN_NAMESPACES, depth + 1);
+    }
   }
 
   #unitOf(address: bigint): Unit | undefined {

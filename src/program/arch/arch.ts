@@ -38,6 +38,8 @@ export interface Frame {
   readonly source: FrameSource;
   /** `struct pt_regs *` for a frame that an exception or interrupt cut. */
   readonly registersAt: VirtAddr | undefined;
+  /** Registers in this frame that are known, by DWARF's numbers; only when they were asked for. */
+  readonly registers?: ReadonlyMap<number, bigint>;
 }
 
 /**
@@ -76,6 +78,9 @@ export interface Arch {
   switchedOutRegisters(program: Program, task: VirtAddr): Registers;
   /** Registers in the desc of an NT_PRSTATUS note. @throws FormatError */
   prstatusRegisters(desc: Uint8Array): Registers;
-  /** @param stackEnd - where the task's stack ends (exclusive), where that is known: a scan goes no further */
-  unwind(program: Program, start: Registers, stackEnd?: VirtAddr): StackTrace;
+  /**
+   * @param stackEnd - where the task's stack ends (exclusive), where that is known: a scan goes no further
+   * @param registers - also follow the registers that functions hand back as they were, which takes call frame information
+   */
+  unwind(program: Program, start: Registers, stackEnd?: VirtAddr, registers?: boolean): StackTrace;
 }

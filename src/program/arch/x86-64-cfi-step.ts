@@ -9,7 +9,7 @@ import { attempt } from '../../base/errors.ts';
 import type { CfiRow, CfiRule } from '../../debuginfo/dwarf/cfi.ts';
 import type { Program } from '../program.ts';
 import { callBefore } from './x86-64-calls.ts';
-import { type IsCode, notCode, registerOf, type State, type Step } from './x86-64-frame-state.ts';
+import { type IsCode, lookupOf, notCode, registerOf, type State, type Step } from './x86-64-frame-state.ts';
 
 /** DWARF's numbers (System V ABI, figure 3.36). */
 const NAMES = [
@@ -43,6 +43,29 @@ export function stepByCfi(program: Program, state: State, row: CfiRow, isCode: I
   if (through !== undefined && 'next' in through && callBefore(program, through.next.pc, isCode) !== undefined)
     return through;
   return stepOn(program, state, row, isCode);
+}
+
+/**
+ * A step by another rule, and the registers that call frame information hands on: where it comes to the same frame.
+ */
+export function withRegisters(program: Program, state: State, taken: Step, isCode: IsCode): Step {
+  if (!('next' in taken) || taken.next.source !== 'orc') return taken;
+  const row = attempt(() => program.cfiAt(lookupOf(state)));
+  const step = row === undefined ? undefined : attempt(() => stepOn(program, state, row, isCode));
+  if (step === undefined || !('next' in step)) return taken;
+  const { next } = step;
+  if (next.pc !== taken.next.pc || next.sp !== taken.next.sp) return taken;
+  return { ...taken, next: { ...taken.next, others: next.others } };
+}
+
+/** What is known in a frame, by DWARF's numbers. */
+export function registersOf(program: Program, state: State): ReadonlyMap<number, bigint> {
+  const values = new Map<number, bigint>();
+  for (const number of NAMES.keys()) {
+    const value = attempt(() => known(program, state, number));
+    if (value !== undefined) values.set(number, value);
+  }
+  return values;
 }
 
 /** With the stack pointer that lies in the uppermost word of a stack, when this is such a word. */

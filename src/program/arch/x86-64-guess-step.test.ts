@@ -54,7 +54,7 @@ class Machine {
 
   unwind(pc: VirtAddr, sp: VirtAddr, fp?: VirtAddr, exact = false): StackTrace {
     const start = { pc, sp, fp, others: new Map<string, bigint>(), exact, user: false };
-    return unwind(programOfImage(this.image), start, () => false, this.at(WORDS));
+    return unwind(programOfImage(this.image), start, { stackEnd: this.at(WORDS) });
   }
 }
 

@@ -66,7 +66,7 @@ class Machine {
 
   unwind(start: Partial<Registers> & { readonly pc: VirtAddr; readonly sp: VirtAddr }): StackTrace {
     const registers = { fp: undefined, others: new Map<string, bigint>(), exact: false, user: false, ...start };
-    return unwind(this.program(), registers, (address) => this.executable.includes(address));
+    return unwind(this.program(), registers, { isExecutable: (address) => this.executable.includes(address) });
   }
 }
 

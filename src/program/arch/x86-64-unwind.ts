@@ -11,7 +11,7 @@ import type { VirtAddr } from '../../base/address.ts';
 import { isDataError } from '../../base/errors.ts';
 import type { Program } from '../program.ts';
 import type { Frame, Registers, StackTrace } from './arch.ts';
-import { stepByCfi } from './x86-64-cfi-step.ts';
+import { registersOf, stepByCfi, withRegisters } from './x86-64-cfi-step.ts';
 import { type IsCode, lookupOf, STACK_GAP, type State, type Step } from './x86-64-frame-state.ts';
 import { stepByCall, stepByFramePointer, stepByGuess, stepFromNowhere } from './x86-64-guess-step.ts';
 import { stepByOrc } from './x86-64-orc-step.ts';
@@ -20,15 +20,19 @@ const MAX_FRAMES = 512;
 /** A task's path crosses at most: task, softirq/irq, exception stacks; more is a loop. */
 const MAX_STACK_SWITCHES = 8;
 
-/**
- * @param isExecutable - true where the page tables allow code: return addresses into BPF and trampolines
- * @param stackEnd - where the task's stack ends (exclusive): a scan goes no further
- */
+export interface UnwindOptions {
+  /** True where the page tables allow code: return addresses into BPF and trampolines. */
+  readonly isExecutable?: (address: VirtAddr) => boolean;
+  /** Where the task's stack ends (exclusive): a scan goes no further. */
+  readonly stackEnd?: VirtAddr | undefined;
+  /** Frames with their registers. */
+  readonly registers?: boolean;
+}
+
 export function unwind(
   program: Program,
   start: Registers,
-  isExecutable: (address: VirtAddr) => boolean = () => false,
-  stackEnd?: VirtAddr,
+  { isExecutable = () => false, stackEnd, registers = false }: UnwindOptions = {},
 ): StackTrace {
   const isCode = (address: VirtAddr): boolean => program.isText(address) || isExecutable(address);
   const frames: Frame[] = [];
@@ -43,7 +47,7 @@ export function unwind(
   };
   let switches = 0;
   while (frames.length < MAX_FRAMES) {
-    const step = tryStep(program, state, isCode, stackEnd);
+    const step = tryStep(program, state, isCode, stackEnd, registers);
     const next = 'next' in step ? step.next : undefined;
     frames.push({
       pc: state.pc,
@@ -52,6 +56,7 @@ export function unwind(
       exact: state.exact,
       source: state.source,
       registersAt: next?.regs?.at,
+      ...(registers ? { registers: registersOf(program, state) } : {}),
     });
     if (!('next' in step)) return { frames, end: step.end, problem: step.problem };
     // Up the same stack addresses only grow; anything else is a switch between stacks.
@@ -63,9 +68,16 @@ export function unwind(
   return { frames, end: 'broken', problem: `more than ${MAX_FRAMES} frames` };
 }
 
-function tryStep(program: Program, state: State, isCode: IsCode, stackEnd: VirtAddr | undefined): Step {
+function tryStep(
+  program: Program,
+  state: State,
+  isCode: IsCode,
+  stackEnd: VirtAddr | undefined,
+  registers: boolean,
+): Step {
   try {
-    return step(program, state, isCode, stackEnd);
+    const taken = step(program, state, isCode, stackEnd);
+    return registers ? withRegisters(program, state, taken, isCode) : taken;
   } catch (error) {
     if (isDataError(error)) return { end: 'broken', problem: error.message };
     throw error;

@@ -182,8 +182,8 @@ export class X86_64 implements Arch {
     return prstatusRegisters(desc);
   }
 
-  unwind(program: Program, start: Registers, stackEnd?: VirtAddr): StackTrace {
-    return unwind(program, start, (address) => this.#isExecutable(address), stackEnd);
+  unwind(program: Program, start: Registers, stackEnd?: VirtAddr, registers = false): StackTrace {
+    return unwind(program, start, { isExecutable: (address) => this.#isExecutable(address), stackEnd, registers });
   }
 }
 
