@@ -36,7 +36,8 @@ const HELP = `npm run bench -- [OPTIONS] DUMP...      the report beside its peer
   --profile       where the time of the report on the first dump goes
   --loading       what symbols, types and unwind rules cost, kernel by kernel
   --pages         reading every page, format by format
-  --scaling       how the report grows with the tasks of the dumps
+  --scaling       how the report (with --work another) grows with the tasks of the dumps
+  --by pages      with --scaling: with their page frames instead
   --rounds N      counted runs of each command (7)
   --part NAME     the part of docs/performance.md to write, where it is not the one that belongs to the option
   --print         do not write docs/performance.md
@@ -50,6 +51,8 @@ const bundle = join(root, 'dist', 'kwhy.js');
 interface Dump {
   readonly path: string;
   readonly release: string | undefined;
+  /** Page frames up to the last. */
+  readonly frames: number;
   readonly title: string;
 }
 
@@ -58,7 +61,7 @@ function describeDump(path: string): Dump {
   try {
     const release = dump.vmcoreinfo === undefined ? undefined : parseVmcoreinfo(dump.vmcoreinfo).osRelease;
     const title = `${basename(path)} (${dump.description}, ${size(dump.fileSize)}, ${dump.counts.inFile} pages, kernel ${release ?? 'unknown'})`;
-    return { path, release, title };
+    return { path, release, frames: dump.maxPfn, title };
   } finally {
     dump.close();
   }
@@ -209,6 +212,7 @@ const OPTIONS = {
   loading: { type: 'boolean', default: false },
   pages: { type: 'boolean', default: false },
   scaling: { type: 'boolean', default: false },
+  by: { type: 'string' },
   rounds: { type: 'string', default: '7' },
   part: { type: 'string' },
   print: { type: 'boolean', default: false },
@@ -234,12 +238,17 @@ function measurePart(
   if (values.loading) return ['loading', loadingSection(bundle, dumps, rounds)];
   if (values.pages) return ['pages', `${machine}\n\n${pagesSection(dumps, rounds)}`];
   if (values.scaling) {
+    const work = worksNamed(values.work ?? 'report')[0];
+    if (work === undefined) throw new Error('which work?');
     const scaled = dumps.map((dump) => ({
       title: dump.title,
       tasks: tasksOf(dump.path),
-      contender: kwhy('the report', [dump.path]),
+      pages: dump.frames,
+      contender: kwhy(work.work, work.kwhy(dump.path)),
     }));
-    return ['scaling', `${machine}\n\n${scalingSection(meter, scaled, rounds)}`];
+    const by = values.by === 'pages' ? 'pages' : 'tasks';
+    const part = values.work === undefined ? 'scaling' : `scaling-${work.name}${by === 'pages' ? '-pages' : ''}`;
+    return [part, `${machine}; ${work.work}\n\n${scalingSection(meter, scaled, rounds, by)}`];
   }
   const works = worksNamed(values.work ?? 'report');
   const part = values.work === undefined ? 'comparison' : works.map(({ name }) => name).join('-');
