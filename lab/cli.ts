@@ -3,6 +3,7 @@
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
+import { examples } from './examples.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
 import { fetchKernel, kernelNames } from './kernels.ts';
 import { ledgers } from './ledger.ts';
@@ -17,6 +18,7 @@ const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
        npm run lab -- ledger [incident...]
+       npm run lab -- examples
        npm run lab -- next-victim
        npm run lab -- damage
        npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
@@ -61,6 +63,8 @@ async function main(): Promise<void> {
     console.log(score());
   } else if (command === 'ledger') {
     console.log(ledgers(rest));
+  } else if (command === 'examples') {
+    console.log(examples());
   } else if (command === 'damage') {
     console.log(damage());
   } else if (command === 'matrix' && values.print) {

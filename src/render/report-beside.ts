@@ -25,8 +25,8 @@ export function besides(report: Report, lead: Finding | undefined): Besides {
   const under = reached(index, story?.links ?? [], ({ from, to }) => [from, to]);
   const tied = (story?.findings ?? []).flatMap((i) => {
     const finding = findings[i];
-    // The lead tells what follows from it, and whether memory is short, itself; the section below tells the whole story.
-    if (finding === undefined || i === index || finding.role === 'trigger' || finding.role === 'symptom') return [];
+    // What only follows, or informs, the lead tells itself; the section below tells the whole story.
+    if (finding === undefined || i === index || finding.role !== 'cause') return [];
     const tie = above.has(i) ? (under.has(i) ? 'Closed loop' : ROOT) : under.has(i) ? 'Leads to' : ALSO;
     return [{ finding, tie }];
   });
