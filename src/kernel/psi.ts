@@ -83,7 +83,7 @@ export interface Stall {
 }
 
 /**
- * TSK_MEMSTALL and TSK_IOWAIT of `task_struct.psi_flags`.
+ * TSK_MEMSTALL and TSK_IOWAIT in `psi_flags` of a `struct task_struct`.
  * @returns undefined where the kernel does not account it: until 4.19, not built in, or turned off
  * @throws FaultError
  */
