@@ -8,8 +8,9 @@ import { inodeOfLock } from '../../kernel/inode.ts';
 import type { LockKind } from '../../kernel/lock-kinds.ts';
 import { slabObjectAt } from '../../kernel/slab.ts';
 import { fsTypeName, superBlocks } from '../../kernel/super-block.ts';
+import { vmaOfLock } from '../../kernel/vma-lock.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import { name, prose, symbol, task as taskValue, type Prose } from '../../model/value.ts';
+import { address, name, prose, symbol, task as taskValue, type Prose } from '../../model/value.ts';
 import { tasksFact } from './tasks.ts';
 
 export interface LockName {
@@ -61,6 +62,7 @@ function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName 
   return (
     globalName(context, lock) ??
     attempt(() => mmName(context, lock)) ??
+    (kind === 'rw_semaphore' ? attempt(() => vmaName(context, lock)) : undefined) ??
     attempt(() => inodeName(context, lock)) ??
     attempt(() => superBlockName(context, lock)) ??
     (kind === 'percpu_rw_semaphore' ? attempt(() => freezeName(context, lock)) : undefined) ??
@@ -117,6 +119,23 @@ function mmName({ program, use }: FactContext, lock: VirtAddr): LockName | undef
     member,
     container: { address: mm, ctype: 'struct mm_struct' },
     witnesses: [`it lies in the mm_struct that pid ${leader.pid} uses`],
+  };
+}
+
+function vmaName({ program, use }: FactContext, lock: VirtAddr): LockName | undefined {
+  const { tasks, byAddress } = use(tasksFact);
+  const users = tasks.filter((task) => task.mm !== undefined && !task.kthread);
+  const found = vmaOfLock(program, lock, new Set(users.flatMap(({ mm }) => mm ?? [])));
+  const user = users.find(({ mm }) => mm === found?.mm);
+  if (found === undefined || user === undefined) return undefined;
+  const leader = byAddress.get(user.groupLeader ?? user.address) ?? user;
+  return {
+    ...NOTHING,
+    what: 'mm',
+    text: prose`the lock of the mapping at ${address(found.vma.start)} of ${taskValue(leader)}`,
+    member: 'vm_lock',
+    container: { address: found.vma.vma, ctype: 'struct vm_area_struct' },
+    witnesses: [`it is the vm_lock of a mapping of the mm_struct that pid ${leader.pid} uses`],
   };
 }
 

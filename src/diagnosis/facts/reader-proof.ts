@@ -70,6 +70,8 @@ function takersOf(program: Program, member: string | undefined): readonly string
     const alone = program.tryField('struct vm_area_struct', 'vm_lock_seq') === undefined;
     return [...(TAKERS['mmap_lock'] ?? []), ...(alone ? FAULTS : [])];
   }
+  // Of a mapping, taken before the fault is handled and kept until it is.
+  if (member === 'vm_lock') return FAULTS;
   return member === undefined ? [] : (TAKERS[member] ?? []);
 }
 
