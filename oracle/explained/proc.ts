@@ -231,16 +231,18 @@ export const PROC: readonly Explanation[] = [
     argument: 'The task was on a CPU when the dump was taken: the recorder reads its own stack in /proc.',
     explains: ({ key }, all) => isRunning(key, all),
   },
-  {
-    name: 'started a moment earlier',
-    oracle: 'proc',
-    group: 'processes',
-    verdict: 'both',
-    argument:
-      'start_boottime, which /proc shows, is taken a moment after start_time: some ticks of 1/100 s later, on an emulated machine.',
-    explains: ({ key, ours, theirs }) =>
-      key.endsWith('.starttime') && Number(theirs) > Number(ours) && Number(theirs) - Number(ours) <= 10,
-  },
+  ...(['processes', 'threads'] as const).map(
+    (group): Explanation => ({
+      name: 'started a moment earlier',
+      oracle: 'proc',
+      group,
+      verdict: 'both',
+      argument:
+        'start_boottime, which /proc shows, is taken a moment after start_time: some ticks of 1/100 s later, on an emulated machine.',
+      explains: ({ key, ours, theirs }) =>
+        key.endsWith('.starttime') && Number(theirs) > Number(ours) && Number(theirs) - Number(ours) <= 10,
+    }),
+  ),
   ...(['vmstat', 'meminfo kB', 'zoneinfo', 'buddyinfo', 'slabinfo'] as const).map(
     (group): Explanation => ({
       name: 'memory moved on',
@@ -306,6 +308,8 @@ export const PROC: readonly Explanation[] = [
       subject.level > 1 &&
       (ours === undefined ||
         isUnreadable(ours) ||
+        // Its list of threads breaks off, which the tasks say.
+        (key.endsWith('.Threads') && [...all.group('problems').keys()].some((each) => /threads/.test(each))) ||
         (group === 'kernel stacks' && ours === '') ||
         (group === 'wchan' && all.get('kernel stacks', key) === '')),
   },

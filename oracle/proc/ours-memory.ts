@@ -70,11 +70,15 @@ export function sayMemoryForProc(program: Program, answers: Answers): void {
 
 function sayResident(program: Program, answers: Answers): void {
   const resident = attempt(() => makeContext(program, unlimited, []).use(residentFact));
+  // What is shared with programs that cannot be read counts for the others alone.
+  const whole = resident?.unread === 0 && resident.processes.every(({ lostTables }) => lostTables === 0);
+  const isKnown = (name: string, lostTables: number): boolean =>
+    lostTables === 0 && (whole || name === 'rss' || name === 'swap');
   for (const { users, rss, uss, pss, swap, lostTables } of resident?.processes ?? []) {
     // vfork() lets two processes have one address space.
     for (const pid of new Set(users.map(({ tgid }) => tgid)))
       for (const [name, bytes] of Object.entries({ rss, uss, pss, swap }))
-        answers.say('resident', `${pid}.${name}`, lostTables > 0 ? UNREADABLE : bytes / 1024);
+        answers.say('resident', `${pid}.${name}`, isKnown(name, lostTables) ? bytes / 1024 : UNREADABLE);
   }
 }
 

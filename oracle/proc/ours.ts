@@ -139,12 +139,14 @@ function sayProcesses(tasks: readonly Task[], text: (group: string, key: string)
     const mm = text('tasks', `${at}.mm`);
     const none = task.mm === undefined;
     const pages = (name: string): number => Number(text('rss', `${mm}.${name}`));
-    say('vsize', none ? 0 : pages('totalVm') * PAGE);
+    const sized = (name: string, pagesOrBytes: number, unit: number): void =>
+      say(name, Number.isNaN(pagesOrBytes) ? UNREADABLE : pagesOrBytes * unit);
+    sized('vsize', none ? 0 : pages('totalVm'), PAGE);
     if (none) continue;
-    say('VmSize', (pages('totalVm') * PAGE) / 1024);
-    say('VmPTE', pages('pageTables') / 1024);
-    say('VmSwap', (pages('swap') * PAGE) / 1024);
-    say('Rss', (pages('total') * PAGE) / 1024);
+    sized('VmSize', pages('totalVm'), PAGE / 1024);
+    sized('VmPTE', pages('pageTables'), 1 / 1024);
+    sized('VmSwap', pages('swap'), PAGE / 1024);
+    sized('Rss', pages('total'), PAGE / 1024);
   }
 }
 

@@ -20,7 +20,10 @@ const SIZES: readonly Column[] = [
   { key: 'tables', label: 'TABLES', align: 'right' },
 ];
 
+const HUGETLB: Column = { key: 'hugetlb', label: 'HUGETLB', align: 'right' };
+
 interface Sum {
+  hugetlb: number;
   processes: number;
   pss: number;
   uss: number;
@@ -30,8 +33,9 @@ interface Sum {
 }
 
 function sumOf(processes: readonly ResidentProcess[], pageSize: number): Sum {
-  const sum: Sum = { processes: processes.length, pss: 0, uss: 0, rss: 0, swap: 0, tables: 0 };
-  for (const { pss, uss, rss, swap, tables } of processes) {
+  const sum: Sum = { processes: processes.length, pss: 0, uss: 0, rss: 0, swap: 0, tables: 0, hugetlb: 0 };
+  for (const { pss, uss, rss, swap, tables, hugetlb } of processes) {
+    sum.hugetlb += hugetlb;
     sum.pss += pss;
     sum.uss += uss;
     sum.rss += rss;
@@ -41,8 +45,14 @@ function sumOf(processes: readonly ResidentProcess[], pageSize: number): Sum {
   return sum;
 }
 
-function cells({ pss, uss, rss, swap, tables }: Omit<Sum, 'processes'>): readonly Cell[] {
-  return [pss, uss, rss, swap, tables].map((bytes) => byteCount(bytes));
+/** With a column for hugetlb where some program has such pages. */
+function sizesOf({ processes }: Resident): readonly Column[] {
+  return processes.some(({ hugetlb }) => hugetlb > 0) ? [...SIZES, HUGETLB] : SIZES;
+}
+
+function cells(columns: readonly Column[], sum: Omit<Sum, 'processes'>): readonly Cell[] {
+  const { pss, uss, rss, swap, tables, hugetlb } = sum;
+  return [pss, uss, rss, swap, tables, hugetlb].slice(0, columns.length).map((bytes) => byteCount(bytes));
 }
 
 /** What all have together, beside the sum that counts shared memory many times. */
@@ -67,6 +77,8 @@ function noteLost(context: CommandContext, { processes, unread }: Resident): voi
   const lost = processes.filter(({ lostTables }) => lostTables > 0).length;
   if (lost > 0) context.problem(`page tables of ${lost} programs are not all in the dump: they have at least so much`);
   if (unread > 0) context.problem(`the page tables of ${unread} programs could not be read`);
+  if (lost + unread > 0 && processes.length > 0)
+    context.problem('what these share with others counts for the others alone: their PSS and USS are at most so much');
 }
 
 const byProcess: MemView = {
@@ -82,13 +94,13 @@ const byProcess: MemView = {
         {
           shape: 'table',
           columns: [
-            ...SIZES,
+            ...sizesOf(resident),
             { key: 'pid', label: 'PID', align: 'right' },
             { key: 'task', label: 'TASK', align: 'left' },
             { key: 'comm', label: 'COMM', align: 'left' },
           ],
           rows: resident.processes.map((process) => [
-            ...cells({ ...process, tables: process.tables * pageSize }),
+            ...cells(sizesOf(resident), { ...process, tables: process.tables * pageSize }),
             process.task.tgid,
             address(process.task.address),
             name(process.task.comm),
@@ -122,8 +134,12 @@ function grouped(
         items: [
           {
             shape: 'table',
-            columns: [...SIZES, { key: 'processes', label: 'PROGRAMS', align: 'right' }, { key, label, align: 'left' }],
-            rows: rows.map((row) => [...cells(row), row.processes, name(row.group)]),
+            columns: [
+              ...sizesOf(resident),
+              { key: 'processes', label: 'PROGRAMS', align: 'right' },
+              { key, label, align: 'left' },
+            ],
+            rows: rows.map((row) => [...cells(sizesOf(resident), row), row.processes, name(row.group)]),
           },
           total(resident),
         ],

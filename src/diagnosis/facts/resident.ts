@@ -4,10 +4,13 @@
  * program that maps it; this says how far it is off.
  */
 import type { VirtAddr } from '../../base/address.ts';
-import { isDataError } from '../../base/errors.ts';
+import { attempt, isDataError } from '../../base/errors.ts';
+import { hugePagePools } from '../../kernel/hugetlb.ts';
 import { userTables, walkUserMappings } from '../../kernel/user-mappings.ts';
 import type { Task } from '../../kernel/sched.ts';
+import { vmasOf } from '../../kernel/vma.ts';
 import { defineFact } from '../../model/diagnosis.ts';
+import type { Program } from '../../program/program.ts';
 import { groupReasons } from './reasons.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -24,7 +27,9 @@ export interface ResidentProcess {
   readonly pss: number;
   /** Bytes in swap (entries that are no page). */
   readonly swap: number;
-  /** Page tables that were read, and those that are not in the dump: then the figures are at least so much. */
+  /** Bytes of pages of hugetlb pools that it has mapped: as in the kernel, they are not in the figures above. */
+  readonly hugetlb: number;
+  /** Page tables that were read, and those that are not in the dump: then RSS is at least so much. */
   readonly tables: number;
   readonly lostTables: number;
 }
@@ -43,6 +48,8 @@ export interface Resident {
 /** Frames that are counted in one piece: 256 MiB of memory. */
 const PIECE = 1 << 16;
 const MOST = 0xffff;
+/** Pages in the smallest page of a hugetlb pool. */
+const SMALLEST_HUGE = 512;
 
 export const residentFact = defineFact<Resident>({
   id: 'resident',
@@ -55,6 +62,7 @@ export const residentFact = defineFact<Resident>({
       else users.push(task);
     }
     const tables = userTables(program);
+    const hasPools = attempt(() => hugePagePools(program))?.some(({ total, free }) => total > free) ?? false;
     const pgd = program.field('struct mm_struct', 'pgd');
     const counts = new FrameCounts();
     const walked: Walked[] = [];
@@ -63,17 +71,23 @@ export const residentFact = defineFact<Resident>({
       budget.check();
       try {
         const frames = new FrameList();
+        const pools = hasPools ? poolMappings(program, mm) : [];
+        let hugetlb = 0;
         const {
           lostTables,
           swapped,
           tables: read,
         } = walkUserMappings(program, tables, pgd.pointer(mm), {
-          mapped(frame, count) {
+          mapped(frame, count, page) {
+            if (count >= SMALLEST_HUGE && pools.some(({ start, end }) => page >= start && page < end)) {
+              hugetlb += count;
+              return;
+            }
             frames.add(frame, count);
             for (let i = 0; i < count; i++) counts.add(frame + i);
           },
         });
-        walked.push({ mm, users, frames, lostTables, swapped, tables: read });
+        walked.push({ mm, users, frames, lostTables, swapped, tables: read, hugetlb });
         if (lostTables > 0) problems.push('page tables are not in the dump');
       } catch (error) {
         if (!isDataError(error)) throw error;
@@ -103,6 +117,19 @@ interface Walked {
   readonly tables: number;
   readonly lostTables: number;
   readonly swapped: number;
+  readonly hugetlb: number;
+}
+
+/** VM_HUGETLB of include/linux/mm.h. */
+const VM_HUGETLB = 0x400000n;
+
+/** Page numbers of the addresses where a program has mapped pages of hugetlb pools; none where that cannot be read. */
+function poolMappings(program: Program, mm: VirtAddr): readonly { readonly start: number; readonly end: number }[] {
+  const vmas = attempt(() => vmasOf(program, mm))?.vmas ?? [];
+  const page = (at: VirtAddr): number => Number(at / BigInt(program.pageSize));
+  return vmas
+    .filter(({ flags }) => (flags & VM_HUGETLB) !== 0n)
+    .map(({ start, end }) => ({ start: page(start), end: page(end) }));
 }
 
 function measure(space: Walked, counts: FrameCounts, pageSize: number): ResidentProcess {
@@ -117,7 +144,7 @@ function measure(space: Walked, counts: FrameCounts, pageSize: number): Resident
       pss += 1 / mapped;
     }
   });
-  const { mm, users, tables, lostTables, swapped } = space;
+  const { mm, users, tables, lostTables, swapped, hugetlb } = space;
   const [first] = users;
   const task = users.find(({ pid, tgid }) => pid === tgid) ?? first;
   if (task === undefined) throw new RangeError('an address space has a user');
@@ -130,6 +157,7 @@ function measure(space: Walked, counts: FrameCounts, pageSize: number): Resident
     uss: size(uss),
     pss: size(pss),
     swap: swapped * pageSize,
+    hugetlb: hugetlb * pageSize,
     tables,
     lostTables,
   };
