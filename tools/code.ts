@@ -20,7 +20,7 @@ async function main(dist: string, sample: string): Promise<void> {
   const files = programFiles(dist);
   // V8 forgets the code of functions that have not run for a while.
   setFlagsFromString('--no-flush-bytecode');
-  const loaded = loadScript(files);
+  const loaded = loadScript(files, 'program.cjs');
   for (const [before, after] of RUNS) {
     const status = await loaded.exports.start([...before, sample, ...after]);
     // A small dump leaves something out, and a command says so.

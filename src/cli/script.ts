@@ -61,12 +61,13 @@ export function codeOf({ script, source }: Pick<Loaded, 'script' | 'source'>): B
   return Buffer.concat([head, code]);
 }
 
-export function loadScript(files: ScriptFiles): Loaded {
+/** @param name - in stack traces; that under which code is made is kept in it, and should name no folder of that machine */
+export function loadScript(files: ScriptFiles, name?: string): Loaded {
   const source = readFileSync(files.source);
   const url = pathToFileURL(files.source).href;
   const cachedData = readCode(files.code, source);
   const script = new Script(source.toString('latin1'), {
-    filename: url,
+    filename: name ?? url,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     ...(cachedData === undefined ? {} : { cachedData }),
   });
