@@ -93,8 +93,9 @@ function workSection(
   rounds: number,
   versions: Map<string, string>,
 ): Section {
-  const contenders = [kwhy(work.work, work.kwhy(dump.path))];
   const vmlinux = peers.found.length === 0 ? undefined : peers.vmlinuxOf(dump.release);
+  const ours = work.kwhy(dump.path, vmlinux);
+  const contenders = ours === undefined ? [] : [kwhy(work.work, ours)];
   for (const asked of vmlinux === undefined ? [] : work.peers) {
     const peer = peers.found.find(({ name }) => name === asked.peer);
     if (peer === undefined || vmlinux === undefined) continue;
@@ -244,7 +245,7 @@ function measurePart(
       title: dump.title,
       tasks: tasksOf(dump.path),
       pages: dump.frames,
-      contender: kwhy(work.work, work.kwhy(dump.path)),
+      contender: kwhy(work.work, work.kwhy(dump.path, undefined) ?? []),
     }));
     const by = values.by === 'pages' ? 'pages' : 'tasks';
     const part = values.work === undefined ? 'scaling' : `scaling-${work.name}${by === 'pages' ? '-pages' : ''}`;

@@ -29,8 +29,8 @@ export const STARTS = {
 export interface Work {
   readonly name: string;
   readonly work: string;
-  /** Arguments of kwhy. */
-  kwhy(dump: string): readonly string[];
+  /** Arguments of kwhy. A work that takes a vmlinux is left out for kernels of which there is none. */
+  kwhy(dump: string, vmlinux: string | undefined): readonly string[] | undefined;
   readonly peers: readonly PeerWork[];
 }
 
@@ -129,6 +129,20 @@ export const WORKS: readonly Work[] = [
     ...report,
     name: 'bounded',
     peers: [{ ...crashPages, bar: { time: 0.5, memory: 1 } }],
+  },
+  {
+    name: 'lines',
+    work: 'bt -l 1: the first stack with lines of source, with debuginfo',
+    kwhy: (dump, vmlinux) => (vmlinux === undefined ? undefined : ['run', '--no-rc', dump, vmlinux, '-c', 'bt -l 1']),
+    peers: [
+      {
+        peer: 'drgn',
+        work: 'the same',
+        script: 'drgn-lines.py',
+        sign: /^#0 .*:\d+/m,
+        bar: { time: 1, memory: 1 },
+      },
+    ],
   },
   {
     name: 'prompt',
