@@ -110,6 +110,16 @@ describe('a suspended device', () => {
     expect(found(lock, 'struct completion', virt(0xffff888000fff000n))).toBeUndefined();
   });
 
+  it('does not stand in the way of one who waits for a task: that one may', () => {
+    const image = machine();
+    const scene = new WaitScene();
+    const journal = scene.task('jbd2/dm-0-8', { kthread: true });
+    const task = scene.task('postfix');
+    const wait = { kind: 'journal', what: 'for a block' } as const;
+    scene.waits(task, wait, 'struct buffer_head', [journal], image.address('buffer'));
+    expect(withProgram(image, scene).use(obstaclesFact).of(task)).toBeUndefined();
+  });
+
   it('is none when it is not suspended, or when the way to it is damaged', () => {
     const running = machine();
     running.write('md.flags', 0);

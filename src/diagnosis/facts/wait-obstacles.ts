@@ -70,8 +70,10 @@ export const obstaclesFact = defineFact<Obstacles>({
       const lock = use(locksFact).waitOf(task);
       const fileSystem = lock === undefined ? undefined : gates.get(lock.address);
       if (fileSystem !== undefined) return { obstacle: obstacleOf(fileSystem), certainty: 'exact' };
-      const object = lock === undefined ? use(taskWaitsFact).of(task)?.object : undefined;
-      return object === undefined ? undefined : behindDevice(program, devices, object);
+      const wait = lock === undefined ? use(taskWaitsFact).of(task) : undefined;
+      // A block of a journal is written by who commits it: the device stands in that one's way.
+      if (wait?.object === undefined || wait.awaited.some(({ certainty }) => certainty === 'exact')) return undefined;
+      return behindDevice(program, devices, wait.object);
     };
     return {
       devices,
