@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ref, KernelImage } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { FaultError } from '../base/errors.ts';
-import { jobIds, type JobIds } from './pid.ts';
+import { jobIds, type JobIds, tasksByPid } from './pid.ts';
 
 /** Since 4.19 the ids are in signal_struct, before in the task. */
 function imageOf(era: '4.19' | '3.10'): KernelImage {
@@ -70,5 +70,61 @@ describe('jobIds', () => {
     image.struct('task_struct', { signal: 'struct signal_struct *' });
     image.place('ps', 'struct task_struct');
     expect(idsOf(image)).toEqual({ processGroup: undefined, session: undefined, tty: undefined });
+  });
+});
+
+describe('tasks by their ids until 4.14', () => {
+  /** `pid_hash` of four buckets, as in 2.6.32, 3.10 and 4.4; ids of a container are in it too. */
+  function hashed(): KernelImage {
+    const image = new KernelImage();
+    image.struct('upid', { nr: 'int', ns: 'struct pid_namespace *', pid_chain: 'struct hlist_node' });
+    image.struct('pid', {
+      count: 'atomic_t',
+      level: 'unsigned int',
+      tasks: 'struct hlist_head[3]',
+      numbers: 'struct upid[2]',
+    });
+    image.struct('pid_link', { node: 'struct hlist_node', pid: 'struct pid *' });
+    image.struct('pid_namespace', { level: 'unsigned int' });
+    image.struct('task_struct', { pid: 'int', pids: 'struct pid_link[3]' });
+    image.enum('pid_type', ['PIDTYPE_PID', 'PIDTYPE_PGID', 'PIDTYPE_SID', 'PIDTYPE_MAX']);
+    image.global('init_pid_ns', 'struct pid_namespace');
+    image.place('container', 'struct pid_namespace', { level: 1 });
+    image.place('buckets', 'struct hlist_head[4]');
+    image.global('pid_hash', 'struct hlist_head *', ref('buckets'));
+    image.global('pidhash_shift', 'unsigned int', 2);
+    for (const nr of [1, 96, 80]) {
+      image.place(`pid ${nr}`, 'struct pid', { numbers: [{ nr, ns: ref('init_pid_ns') }] });
+      image.place(`task ${nr}`, 'struct task_struct', { pid: nr, 'pids[0].pid': ref(`pid ${nr}`) });
+      image.hlist(`pid ${nr}.tasks[0]`, [`task ${nr}.pids[0].node`]);
+    }
+    image.write('pid 80.numbers[1]', { nr: 1, ns: ref('container') });
+    image.hlist('buckets[0]', ['pid 96.numbers[0].pid_chain', 'pid 80.numbers[1].pid_chain']);
+    image.hlist('buckets[3]', ['pid 80.numbers[0].pid_chain', 'pid 1.numbers[0].pid_chain']);
+    return image;
+  }
+  const found = (image: KernelImage): readonly string[] => {
+    const program = programOfImage(image);
+    return [...tasksByPid(program)].map((task) => `${program.field('struct task_struct', 'pid').number(task)}`);
+  };
+
+  it('are found in the hash table, lowest first, and each once', () => {
+    expect(found(hashed())).toEqual(['1', '80', '96']);
+  });
+
+  it('of a broken bucket are passed over', () => {
+    const image = hashed();
+    image.write('pid 96.numbers[0].pid_chain.next', 0x4141);
+    expect(found(image)).toEqual(['1', '80', '96']);
+    image.write('buckets[0].first', 0xffff900000000000n);
+    expect(found(image)).toEqual(['1', '80']);
+    image.write('task 80.pids[0].pid', 0);
+    expect(found(image)).toEqual(['1']);
+  });
+
+  it('are not sought in more buckets than a kernel makes', () => {
+    const image = hashed();
+    image.write('pidhash_shift', 40);
+    expect(found(image)).toEqual(['1', '80', '96']);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { add, virt, type VirtAddr } from '../base/address.ts';
 import type { Budget, Checkpoint } from '../base/budget.ts';
-import { attempt, FormatError, LookupError } from '../base/errors.ts';
+import { FormatError, LookupError } from '../base/errors.ts';
 import type { Btf } from '../debuginfo/btf.ts';
 import type { CfiRow } from '../debuginfo/dwarf/cfi.ts';
 import type { SourceFrame } from '../debuginfo/dwarf/dwarf-lines.ts';
@@ -290,11 +290,6 @@ export class Program {
   /** True when the kernel's own code has an ORC table. */
   get hasOrc(): boolean {
     return this.#orc !== undefined;
-  }
-
-  /** True when the file with debug information has call frame information. */
-  get hasCfi(): boolean {
-    return attempt(() => this.debugFile?.cfi?.()) !== undefined;
   }
 
   /**

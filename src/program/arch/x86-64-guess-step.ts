@@ -21,7 +21,7 @@ const NO_HELP = 'no unwind table covers this code, and no frame pointer helps';
 
 /** Single frames of modules and of assembler were compared with ORC: they were the same. Whole stacks are not proven. */
 function noteGuess(program: Program, { pc }: State, how: string): void {
-  if (!program.hasCfi && program.symbols.isKernelText(pc)) program.layouts.chose(STACKS, how, []);
+  if (!hasCfi(program) && program.symbols.isKernelText(pc)) program.layouts.chose(STACKS, how, []);
 }
 
 /** What no table tells of: `stackEnd` is the end of the task's stack, when it is known. */
@@ -139,15 +139,21 @@ function prologueOf(program: Program, start: VirtAddr): number {
 /** Functions of every kernel, by which it is told how all of them are made. */
 const TELLING = ['schedule', 'vfs_read', 'do_exit'];
 
+function telling(program: Program): readonly VirtAddr[] {
+  return TELLING.flatMap((name) => program.symbols.kernel.lookup(name)?.address ?? []);
+}
+
+/** True when there is a file with call frame information of this kernel's own code. */
+function hasCfi(program: Program): boolean {
+  return telling(program).some((start) => attempt(() => program.cfiAt(start)) !== undefined);
+}
+
 /** What is to be said when the stacks of this kernel can only be guessed; nothing otherwise. */
 export function withoutUnwindTables(program: Program): readonly string[] {
   if (program.hasOrc) return [];
-  const starts = TELLING.flatMap((name) => program.symbols.lookup(name)?.address ?? []);
-  const isTold = starts.some(
-    (start) =>
-      attempt(() => program.cfiAt(start)) !== undefined || (attempt(() => prologueOf(program, start)) ?? -1) >= 0,
-  );
-  if (isTold || starts.length === 0) return [];
+  const starts = telling(program);
+  const keeps = starts.some((start) => (attempt(() => prologueOf(program, start)) ?? -1) >= 0);
+  if (keeps || starts.length === 0 || hasCfi(program)) return [];
   return [
     'there are no unwind tables (ORC) that can be used: the functions on stacks are found by a scan, and marked; the ' +
       "kernel's vmlinux with debug information would tell them",
