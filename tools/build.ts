@@ -16,6 +16,7 @@ const shebang = '#!/usr/bin/env node\n';
 const entries = [
   { out: 'kwhy', source: 'src/cli/bundled.ts' },
   { out: 'index', source: 'src/index.ts' },
+  { out: 'plugin', source: 'src/plugin.ts' },
 ] as const;
 
 const sample = 'samples/hung-6.1.vmcore';

@@ -12,6 +12,7 @@ describe('layerOf', () => {
     ['src/diagnosis/engine/rank.ts', 'diagnosis/engine'],
     ['src/commands/registry.gen.ts', 'commands/registry'],
     ['src/index.ts', 'library'],
+    ['src/plugin.ts', 'library'],
     ['src/misc/x.ts', undefined],
     ['src/stray.ts', undefined],
   ])('%s is in %s', (path, layer) => {

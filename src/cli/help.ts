@@ -18,6 +18,7 @@ usage: kwhy VMCORE [options]
   -o, --output FILE       write to FILE, whole or not at all
   --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
   --without btf,orc       leave aside the types or the unwind tables in the dump, or both
+  --plugin FILE           a program of your own with commands or detectors (docs/library.md)
   --time-limit SECONDS    show what is known by then, marked as partial (--timeout is the same)
   --width COLUMNS         wrap text at this width (default: the terminal's, at most 120; else 100)
   --color WHEN            auto, always or never (auto: on terminals; NO_COLOR and FORCE_COLOR count)
@@ -72,6 +73,7 @@ usage: kwhy run VMCORE [-c 'COMMAND'] ... [-i FILE] ... [options]
   --json                  all answers as one JSON document (docs/json-schema.md)
   --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
   --without btf,orc       leave aside the types or the unwind tables in the dump, or both
+  --plugin FILE           a program of your own with commands or detectors (docs/library.md)
   --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
   --time-limit SECONDS    run no more when it has passed (--timeout is the same)
   -h, --help              this text
@@ -86,6 +88,7 @@ usage: kwhy shell VMCORE [options]
 
   --debuginfo WHERE       a vmlinux or type pack, a folder or address of such, or auto
   --without btf,orc       leave aside the types or the unwind tables in the dump, or both
+  --plugin FILE           a program of your own with commands or detectors (docs/library.md)
   --no-rc                 do not read .kwhyrc, of aliases and settings, from the home and the current folder
   -h, --help              this text
 

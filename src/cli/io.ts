@@ -3,6 +3,7 @@
  * `runCli`, so that tests have their own.
  */
 import type { Guard } from './guard.ts';
+import type { AnyDetector } from '../model/diagnosis.ts';
 import type { Core } from './report-run.ts';
 
 export interface Sink {
@@ -26,5 +27,5 @@ export interface Io {
   /** Milliseconds on a steady clock. */
   readonly now: () => number;
   readonly guard: Guard;
-  loadCore(): Promise<Core>;
+  loadCore(detectors?: readonly AnyDetector[]): Promise<Core>;
 }

@@ -46,7 +46,12 @@ export async function reportCommand(options: ReportOptions, io: Io): Promise<Exi
     options.debuginfo === undefined
       ? options.paths
       : await (await import('./debuginfo-option.ts')).withDebuginfo(options.paths, options.debuginfo, io);
-  const core = await io.loadCore();
+  // Before the dump is opened: what is wrong with a plugin is told at once.
+  const plugins =
+    options.plugins.length === 0
+      ? undefined
+      : await (await import('./plugins.ts')).loadReportPlugins(options.plugins, io);
+  const core = await io.loadCore(plugins?.detectors);
   const progress = startProgress(io, options.progress);
   let report: Report;
   try {

@@ -15,6 +15,7 @@ const specs: OptionSpecs = {
   'no-progress': { takesValue: false },
   debuginfo: { takesValue: true },
   without: { takesValue: true },
+  plugin: { takesValue: true },
   help: { takesValue: false, short: 'h' },
   version: { takesValue: false, short: 'V' },
 };
@@ -33,6 +34,8 @@ export interface ReportOptions {
   readonly progress: boolean;
   /** Tables of the dump that are left aside. */
   readonly without: NonNullable<OpenOptions['without']>;
+  /** Files with detectors of the user's own. */
+  readonly plugins: readonly string[];
 }
 
 const NARROWEST = 20;
@@ -89,7 +92,7 @@ export function displayOf(options: Arguments['options']): Pick<ReportOptions, 'w
 
 /** @throws ArgumentsError */
 export function parseReportOptions(argv: readonly string[]): ReportOptions | 'help' | 'version' {
-  const { options, positionals } = parseArguments(argv, specs);
+  const { options, given, positionals } = parseArguments(argv, specs);
   if (options.has('help')) return 'help';
   if (options.has('version')) return 'version';
   const text = <T>(name: string, read: (value: string) => T): T | undefined => {
@@ -104,6 +107,7 @@ export function parseReportOptions(argv: readonly string[]): ReportOptions | 'he
     ...displayOf(options),
     progress: !options.has('no-progress'),
     without: withoutOf(options.get('without')),
+    plugins: given.flatMap(({ name, value }) => (name === 'plugin' && typeof value === 'string' ? [value] : [])),
   };
   if (positionals.length === 0 || positionals.includes('')) {
     throw new ArgumentsError('which dump? usage: kwhy VMCORE');

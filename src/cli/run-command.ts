@@ -19,6 +19,7 @@ const specs: OptionSpecs = {
   json: { takesValue: false },
   debuginfo: { takesValue: true },
   without: { takesValue: true },
+  plugin: { takesValue: true },
   'no-rc': { takesValue: false },
   'time-limit': { takesValue: true },
   timeout: { takesValue: true },
@@ -33,6 +34,8 @@ interface RunArguments {
   readonly debuginfo: string | undefined;
   /** Tables of the dump that are left aside. */
   readonly without: NonNullable<OpenOptions['without']>;
+  /** Files with commands of the user's own. */
+  readonly plugins: readonly string[];
   readonly json: boolean;
   readonly startup: boolean;
   readonly timeLimitSeconds: number | undefined;
@@ -55,6 +58,7 @@ function parse(argv: readonly string[]): RunArguments | 'help' {
     sources,
     debuginfo: typeof debuginfo === 'string' ? debuginfo : undefined,
     without: withoutOf(options.get('without')),
+    plugins: given.flatMap(({ name, value }) => (name === 'plugin' && typeof value === 'string' ? [value] : [])),
     json: options.has('json'),
     startup: !options.has('no-rc'),
     timeLimitSeconds: timeLimitOf(options),
@@ -88,7 +92,7 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
       ? args.paths
       : await (await import('./debuginfo-option.ts')).withDebuginfo(args.paths, args.debuginfo, io);
   const texts = await linesOf(args, io, readInputFile);
-  const commands = await loadCommands();
+  const commands = await loadCommands(args.plugins, io);
   const limit = args.timeLimitSeconds;
   const budget = limitedBudget(io.now, limit === undefined ? undefined : io.now() + limit * 1000);
   // All that is read of the program asks it, whatever command reads.

@@ -28,6 +28,7 @@ import { withoutOf } from './without-option.ts';
 const specs: OptionSpecs = {
   debuginfo: { takesValue: true },
   without: { takesValue: true },
+  plugin: { takesValue: true },
   'no-rc': { takesValue: false },
   help: { takesValue: false, short: 'h' },
 };
@@ -43,7 +44,7 @@ export async function shellCommand(
   io: Io,
   terminal: Terminal = { input: process.stdin, output: process.stdout },
 ): Promise<ExitStatus> {
-  const { options, positionals } = parseArguments(argv, specs);
+  const { options, given, positionals } = parseArguments(argv, specs);
   if (options.has('help')) {
     const { shellHelpText } = await import('./help.ts');
     await io.stdout.write(shellHelpText);
@@ -57,7 +58,8 @@ export async function shellCommand(
       ? positionals
       : await (await import('./debuginfo-option.ts')).withDebuginfo(positionals, where, io);
   const without = withoutOf(options.get('without'));
-  const session = makeSession(await loadCommands(), paths);
+  const plugins = given.flatMap(({ name, value }) => (name === 'plugin' && typeof value === 'string' ? [value] : []));
+  const session = makeSession(await loadCommands(plugins, io), paths);
   const shell = new Shell(io, session, terminal, { without });
   return shell.run(!options.has('no-rc'));
 }

@@ -19,7 +19,10 @@ export interface PatchSites {
 const MAX_BLOCKS = 4096;
 const MAX_RECORDS = 1 << 22;
 
-/** Reads `struct dyn_ftrace` and `struct jump_entry` of the kernel's image; what cannot be read is named in `problems`. */
+/**
+ * Reads `struct dyn_ftrace` and `struct jump_entry` of the kernel's image.
+ * @throws nothing for what the dump holds: what cannot be read is named in `problems`
+ */
 export function patchSites(program: Program): PatchSites {
   const problems: string[] = [];
   const traced = readPart(problems, 'functions that can be traced', () => tracedFunctions(program));
