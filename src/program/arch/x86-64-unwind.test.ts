@@ -310,6 +310,24 @@ describe('code without rules', () => {
   });
 });
 
+it('a CPU that was stopped while it switches tasks: what the switch has pushed is passed over', () => {
+  const machine = new Machine();
+  const inSwitch = machine.func('__switch_to_asm', rule({}));
+  const schedule = machine.func('__schedule', rule({ kind: 'end' }));
+  const back = machine.image.address('__switch_to_asm') - schedule;
+  machine.image.bytes('the call', Uint8Array.from([0xe8, ...Buffer.from(Int32Array.of(Number(back)).buffer)]), {
+    at: schedule - 5n,
+  });
+  machine.put(10, machine.at(50));
+  machine.put(11, schedule);
+  const told = (exact: boolean): unknown => {
+    const trace = machine.unwind({ pc: inSwitch, sp: machine.at(10), exact });
+    return [pcs(trace), trace.end];
+  };
+  expect(told(true)).toEqual([[inSwitch, schedule], 'end']);
+  expect(told(false)).toEqual([[inSwitch], 'broken']);
+});
+
 describe('hostile stacks', () => {
   it('end where a return address is no code', () => {
     const machine = new Machine();

@@ -89,11 +89,21 @@ function step(program: Program, state: State, isCode: IsCode, stackEnd: VirtAddr
   const orc = program.orcAt(at);
   if (orc?.kind === 'end') return { end: 'end' };
   if (orc?.kind === 'undefined') return stepByCall(program, state, isCode);
-  if (orc !== undefined) return stepByOrc(program, state, orc, isCode);
+  if (orc !== undefined) return stepInSwitch(program, state, isCode) ?? stepByOrc(program, state, orc, isCode);
   if (state.exact && !isCode(state.pc)) return stepFromNowhere(program, state);
   const cfi = program.cfiAt(at);
   if (cfi !== undefined) return stepByCfi(program, state, cfi, isCode);
   // Where there is ORC, what it does not cover was made at run time.
   if (program.hasOrc) return stepByFramePointer(program, state, isCode);
   return stepByGuess(program, state, isCode, stackEnd);
+}
+
+/**
+ * A machine that was stopped from outside may stand in `__switch_to_asm`, which changes stacks: its rules are those of its
+ * first instruction alone. On either stack its return address is the first of a call of it.
+ */
+function stepInSwitch(program: Program, state: State, isCode: IsCode): Step | undefined {
+  if (!state.exact || program.symbols.at(state.pc)?.name !== '__switch_to_asm') return undefined;
+  const step = stepByCall(program, state, isCode);
+  return 'next' in step ? step : undefined;
 }
