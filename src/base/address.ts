@@ -36,7 +36,7 @@ export const NULL: VirtAddr = virt(0n);
 
 /** `a + bytes`, wrapped to 64 bits. */
 export function add<A extends Address>(a: A, bytes: number | bigint): A {
-  return BigInt.asUintN(64, a + BigInt(bytes)) as A;
+  return BigInt.asUintN(64, a + (typeof bytes === 'bigint' ? bytes : BigInt(bytes))) as A;
 }
 
 /** `a - bytes`, wrapped to 64 bits. */

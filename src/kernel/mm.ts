@@ -46,6 +46,7 @@ export function rssOf(program: Program, mm: VirtAddr, tasks: readonly VirtAddr[]
 
 /**
  * As `rssOf`, for many address spaces: which form the counters have is asked once.
+ * @returns reads those of a `struct mm_struct *`, and throws as `rssOf`
  * @throws nothing itself
  */
 export function rssReader(program: Program): (mm: VirtAddr, tasks: readonly VirtAddr[]) => Rss {
@@ -133,7 +134,8 @@ function onceEach<T>(find: (counter: Counter) => T): (counter: Counter) => T {
 /**
  * What the kernel itself sees when it asks an address space for its size in a hurry (get_mm_counter()): the common
  * counters alone, without what CPUs or threads have not added yet. The OOM killer judges by these.
- * @returns reads them of a `struct mm_struct *`, and throws FaultError, LookupError
+ * @returns reads them of a `struct mm_struct *`
+ * @throws FaultError, LookupError; what it gives, the same
  */
 export function hastyRssReader(program: Program): (mm: VirtAddr) => { readonly rss: Pages; readonly swap: Pages } {
   const stat = program.tryField('struct mm_struct', 'rss_stat');

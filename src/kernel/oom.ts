@@ -64,6 +64,7 @@ export function oomStanding(program: Program, process: OomCandidate, totalPages:
 
 /**
  * As `oomStanding`, for many processes: how this kernel counts is asked once.
+ * @returns judges a process by its `struct signal_struct` and `struct mm_struct`, and throws as `oomStanding`
  * @throws nothing itself
  */
 export function oomJudge(program: Program, totalPages: number): (process: OomCandidate) => OomStanding {

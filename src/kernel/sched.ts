@@ -240,6 +240,8 @@ function* threads(program: Program, leader: VirtAddr, problems: string[]): Gener
       const signal = program.field('struct task_struct', 'signal').pointer(leader);
       if (signal === 0n) return;
       const head = program.field('struct signal_struct', 'thread_head').address(signal);
+      // Most processes are one thread, and nothing is to be walked.
+      if (isAlone(program, head, node.address(leader))) return;
       for (const at of linked(program, head, 'threads of a process', problems)) yield node.container(at);
       return;
     }
@@ -251,6 +253,14 @@ function* threads(program: Program, leader: VirtAddr, problems: string[]): Gener
     if (!isDataError(error)) throw error;
     problems.push(`threads of a process: ${error.message}`);
   }
+}
+
+/** Whether a list has one node, which is this one; false also where that cannot be read. */
+function isAlone(program: Program, head: VirtAddr, node: VirtAddr): boolean {
+  const next = program.field('struct list_head', 'next');
+  const prev = program.field('struct list_head', 'prev');
+  const read = (): boolean => next.pointer(head) === node && prev.pointer(node) === head && next.pointer(node) === head;
+  return attempt(read) === true;
 }
 
 /** Current task of each online CPU, `struct rq.curr`. */

@@ -20,6 +20,9 @@ export class Field {
   readonly #bits: MemberPlace['bits'];
   readonly #signed: boolean;
   readonly #scalar: boolean;
+  readonly #offset: bigint;
+  /** 64 bits that nothing has to be done with. */
+  readonly #plain: boolean;
 
   constructor(memory: VirtualMemory, label: string, place: MemberPlace) {
     this.#memory = memory;
@@ -31,11 +34,13 @@ export class Field {
     const bare = strip(place.type);
     this.#signed = (bare.kind === 'int' || bare.kind === 'enum') && bare.signed;
     this.#scalar = bare.kind === 'int' || bare.kind === 'enum' || bare.kind === 'pointer';
+    this.#offset = BigInt(place.offset);
+    this.#plain = this.#scalar && !this.#signed && this.#bits === undefined && this.size === 8;
   }
 
   /** Address of the member in the object at `base`. */
   address(base: VirtAddr): VirtAddr {
-    return add(base, this.offset);
+    return add(base, this.#offset);
   }
 
   /** Address of the object whose member lies at `member` (container_of). */
@@ -45,12 +50,13 @@ export class Field {
 
   /** The member as an unsigned 64-bit value; negative ones wrap. @throws FaultError */
   u64(base: VirtAddr): bigint {
+    if (this.#plain) return this.#memory.readU64(add(base, this.#offset));
     return BigInt.asUintN(64, this.value(base));
   }
 
   /** The member's value, signed as its type is. @throws FaultError, LookupError when it is no scalar */
   value(base: VirtAddr): bigint {
-    const at = add(base, this.offset);
+    const at = add(base, this.#offset);
     if (!this.#scalar) throw new LookupError('member', `${this.label} as a scalar (it is ${typeName(this.type)})`);
     const bits = this.#bits;
     if (bits !== undefined) {
@@ -79,7 +85,7 @@ export class Field {
   /** As a number. @throws FaultError, ValidationError when it does not fit 2^53 */
   number(base: VirtAddr): number {
     if (this.#bits === undefined && this.#scalar) {
-      const at = add(base, this.offset);
+      const at = add(base, this.#offset);
       if (this.size === 4) return this.#signed ? this.#memory.readS32(at) : this.#memory.readU32(at);
       if (this.size === 1 && !this.#signed) return this.#memory.readU8(at);
     }
@@ -91,6 +97,7 @@ export class Field {
 
   /** As a pointer. @throws FaultError */
   pointer(base: VirtAddr): VirtAddr {
+    if (this.#plain) return this.#memory.readPointer(add(base, this.#offset));
     return virt(this.value(base));
   }
 

@@ -1,6 +1,6 @@
 /**
  * A virtual address space: typed reads of little-endian memory through a translation. The hot path works on page
- * numbers (exact as numbers: 2^52 of them) and keeps the last page; a small map remembers translations.
+ * numbers (exact as numbers: 2^52 of them) and keeps the last few pages; a small map remembers translations.
  */
 import { add, pageOffset, phys, physOfPfn, pfn, pageNumber, type PhysAddr, type VirtAddr } from '../base/address.ts';
 import type { Checkpoint } from '../base/budget.ts';
@@ -17,6 +17,9 @@ const MAX_READ = 1 << 28;
 /** From here on each page is looked at before anything is allocated; it is in the cache then. */
 const LARGE_READ = 1 << 20;
 
+/** A structure, what it points to, and the next one: reads go to and fro between a few pages. A power of two. */
+const LAST_PAGES = 8;
+
 export class VirtualMemory implements MemoryReader {
   readonly physical: PhysicalMemory;
   readonly #translate: Translate;
@@ -26,8 +29,9 @@ export class VirtualMemory implements MemoryReader {
   readonly #pageSize: number;
   /** Page number -> page frame number, or -1 when it is known not to be mapped. */
   readonly #translations = new Map<number, number>();
-  #lastPage = -1;
-  #lastView: DataView | undefined;
+  /** By the lowest bits of a page number: the page that was read last, and its view. */
+  readonly #lastPages = new Float64Array(LAST_PAGES).fill(-1);
+  readonly #lastViews: (DataView | undefined)[] = new Array<undefined>(LAST_PAGES).fill(undefined);
   #lastEvictions = 0;
 
   constructor(physical: PhysicalMemory, translate: Translate) {
@@ -42,8 +46,7 @@ export class VirtualMemory implements MemoryReader {
   /** Forgets cached translations: after the translation learnt more (bootstrap). */
   flush(): void {
     this.#translations.clear();
-    this.#lastPage = -1;
-    this.#lastView = undefined;
+    this.#lastPages.fill(-1);
   }
 
   translate(address: VirtAddr): PhysAddr {
@@ -55,7 +58,8 @@ export class VirtualMemory implements MemoryReader {
   isReadable(address: VirtAddr): boolean {
     this.#checkpoint.spend(1);
     const page = Number(address >> this.#shift);
-    if (page === this.#lastPage && this.#lastEvictions === this.physical.cache.evictions) return true;
+    if (this.#lastPages[page % LAST_PAGES] === page && this.#lastEvictions === this.physical.cache.evictions)
+      return true;
     try {
       const frame = this.#mapped(page, address);
       return frame >= 0 && this.physical.isReadable(pfn(frame));
@@ -97,22 +101,32 @@ export class VirtualMemory implements MemoryReader {
     this.#checkpoint.spend(1);
     const page = Number(address >> this.#shift);
     const cache = this.physical.cache;
-    // A view stays good until the cache gives its slot to another page.
-    if (page === this.#lastPage && this.#lastView !== undefined && this.#lastEvictions === cache.evictions) {
-      return this.#lastView;
+    const at = page % LAST_PAGES;
+    // Views stay good until the cache gives the slot of one to another page.
+    if (this.#lastEvictions !== cache.evictions) {
+      this.#lastPages.fill(-1);
+      this.#lastEvictions = cache.evictions;
+    } else if (this.#lastPages[at] === page) {
+      const view = this.#lastViews[at];
+      if (view !== undefined) return view;
     }
     const frame = this.#frame(page, address);
     // Work may be ended anywhere and memory asked again: no page may be taken for another one.
-    this.#lastPage = -1;
+    this.#lastPages[at] = -1;
+    let view: DataView;
     try {
-      this.#lastView = this.physical.view(pfn(frame));
+      view = this.physical.view(pfn(frame));
     } catch (error) {
       if (error instanceof FaultError) throw new FaultError('virtual', address, error.reason, { cause: error });
       throw error;
     }
-    this.#lastEvictions = cache.evictions;
-    this.#lastPage = page;
-    return this.#lastView;
+    if (this.#lastEvictions !== cache.evictions) {
+      this.#lastPages.fill(-1);
+      this.#lastEvictions = cache.evictions;
+    }
+    this.#lastViews[at] = view;
+    this.#lastPages[at] = page;
+    return view;
   }
 
   /** The view of the page and the offset in it when `size` bytes lie in one page, else a small copy of them. */

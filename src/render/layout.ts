@@ -64,9 +64,17 @@ export interface Indent {
   readonly columns: number;
 }
 
+function spaces(columns: number): Span {
+  return span(' '.repeat(columns));
+}
+
+/** Tables take two for each cell. */
+const PADS: readonly Span[] = Array.from({ length: 64 }, (_, columns) => spaces(columns));
+
 /** Spaces up to a column. */
 export function pad(columns: number): Span {
-  return span(' '.repeat(Math.max(0, columns)));
+  const wanted = Math.max(0, columns);
+  return PADS[wanted] ?? spaces(wanted);
 }
 
 /**

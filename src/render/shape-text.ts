@@ -4,6 +4,7 @@
  */
 import { hex } from '../base/address.ts';
 import type {
+  Cell,
   Column,
   FrameView,
   KeyValues,
@@ -26,18 +27,23 @@ function titleLines(title: string | undefined): Line[] {
   return title === undefined ? [] : [line(title, 'heading')];
 }
 
-function tableLines({ title, columns, rows, header = true }: Table): Line[] {
+function* tableLines({ title, columns, rows, header = true }: Table): Generator<Line> {
   const labels = columns.map(({ label }) => span(label, 'label'));
-  const body = rows.map((row) => columns.map((_column, i) => cellSpan(row[i])));
+  const spansOf = (row: readonly Cell[]): readonly Span[] => columns.map((_column, i) => cellSpan(row[i]));
+  // A long table whose widths are given is made line by line, as it is written.
+  const isFixed = columns.every(({ width }) => width !== undefined);
+  const body = isFixed ? [] : rows.map(spansOf);
   const measured = header === true ? [labels, ...body] : body;
   const widths = columns.map(
     ({ width }, i) =>
       width ?? measured.reduce((most, row) => Math.max(most, columnsOf(row[i]?.text ?? span('').text)), 0),
   );
-  const lines = body.map((row) => rowLine(columns, widths, row, ({ align }) => align));
-  if (typeof header === 'string') lines.unshift([layoutSpan(header, 'label')]);
-  if (header === true) lines.unshift(rowLine(columns, widths, labels, ({ align, labelAlign }) => labelAlign ?? align));
-  return [...titleLines(title), ...lines];
+  yield* titleLines(title);
+  if (typeof header === 'string') yield [layoutSpan(header, 'label')];
+  if (header === true) yield rowLine(columns, widths, labels, ({ align, labelAlign }) => labelAlign ?? align);
+  const sides = (column: Column): Column['align'] => column.align;
+  if (isFixed) for (const row of rows) yield rowLine(columns, widths, spansOf(row), sides);
+  else for (const row of body) yield rowLine(columns, widths, row, sides);
 }
 
 function rowLine(
@@ -46,13 +52,15 @@ function rowLine(
   cells: readonly Span[],
   place: (column: Column) => 'left' | 'right' | 'center',
 ): Line {
-  return columns.flatMap((column, i) => {
+  const out: Span[] = [];
+  columns.forEach((column, i) => {
     const cell = cells[i] ?? span('');
     const room = (widths[i] ?? 0) - columnsOf(cell.text);
     const side = place(column);
     const before = side === 'right' ? room : side === 'center' ? Math.ceil(room / 2) : 0;
-    return [pad((i === 0 ? 0 : (column.gap ?? 2)) + Math.max(0, before)), cell, pad(room - before)];
+    out.push(pad((i === 0 ? 0 : (column.gap ?? 2)) + Math.max(0, before)), cell, pad(room - before));
   });
+  return out;
 }
 
 function keyValueLines({ title, rows, labels: side = 'left' }: KeyValues): Line[] {

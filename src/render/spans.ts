@@ -52,7 +52,8 @@ export const blank: Line = [];
 
 /** The text of a line without its styles. */
 export function lineText(spans: Line): SafeText {
-  return joinSafe(spans.map((part) => part.text));
+  const [first] = spans;
+  return spans.length === 1 && first !== undefined ? first.text : joinSafe(spans.map((part) => part.text));
 }
 
 /** The words and numbers of the line get a style; other values keep theirs. */
