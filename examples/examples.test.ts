@@ -62,3 +62,34 @@ it('walk-a-list: an address where there is no list, and one that is not mapped',
     err: 'memory at 0x000000000000ffff cannot be read: unmapped\n',
   });
 });
+
+it('memory-by-container: all that processes hold, in the only cgroup of the sample', () => {
+  const { status, out, err } = run('memory-by-container.ts', SAMPLE);
+  expect([status, err]).toEqual([0, '']);
+  expect(out.map((line) => line.trim().split(/\s+/))).toEqual([
+    ['RSS', 'anon', 'swap', 'processes', 'container'],
+    ['172872', '54284', '0', '109', '/'],
+  ]);
+});
+
+it('tasks-of-cgroup: the processes with their stacks, and no kernel threads', () => {
+  const { status, out, err } = run('tasks-of-cgroup.ts', SAMPLE, '/');
+  expect([status, err]).toEqual([0, '']);
+  expect(out.filter((line) => /^\d+ top D \/$/.test(line))).toHaveLength(50);
+  expect(out.filter((line) => /^\d/.test(line))).toHaveLength(109);
+  const ps = out.indexOf('96 ps S /');
+  expect(out.slice(ps + 1, ps + 4).join()).toContain('schedule+');
+  expect(run('tasks-of-cgroup.ts', SAMPLE, '/nosuch')).toMatchObject({ status: 1, err: 'no task is under /nosuch\n' });
+});
+
+it('lock-history: the owner first, then the writer, then those who wanted to read', () => {
+  const { status, out, err } = run('lock-history.ts', SAMPLE, LOCK);
+  expect([status, err]).toEqual([0, '']);
+  expect(out.slice(0, 2)).toEqual([
+    '    2.876167 ps:96, its owner, ran for the last time',
+    '    3.897064 crond-log:101 waits for it (write)',
+  ]);
+  expect(out.slice(2).every((line) => line.endsWith('waits for it (read)'))).toBe(true);
+  expect(out).toHaveLength(52);
+  expect(run('lock-history.ts', SAMPLE, '0xffff88899fd6d000')).toMatchObject({ status: 1, out: [''] });
+});
