@@ -1,11 +1,12 @@
 /**
  * Makes test/cores from dumps of the lab:
  *
- *   node tools/pack-cores.ts [--fresh] INCIDENT/KERNEL/VARIANT ...
+ *   node tools/pack-cores.ts [--fresh] [--programs] INCIDENT/KERNEL/VARIANT ...
  *
  * Each dump is made slim, with the report run on it, and packed for test/builders/core-store.ts with a copy of its
  * manifest. The first core of a kernel gives the pages that the others of that kernel refer to; with `--fresh` it does so
- * again, and all others of that kernel must be packed anew. Nothing of a dump is changed: what is left out is what slim
+ * again, and all others of that kernel must be packed anew. With `--programs` the page tables of programs are kept too, which
+ * no report reads. Nothing of a dump is changed: what is left out is what slim
  * leaves out (docs/slim.md).
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,11 +14,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { unlimited } from '../src/base/budget.ts';
-import { diagnose } from '../src/diagnosis/engine.ts';
+import { diagnose, makeContext } from '../src/diagnosis/engine.ts';
+import { residentFact } from '../src/diagnosis/facts/resident.ts';
 import type { DumpFile } from '../src/dump/dump-file.ts';
 import { openDump } from '../src/dump/open.ts';
 import type { Manifest } from '../lab/manifest.ts';
 import { openProgram } from '../src/program/open.ts';
+import type { Program } from '../src/program/program.ts';
 import { slim } from '../src/slim/slim.ts';
 import { commonPages, compress, packCore } from '../test/builders/core-pack.ts';
 import { CoreStore } from '../test/builders/core-store.ts';
@@ -33,11 +36,15 @@ function finish<T>(steps: Iterator<unknown, T>): T {
   }
 }
 
-function makeSlim(from: string, to: string): void {
+function makeSlim(from: string, to: string, withPrograms: boolean): void {
   const program = openProgram(from);
   try {
     // It is compressed anew.
-    finish(slim(program, to, { level: 1, input: from, report: (probe) => finish(diagnose(probe, unlimited)) }));
+    const report = (probe: Program): void => {
+      finish(diagnose(probe, unlimited));
+      if (withPrograms) makeContext(probe, unlimited, []).use(residentFact);
+    };
+    finish(slim(program, to, { level: 1, input: from, report }));
   } finally {
     program.close();
   }
@@ -52,7 +59,7 @@ function baseOf(dump: DumpFile, file: string, isFresh: boolean): Buffer {
 }
 
 /** @returns name of the core and bytes of its file */
-function packOne(incident: string, isFresh: boolean): readonly [string, number] {
+function packOne(incident: string, isFresh: boolean, withPrograms: boolean): readonly [string, number] {
   const from = join(root, 'lab/dumps', incident);
   const manifest = readFileSync(join(from, 'manifest.json'), 'utf8');
   const { incident: title, kernel, variant, files } = JSON.parse(manifest) as Manifest;
@@ -62,7 +69,7 @@ function packOne(incident: string, isFresh: boolean): readonly [string, number] 
     const slimFile = join(folder, 'slim');
     // Of a kernel that makedumpfile does not know, the file that leaves nothing out.
     const whole = files.find((file) => file.includes('level-1'));
-    makeSlim(join(from, whole ?? files[0] ?? ''), slimFile);
+    makeSlim(join(from, whole ?? files[0] ?? ''), slimFile, withPrograms);
     const dump = openDump(slimFile);
     const file = `pages.${kernel}.zst`;
     const core = packCore(dump, baseOf(dump, file, isFresh), file);
@@ -76,11 +83,14 @@ function packOne(incident: string, isFresh: boolean): readonly [string, number] 
 }
 
 function main(): void {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { fresh: { type: 'boolean' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { fresh: { type: 'boolean', default: false }, programs: { type: 'boolean', default: false } },
+  });
   const kernels = new Set<string>();
   for (const incident of positionals) {
     const [, kernel = ''] = incident.split('/');
-    const [name, bytes] = packOne(incident, values.fresh === true && !kernels.has(kernel));
+    const [name, bytes] = packOne(incident, values.fresh && !kernels.has(kernel), values.programs);
     kernels.add(kernel);
     console.log(`${name}: ${bytes} bytes`);
   }

@@ -1,12 +1,14 @@
 /**
- * Real dumps of which page structures are missing: the ledger says how many, counts nothing that it does not see, and the
- * answer of the report becomes weaker and never another one.
+ * Real dumps of which page structures, or page tables, are missing: what is told says how many, counts nothing that it does
+ * not see, and the answer of the report becomes weaker and never another one.
  */
 import { describe, expect, it } from 'vitest';
 import { unlimited } from '../../src/base/budget.ts';
 import { diagnose } from '../../src/diagnosis/engine.ts';
 import { type PageLedger, pageLedgerFact } from '../../src/diagnosis/facts/page-ledger.ts';
+import { residentFact } from '../../src/diagnosis/facts/resident.ts';
 import type { DumpFile } from '../../src/dump/dump-file.ts';
+import { rssOf } from '../../src/kernel/mm.ts';
 import type { Confidence, Finding } from '../../src/model/finding.ts';
 import type { Report } from '../../src/model/report.ts';
 import { programOf } from '../../src/program/open.ts';
@@ -87,4 +89,47 @@ it('a leak of pages is at least what is seen of it', () => {
   const pages = Number(found?.details['pages']);
   expect(pages).toBeLessThan(whole.pages('unclassified'));
   expect(pages).toBeGreaterThan(whole.pages('unclassified') / 2);
+});
+
+describe('page tables of programs', () => {
+  const name = 'cached-files-6.1';
+  const open = (dump: DumpFile) => {
+    const program = programOf(dump);
+    const context = contextOf(program);
+    return { program, context, resident: context.use(residentFact) };
+  };
+  const sound = open(store.open(name));
+  const ledger = sound.context.use(pageLedgerFact);
+  const tables = Array.from({ length: ledger.frames }, (_, frame) => frame).filter((frame) =>
+    ['table', 'upper-table'].includes(ledger.classOf(frame) ?? ''),
+  );
+
+  it('have each page that the kernel counts for a program', () => {
+    const { program, resident } = sound;
+    expect([resident.processes.length, resident.unread]).toEqual([15, 0]);
+    const counted = resident.processes.map(({ mm, users }) => {
+      const tasks = users.map(({ address }) => address);
+      return rssOf(program, mm, tasks).total * program.pageSize;
+    });
+    expect(resident.processes.map(({ rss }) => rss)).toEqual(counted);
+    expect(resident.processes.every(({ lostTables }) => lostTables === 0)).toBe(true);
+  });
+
+  it.each(['excluded', 'lost'] as const)('that are %s are told, and nobody has more for it', (status) => {
+    const missing = new Set(tables.filter((_, i) => i % 6 === 1));
+    const { context, resident } = open(withoutPages(store.open(name), missing, status));
+    const lost = resident.processes.reduce((sum, { lostTables }) => sum + lostTables, 0);
+    expect(lost + resident.unread).toBeGreaterThan(10);
+    const before = new Map(sound.resident.processes.map(({ mm, rss }) => [mm, rss]));
+    for (const { mm, rss, uss, pss } of resident.processes) {
+      expect(rss).toBeLessThanOrEqual(before.get(mm) ?? 0);
+      expect(pss).toBeLessThanOrEqual(rss);
+      expect(uss).toBeLessThanOrEqual(rss);
+    }
+    expect(resident.unique).toBeLessThan(sound.resident.unique);
+    const coverage = context.coverage.find(({ what }) => what === 'page tables of programs');
+    expect(coverage?.missing.length).toBeGreaterThan(0);
+    expect(coverage?.read).toBe(resident.processes.filter(({ lostTables }) => lostTables === 0).length);
+    expect(claimOf(reportOn(withoutPages(store.open(name), missing, status)))).toBeUndefined();
+  });
 });
