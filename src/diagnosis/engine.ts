@@ -16,15 +16,21 @@ import { storiesOf } from './stories.ts';
 
 export interface Step {
   readonly step: string;
+  /** Id of the detector that runs next; undefined while the system is read. */
+  readonly detector?: string;
   /** The report of what is known so far, for whoever ends the run at or after this step. Reads nothing. */
   partial(stopped: 'time-limit' | 'interrupt'): Report;
 }
+
+/** Detectors that somebody ended from outside in an earlier run: they are reported so, and not asked again. */
+export type Ended = ReadonlyMap<string, Pick<Check, 'status' | 'reason'>>;
 
 /** @param detectors - all registered ones unless a test gives its own */
 export function* diagnose(
   program: Program,
   budget: Budget,
   detectors: readonly AnyDetector[] = registered,
+  ended: Ended = new Map(),
 ): Generator<Step, Report> {
   const coverage: Coverage[] = [];
   const context = makeContext(program, budget, coverage);
@@ -33,12 +39,22 @@ export function* diagnose(
   let system: readonly KeyValue[] = [];
   const finish = (stopped: Report['stopped']): Report =>
     makeReport(program, { system, findings, checks, coverage, stopped, detectors });
-  const at = (step: string): Step => ({ step, partial: finish });
+  const at = (step: string, detector?: string): Step => ({
+    step,
+    ...(detector === undefined ? {} : { detector }),
+    partial: finish,
+  });
   try {
     yield at('reading the system');
     system = program.within(budget, () => readSystem(context, checks));
     for (const detector of detectors) {
-      yield at(detector.title);
+      const { id, title } = detector;
+      const before = ended.get(id);
+      if (before !== undefined) {
+        checks.push({ detector: id, title, ...before });
+        continue;
+      }
+      yield at(title, id);
       budget.check();
       checks.push(program.within(budget, () => runDetector(detector, context, findings)));
     }
