@@ -31,7 +31,7 @@ export class VirtualMemory implements MemoryReader {
   readonly #translations = new Map<number, number>();
   /** By the lowest bits of a page number: the page that was read last, and its view. */
   readonly #lastPages = new Float64Array(LAST_PAGES).fill(-1);
-  readonly #lastViews: (DataView | undefined)[] = new Array<undefined>(LAST_PAGES).fill(undefined);
+  readonly #lastViews: (DataView | undefined)[] = Array.from({ length: LAST_PAGES });
   #lastEvictions = 0;
 
   constructor(physical: PhysicalMemory, translate: Translate) {
