@@ -67,7 +67,7 @@ function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): F
       fairServerNs:
         starvation.throttling.fairServer === undefined ? undefined : String(starvation.throttling.fairServer),
       starved: starved.map(({ task, queued }) => ({ task: taskValue(task), queued: duration(queued) })),
-      waiters: count(waiters.length),
+      victims: waiters.length,
       ...details,
     },
   };

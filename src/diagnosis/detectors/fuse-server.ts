@@ -78,7 +78,7 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
       serverOffCpu: still === undefined ? undefined : duration(still),
       serverReads: server.reads,
       ...details,
-      waiters: count(total),
+      victims: total,
     },
   };
 }

@@ -94,7 +94,7 @@ function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
       first: { task: taskValue(first), wait: duration(wait) },
       module: module === undefined ? undefined : name(module),
       free,
-      waiters: count(waiters.length),
+      victims: total,
       ...details,
     },
   };

@@ -6,17 +6,7 @@
 import { blocked } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
-import {
-  address,
-  count,
-  duration,
-  name,
-  plural,
-  prose,
-  type Prose,
-  symbol,
-  task as taskValue,
-} from '../../model/value.ts';
+import { address, duration, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
 import { graceAddressFact, killRemedy } from '../facts/chain-ends.ts';
 import { graceStallFact, type GraceStall, type StallingReader } from '../facts/grace-stall.ts';
 import { lockupFinding } from '../facts/lockup-story.ts';
@@ -105,7 +95,7 @@ function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Be
       gracePeriod: duration(age),
       cpus: grace.cpus.map(({ cpu }) => cpu),
       readers: readers.map((reader) => ({ task: taskValue(reader.task), why: reader.why })),
-      waiters: count(behind.length),
+      victims: behind.length,
       report: beside.log === undefined ? undefined : 'rcu-stall',
       headline: beside.log === undefined ? undefined : name(beside.log),
       ...details,
