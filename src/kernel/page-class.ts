@@ -34,7 +34,7 @@ function inGroup<const Ids extends { readonly [id: string]: string }>(
 export const PAGE_CLASSES = [
   ...inGroup('unknown', {
     unseen: 'not looked at',
-    unread: 'page structure not in the dump, its own or its block\'s',
+    unread: "page structure not in the dump, its own or its block's",
   }),
   ...inGroup('not memory', {
     hole: 'no memory there, or kept by the firmware',
