@@ -255,13 +255,13 @@ function reserveRemedy(memory: MemoryState): Remedy | undefined {
 }
 
 /** Whether SIGKILL ends what the holder does; undefined when its state does not tell. */
-function killText({ lock, whole, total }: PileUp, { task, stall, certainty }: Holder): Remedy | undefined {
+function killText({ lock, whole, total }: PileUp, { task, stall, certainty, driver }: Holder): Remedy | undefined {
   const who = taskValue(task);
   if (task.kthread) return { action: ['The holder is a kernel thread and cannot be killed: only a reboot clears it.'] };
   if (stall.kind === 'running' || stall.kind === 'runnable' || stall.kind === 'exited') return undefined;
   if (!task.state.killable && task.state.sleeping) {
     return {
-      action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal.`,
+      action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal. Bring about what it waits for${driver === undefined ? '' : prose` in module ${name(driver.module)} (reset its device)`}, or restart the machine.`,
     };
   }
   const others = (lock.rwsem?.heldBy === 'readers' ? (lock.rwsem.readers ?? 1) : 1) - 1;

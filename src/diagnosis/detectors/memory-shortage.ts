@@ -30,7 +30,7 @@ function findingOf(memory: MemoryState, rss: RssTable, oom: OomCandidates, pageS
     detector: 'memory-shortage',
     cause: 'memory-short',
     role: 'symptom',
-    title: prose`Memory ${memory.ranOut ? 'ran out; in the dump' : 'is short:'} ${memoryNumbers(memory)}.`,
+    title: prose`Memory ${memory.ranOut ? 'ran out; at the crash' : 'is short:'} ${memoryNumbers(memory)}.`,
     confidence: 'certain',
     weight: rss.groups.length,
     shows: [memoryShort],

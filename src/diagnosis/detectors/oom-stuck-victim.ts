@@ -10,6 +10,7 @@ import type { Task } from '../../kernel/sched.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
 import { type StackTable, stacksFact, waitsIn } from '../facts/stacks.ts';
+import { type TaskWaits, taskWaitsFact, waitProse } from '../facts/task-waits.ts';
 
 interface Stuck {
   readonly process: OomProcess;
@@ -17,29 +18,33 @@ interface Stuck {
   readonly sleepers: readonly Task[];
   /** What the first of them sleeps in; undefined when its stack cannot be read. */
   readonly func: string | undefined;
+  /** What the first of them waits for; undefined when that is not known. */
+  readonly waits: Prose | undefined;
 }
 
 export default defineDetector({
   id: 'oom-stuck-victim',
   title: 'Victim of the OOM killer that does not end',
   summary: 'While an earlier victim sleeps uninterruptibly its memory may not come back, and nobody else is chosen.',
-  needs: { candidates: oomCandidatesFact, stacks: stacksFact, memory: memoryFact },
+  needs: { candidates: oomCandidatesFact, stacks: stacksFact, waits: taskWaitsFact, memory: memoryFact },
   appliesTo: needsTypes,
-  run: ({ candidates, stacks, memory }, { pageSize }) =>
-    stuckOf(candidates, stacks).map((stuck) => findingOf(stuck, memory, pageSize)),
+  run: ({ candidates, stacks, waits, memory }, { pageSize }) =>
+    stuckOf(candidates, stacks, waits).map((stuck) => findingOf(stuck, memory, pageSize)),
 });
 
-function stuckOf({ victims }: OomCandidates, stacks: StackTable): readonly Stuck[] {
+function stuckOf({ victims }: OomCandidates, stacks: StackTable, waits: TaskWaits): readonly Stuck[] {
   return victims.flatMap((process): readonly Stuck[] => {
     const sleepers = process.threads.filter(({ state, running }) => state.letter === 'D' && !running);
     const [first] = sleepers;
     if (first === undefined) return [];
-    return [{ process, sleepers, func: waitsIn(stacks.of(first).frames) }];
+    const wait = waits.of(first);
+    const known = wait === undefined || wait.kind === 'unknown' ? undefined : waitProse(wait);
+    return [{ process, sleepers, func: waitsIn(stacks.of(first).frames), waits: known }];
   });
 }
 
 function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding {
-  const { process, sleepers, func } = stuck;
+  const { process, sleepers, func, waits } = stuck;
   const size = (process.standing.pages ?? 0) * pageSize;
   const taken = process.standing.exemption === 'skip';
   const short = memory.verdict === 'short';
@@ -59,7 +64,10 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
         topic: 'what',
         text: prose`${taskValue(process.task)} was chosen (signal->oom_mm is set), and ${plural(sleepers.length, 'thread')} of it ${sleepers.length === 1 ? 'sleeps' : 'sleep'} uninterruptibly${where}.`,
       },
-      { topic: 'why', text: ['SIGKILL is only seen when what it waits for comes.'] },
+      {
+        topic: 'why',
+        text: prose`SIGKILL is only seen when what it waits for comes${waits === undefined ? '' : prose`; it waits ${waits}`}.`,
+      },
       {
         topic: 'holder',
         text: taken

@@ -47,7 +47,9 @@ describe('memory', () => {
       placeLog(image, [`<0>[    7.600000] Kernel panic - not syncing: ${panic}`]),
     );
     expect(state).toMatchObject({ verdict, ranOut: verdict === 'short' });
-    expect(textOf(memoryText(state))).toMatch(verdict === 'short' ? /^Ran out, by the OOM killer; / : /^Not short: /);
+    expect(textOf(memoryText(state))).toMatch(
+      verdict === 'short' ? /^Ran out, as the OOM killer says; / : /^Not short: /,
+    );
   });
 
   it('is not judged without its counters', () => {

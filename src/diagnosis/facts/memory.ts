@@ -80,7 +80,7 @@ export function memoryNumbers({ info, available }: MemoryState): Prose {
 export function memoryText(memory: MemoryState): Prose {
   switch (memory.verdict) {
     case 'short':
-      return prose`${memory.ranOut ? 'Ran out, by the OOM killer; in the dump' : 'Short:'} ${memoryNumbers(memory)}.`;
+      return prose`${memory.ranOut ? 'Ran out, as the OOM killer says; at the crash' : 'Short:'} ${memoryNumbers(memory)}.`;
     case 'enough':
       return prose`Not short: ${memoryNumbers(memory)}.`;
     case 'unknown':
