@@ -29,6 +29,10 @@ export interface Inferred {
   readonly members: InferredMembers;
   /** Of `thread.sp` in `struct task_struct`. */
   readonly sp: number | undefined;
+  /** What lies there is what switch_to() pushed (up to 4.8), and no `struct inactive_task_frame`. */
+  readonly isPushed: boolean;
+  /** THREAD_SIZE, bytes, where stacks are aligned to it. */
+  readonly stackSize: number | undefined;
   /** Of `thread_head` in `struct signal_struct`. */
   readonly threadHead: number | undefined;
   /** In `struct rq`. */
@@ -72,7 +76,7 @@ export function inferMembers(program: Program): Inferred | undefined {
   const all = new Tasks(samples, taskSize);
   const pid = all.find(tasks.offset, comm, 4, (at) => all.arePids(at));
   if (pid === undefined) return undefined;
-  const leader = all.find(pid + 8, comm, 8, (at) => all.share((task) => u64(task, at) === task.base) === 1);
+  const leader = all.find((pid + 15) & ~7, comm, 8, (at) => all.share((task) => u64(task, at) === task.base) === 1);
   if (leader === undefined) return undefined;
   const parent = leader - 48;
   const isThread = all.kernelThreads(pid, parent);
@@ -82,7 +86,7 @@ export function inferMembers(program: Program): Inferred | undefined {
   );
   const mm = all.find(tasks.offset + 16, pid, 8, (at) => all.areMemories(at, isThread));
   if (flags === undefined || mm === undefined) return undefined;
-  const signal = all.find(0, pid, 4, (at) => all.share((task) => u32(task, at) === SIGCHLD) > 0.9);
+  const signal = all.find(0, pid + 4, 4, (at) => all.share((task) => u32(task, at) === SIGCHLD) > 0.9);
   const threads = threadLists(program, samples.slice(1), taskSize);
   const members = {
     __state: all.stateOffset(stack ?? tasks.offset),
@@ -99,8 +103,20 @@ export function inferMembers(program: Program): Inferred | undefined {
     signal: threads?.signal,
     comm,
   };
-  const sp = stack === undefined ? undefined : stackPointer(program, all, comm, stack);
-  return { members, sp, threadHead: threads?.head, runQueue: runQueue(program, comm), taskSize };
+  const framed = stack === undefined ? undefined : stackPointer(program, all, comm, stack, frameReturn);
+  const pushed =
+    stack === undefined || framed !== undefined ? undefined : stackPointer(program, all, comm, stack, pushedReturn);
+  const sp = framed ?? pushed;
+  const stackSize = stack === undefined || pushed === undefined ? undefined : all.stackSize(stack);
+  return {
+    members,
+    sp,
+    isPushed: pushed !== undefined,
+    stackSize,
+    threadHead: threads?.head,
+    runQueue: runQueue(program, comm),
+    taskSize,
+  };
 }
 
 /** What holds for tasks: `samples[0]` is `init_task`, behind it processes in the order of their start. */
@@ -154,6 +170,13 @@ class Tasks {
         return seen.add(value);
       }) && seen.size > this.#samples.length / 2
     );
+  }
+
+  /** The largest power of two that all stacks are aligned to. */
+  stackSize(at: number): number {
+    let all = MAX_STACK;
+    for (const task of this.#samples) all |= u64(task, at);
+    return Number(all & -all);
   }
 
   /** None of a kernel thread; of others the one that they run on. */
@@ -282,8 +305,25 @@ function threadLists(
   return undefined;
 }
 
-/** `thread.sp`: into the task's own stack, where the frame of the switch has an address of the kernel's code. */
-function stackPointer(program: Program, all: Tasks, comm: number, stack: number): number | undefined {
+/** Where `struct inactive_task_frame` has the return address (since 4.9). */
+function frameReturn(program: Program, sp: VirtAddr): VirtAddr {
+  return program.memory.readPointer(add(sp, RETURN_ADDRESS));
+}
+
+/** Before, rbp lies there, and where it points the caller's, with the return address above. */
+function pushedReturn(program: Program, sp: VirtAddr): VirtAddr | undefined {
+  const bp = program.memory.readPointer(sp);
+  return contains(sp, Number(MAX_STACK), bp) ? program.memory.readPointer(add(bp, 8)) : undefined;
+}
+
+/** `thread.sp`: into the task's own stack, where what the switch has left leads to an address of the kernel's code. */
+function stackPointer(
+  program: Program,
+  all: Tasks,
+  comm: number,
+  stack: number,
+  returnOf: (program: Program, sp: VirtAddr) => VirtAddr | undefined,
+): number | undefined {
   return all.find(comm + NAME_SIZE, MAX_TASK, 8, (at) => {
     const share = all.share((task) => {
       const sp = u64(task, at);
@@ -292,7 +332,7 @@ function stackPointer(program: Program, all: Tasks, comm: number, stack: number)
     });
     if (share < 0.8) return false;
     const code = all.share((task) => {
-      const address = attempt(() => program.memory.readPointer(add(u64(task, at), RETURN_ADDRESS)));
+      const address = attempt(() => returnOf(program, u64(task, at)));
       return address !== undefined && program.symbols.isKernelText(address);
     });
     return code > 0.5;

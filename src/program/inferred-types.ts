@@ -4,7 +4,8 @@
  * follows has a name too is `tasks`, and so on (inferred-members.ts). What is found is a source of types like any other,
  * but marked: structures that it has lack most members, and nothing that rests on it is certain.
  * `struct inactive_task_frame` and `struct list_head` are fixed by the x86-64 ABI of the scheduler and by the language.
- * Not found: anything that is not in `struct task_struct`; x86-64 kernels before 4.9, which switch in another way.
+ * Kernels before 4.9, which switch in another way, are told by what lies on the stacks.
+ * Not found: anything that is not in `struct task_struct`.
  */
 import type { CType, IntType, Member, NamedKind, StructType, TypeSource } from '../debuginfo/type.ts';
 import { inferMembers, type InferredMembers } from './inferred-members.ts';
@@ -62,14 +63,18 @@ const MEMBERS: { readonly [name in keyof InferredMembers]: CType } = {
 export function inferTypes(program: Program): TypeSource | undefined {
   const found = inferMembers(program);
   if (found === undefined) return undefined;
-  const { members, sp, threadHead, taskSize, runQueue } = found;
+  const { members, sp, isPushed, stackSize, threadHead, taskSize, runQueue } = found;
   const task: { [name: string]: readonly [number, CType] } = {};
   for (const [name, type] of Object.entries(MEMBERS)) {
     const offset = members[name as keyof InferredMembers];
     if (offset !== undefined) task[name] = [offset, type];
   }
   if (sp !== undefined) task.thread = [sp, struct('thread_struct', 8, { sp: [0, LONG] })];
-  const structs = [...FIXED, struct('task_struct', taskSize, task)];
+  // Whoever reads registers tells by this structure how the kernel switches.
+  const fixed = isPushed ? FIXED.filter(({ name }) => name !== 'inactive_task_frame') : FIXED;
+  const structs = [...fixed, struct('task_struct', taskSize, task)];
+  const unions: StructType[] =
+    stackSize === undefined ? [] : [{ kind: 'union', name: 'thread_union', size: stackSize, members: [] }];
   if (threadHead !== undefined)
     structs.push(struct('signal_struct', threadHead + 16, { thread_head: [threadHead, FIXED[0] ?? LONG] }));
   if (runQueue !== undefined) {
@@ -81,23 +86,28 @@ export function inferTypes(program: Program): TypeSource | undefined {
   if (program.hasSymbol('__start_orc_unwind_ip') || program.hasSymbol('rb_insert_color_cached'))
     structs.push(struct('rb_root_cached', 16, {}));
   program.layouts.chose('struct task_struct', 'found by what it holds, as there are no types', []);
-  return new InferredTypes(structs);
+  return new InferredTypes(structs, unions);
 }
+
+const NONE: ReadonlyMap<string, CType> = new Map();
 
 class InferredTypes implements TypeSource {
   readonly name = 'what task_struct holds';
   readonly inferred = true;
   readonly #structs: ReadonlyMap<string, StructType>;
+  readonly #unions: ReadonlyMap<string, StructType>;
   readonly #integers: ReadonlyMap<string, IntType>;
 
-  constructor(structs: readonly StructType[]) {
+  constructor(structs: readonly StructType[], unions: readonly StructType[]) {
     this.#structs = new Map(structs.map((type) => [type.name ?? '', type]));
+    this.#unions = new Map(unions.map((type) => [type.name ?? '', type]));
     this.#integers = new Map([INT, UNSIGNED, LONG, CHAR].map((type) => [type.name, type]));
   }
 
   find(kind: NamedKind, name: string): readonly CType[] {
-    const found = kind === 'struct' ? this.#structs.get(name) : kind === 'int' ? this.#integers.get(name) : undefined;
-    return found === undefined ? [] : [found];
+    const found = { struct: this.#structs, union: this.#unions, int: this.#integers, enum: NONE, typedef: NONE }[kind];
+    const type = found.get(name);
+    return type === undefined ? [] : [type];
   }
 
   enumerator(): undefined {}

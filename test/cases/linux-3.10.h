@@ -83,11 +83,13 @@ struct task_struct {
 	struct mm_struct *mm, *active_mm;
 	struct task_rss_stat rss_stat;
 	int exit_state;
+	int exit_code, exit_signal;
 	pid_t pid;
 	pid_t tgid;
 	struct completion *vfork_done;
 	struct task_struct *real_parent;
 	struct task_struct *parent;
+	struct list_head children, sibling;
 	struct task_struct *group_leader;
 	struct pid_link pids[PIDTYPE_MAX];
 	struct list_head thread_group;

@@ -153,6 +153,23 @@ describe('the dump alone', () => {
     expect(program.symbols.at(virt(machine.image.address('mutex_lock') + 0x20n))?.name).toBe('mutex_lock');
   });
 
+  it('tells the tasks and their stacks by what they hold', () => {
+    const { tasks } = readTasks(program);
+    const whole = open(openDebugFile(PACK));
+    const expected = readTasks(whole).tasks;
+    expect(tasks.map(({ pid, comm }) => `${pid} ${comm}`)).toEqual(expected.map(({ pid, comm }) => `${pid} ${comm}`));
+    expect(report.system.find(({ key }) => key === 'tasks')?.data).toMatchObject({
+      uninterruptible: known.uninterruptible,
+    });
+    const stackIn = (of: Program, pid: number): readonly unknown[] => {
+      const task = readTasks(of).tasks.find((each) => each.pid === pid);
+      const stack = task === undefined ? undefined : taskStack(of, task);
+      return [stack?.end, stack?.frames.map(({ func, sp, source }) => [func, sp, source])];
+    };
+    for (const pid of [1, known.holder.pid, 26_001]) expect(stackIn(program, pid)).toEqual(stackIn(whole, pid));
+    expect(report.unproven.join()).toContain('struct task_struct: found by what it holds');
+  });
+
   it('says of each question that it cannot answer what it lacks', () => {
     const skipped = report.checks.filter(({ status }) => status === 'skipped');
     expect(skipped.map(({ detector }) => detector)).toEqual(

@@ -29,6 +29,7 @@ const header = readFileSync(join(import.meta.dirname, 'linux-3.10.h'), 'utf8');
 export const BANNER = 'Linux version 3.10.0 (kwhy@example.org) (gcc) #1 SMP';
 const THREAD_SIZE = 8192;
 const PF_KTHREAD = 0x200000;
+const SIGCHLD = 17;
 const TASK_INTERRUPTIBLE = 1;
 const TASK_UNINTERRUPTIBLE = 2;
 const TASK_WAKEKILL = 128;
@@ -63,6 +64,7 @@ const STACKS = {
   wait: [...SLEEP, 'do_wait', 'sys_wait4', SYSCALL],
   poll: [...SLEEP, 'schedule_hrtimeout_range_clock', 'poll_schedule_timeout', 'do_select', 'sys_select', SYSCALL],
   congested: [...SLEEP, 'io_schedule_timeout', 'congestion_wait', '__alloc_pages_nodemask', 'sys_brk', SYSCALL],
+  kthreadd: [...SLEEP, 'kthreadd', 'ret_from_fork'],
   kswapd: ['shrink_zone', 'balance_pgdat', 'kswapd', 'kthread', 'ret_from_fork'],
   idle: [...SLEEP, 'cpu_idle', 'start_secondary', 'secondary_startup_64'],
 } as const satisfies { readonly [name: string]: Stack };
@@ -142,7 +144,8 @@ export class ProcDirectory {
     const { holder, longest, latest, topKiB } = known;
     const { psKiB } = assumed;
     this.#task('init', { pid: 1, state: TASK_INTERRUPTIBLE, stack: STACKS.poll, resident: assumed.initKiB });
-    this.#task('kswapd0', { pid: 40, state: 0, stack: STACKS.kswapd, cpu: 0 });
+    this.#task('kthreadd', { pid: 2, state: TASK_INTERRUPTIBLE, stack: STACKS.kthreadd });
+    this.#task('kswapd0', { pid: 40, state: 0, stack: STACKS.kswapd, parent: 2, cpu: 0 });
     this.#task('crond', { pid: 1207, state: TASK_INTERRUPTIBLE, stack: STACKS.poll, resident: psKiB });
     this.#task('ps', {
       pid: holder.pid,
@@ -206,6 +209,8 @@ export class ProcDirectory {
       'sched_info.pcount': 10,
       'sched_info.last_arrival': spec.lastArrival ?? 149_000n * SECOND,
       mm: resident === undefined ? 0 : ref(`mm${pid}`),
+      active_mm: resident === undefined ? 0 : ref(`mm${pid}`),
+      exit_signal: SIGCHLD,
       pid,
       tgid: pid,
       real_parent: ref(spec.parent === undefined ? 'init_task' : `task${spec.parent}`),
@@ -269,6 +274,11 @@ export class ProcDirectory {
         curr: ref(task),
         idle: ref(cpu === 0 ? 'init_task' : `idle${cpu}`),
       })),
+    );
+    image.perCpu(
+      'cpu_number',
+      'int',
+      this.#running.map((_, cpu) => cpu),
     );
   }
 
