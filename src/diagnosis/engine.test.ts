@@ -5,6 +5,7 @@ import { psFaults, tops } from '../../test/builders/scenes.ts';
 import { textOf } from '../../test/builders/text.ts';
 import { type Budget, limitedBudget, unlimited } from '../base/budget.ts';
 import { CancelledError, FaultError, LookupError } from '../base/errors.ts';
+import { memoryShort } from '../model/condition.ts';
 import { type AnyDetector, type Coverage, defineDetector, defineFact, type Fact } from '../model/diagnosis.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Report } from '../model/report.ts';
@@ -119,6 +120,40 @@ describe('the engine and its detectors', () => {
     ]);
     expect(report.checks[0]?.reason).toMatch(/^what it needs cannot be read: .*: lost$/);
     expect(report.complete).toBe(false);
+  });
+
+  it('does not ask one that was ended from outside before, and says what came of it', () => {
+    const asked: string[] = [];
+    const detectors = ['one', 'two'].map((id) =>
+      detector(id, () => {
+        asked.push(id);
+        return [];
+      }),
+    );
+    const steps: Step[] = [];
+    const going = diagnose(sound(), unlimited, detectors, new Map([['one', { status: 'failed', reason: 'ended' }]]));
+    let next = going.next();
+    for (; next.done !== true; next = going.next()) steps.push(next.value);
+    expect(asked).toEqual(['two']);
+    expect(steps.map((step) => step.detector)).toEqual([undefined, 'two']);
+    expect(next.value.checks).toEqual([
+      { detector: 'one', title: 'looks for one', status: 'failed', reason: 'ended' },
+      { detector: 'two', title: 'looks for two', status: 'silent' },
+    ]);
+    expect(next.value.complete).toBe(false);
+  });
+
+  it('tells findings that one condition ties as one story, and each other as its own', () => {
+    const report = reportOf(
+      speaks('queue', { restsOn: [memoryShort] }),
+      speaks('other'),
+      speaks('hog', { explains: [memoryShort], weight: 0 }),
+    );
+    expect(report.findings.map(({ cause }) => cause)).toEqual(['queue', 'other', 'hog']);
+    expect(report.stories).toEqual([
+      { findings: [2, 0], links: [{ from: 2, to: 0, through: memoryShort }], loop: [] },
+      { findings: [1], links: [], loop: [] },
+    ]);
   });
 
   it('keeps nothing of one that fails, and takes a failing question whether it applies as a failure', () => {
