@@ -42,6 +42,13 @@ describe('completions', () => {
     expect(wait.what).toContain('that is done already');
   });
 
+  it('that were completed more often than anybody would are damaged', () => {
+    const damaged = new Sleeper();
+    completing(damaged);
+    damaged.image.write('done.done', 0xdeadbeef);
+    expect(damaged.wait(COMPLETION).over).toBeUndefined();
+  });
+
   it('that do not link back are none', () => {
     const broken = new Sleeper();
     completing(broken);

@@ -31,6 +31,10 @@ export interface Machine {
 /** Functions that wait for a completion, in all kernels since 2.6.32. */
 const COMPLETION = /^(__)?wait_for_(common|completion\w*)$/;
 
+/** complete() counts each call; complete_all() sets UINT_MAX today, and half of it in older kernels. */
+const ALL_DONE: ReadonlySet<number> = new Set([0xffffffff, 0x7fffffff]);
+const MAX_DONE = 1 << 16;
+
 /**
  * A wait for a `struct completion`.
  * @param entry - of the task, in a queue
@@ -42,7 +46,9 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   // A swait_queue_head since 5.7, a wait_queue_head before: each lies in all kinds of objects.
   if (queue === undefined || !frames.some(({ func }) => func !== undefined && COMPLETION.test(func))) return undefined;
   const completion = program.field('struct completion', 'wait').container(queue);
-  const done = program.field('struct completion', 'done').number(completion) !== 0;
+  const count = program.field('struct completion', 'done').number(completion);
+  if (count > MAX_DONE && !ALL_DONE.has(count)) return undefined;
+  const done = count !== 0;
   const object = { address: completion, ctype: 'struct completion' };
   const proof = 'structure';
   const child = done ? undefined : vforkChild(machine, completion);

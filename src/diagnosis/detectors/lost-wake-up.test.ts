@@ -40,6 +40,11 @@ describe('a lock that is free', () => {
     expect(told(incident)).toEqual([]);
   });
 
+  it('is silent where the word of the lock is damaged: it must know of its waiters', () => {
+    const program = behindMutex(5, 30, undefined).program((image) => image.write('a_mutex.owner', 0));
+    expect(findingsOf(lostWakeUp, program)).toEqual([]);
+  });
+
   it('is silent where the queue of the lock is damaged', () => {
     const incident = behindMutex(5, 30, undefined);
     const program = incident.program((image) => image.write('a_mutex.wait_list.next', 0x1000n));

@@ -65,6 +65,8 @@ function lostAt(context: FactContext, root: WaitRoot, target: WaitTarget): Omit<
         : lock.rwsem !== undefined && lock.kind === 'rw_semaphore'
           ? `its count is 0x${BigInt.asUintN(64, lock.rwsem.count).toString(16)}`
           : undefined;
+  // A word that does not know of the waiters is damaged, and says nothing of who holds it.
+  if (lock?.mutex?.hasWaiters === false || lock?.rwsem?.count === 0n) return undefined;
   // What the queue says must be whole: one who is first may be missing from it.
   if (free === undefined || (lock !== undefined && (!lock.whole || lock.strangers > 0))) return undefined;
   const { frames } = context.use(stacksFact).of(first);
