@@ -61,6 +61,8 @@ const detail = ({ json }: Found, ...path: readonly (string | number)[]): unknown
 
 const pidOf = ({ tasks }: Manifest, role: string): number | undefined => tasks.find((task) => task.role === role)?.pid;
 
+const lockOf = ({ expected }: Manifest) => expected.resources?.find(({ ctype }) => LOCK.test(ctype));
+
 interface Fact {
   /** What the guest told; undefined when it did not. */
   readonly told: (manifest: Manifest) => unknown;
@@ -93,8 +95,19 @@ const FACTS: { readonly [what: string]: Fact } = {
     },
   },
   'the kind of the lock': {
-    told: ({ expected }) => expected.resources?.map(({ ctype }) => ctype).find((ctype) => LOCK.test(ctype)),
-    found: (found) => detail(found, 'lock', 'ctype'),
+    told: (manifest) => lockOf(manifest)?.ctype,
+    found: (found, manifest) => {
+      const link = list(detail(found, 'cycle')).find((each) => at(each, 'lock') === lockOf(manifest)?.address);
+      return detail(found, 'lock', 'ctype') ?? at(link, 'type');
+    },
+  },
+  'how many wait behind what is no lock': {
+    told: ({ counts }) => counts['behind'],
+    found: (found) => detail(found, 'behind'),
+  },
+  'how many are in the circle': {
+    told: ({ counts }) => counts['cycle'],
+    found: (found) => list(detail(found, 'cycle')).length,
   },
   'how many wait': { told: ({ counts }) => counts['waiters'], found: (found) => detail(found, 'victims') },
   'each other lock, and how many wait for it': {
@@ -116,7 +129,7 @@ const FACTS: { readonly [what: string]: Fact } = {
   },
   'the directory': { told: ({ texts }) => texts['folder'], found: (found) => detail(found, 'lock', 'path') },
   'the writer that waits first': {
-    told: (manifest) => pidOf(manifest, 'writer'),
+    told: (manifest) => (lockOf(manifest) === undefined ? undefined : pidOf(manifest, 'writer')),
     found: (found) => detail(found, 'waiters', 'first', 'task', 'pid'),
   },
   'who launched those that wait': {
