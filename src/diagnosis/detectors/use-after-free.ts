@@ -47,6 +47,7 @@ function findingOf(crash: Freed): Finding {
       { topic: 'what', text: prose`${placeText(fatal.oops.at)} followed a pointer out of ${what}.`, detail: true },
       { topic: 'why', text: prose`The address ${address(virt(value))} is ${PROOFS[proof]}.` },
       ...aroundLines(fatal),
+      ...(freed === undefined ? [] : [{ topic: 'proof' as const, text: evidenceOf(freed).claim }]),
     ],
     evidence: [...oopsEvidence(fatal), ...(freed === undefined ? [] : [evidenceOf(freed)])],
     remedies: [
