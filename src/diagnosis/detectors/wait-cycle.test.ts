@@ -54,6 +54,18 @@ describe('wait-cycle', () => {
     expect(told).toEqual([true, true, false]);
   });
 
+  it('says of what is neither lock nor work item why the next one has to act', () => {
+    const scene = new WaitScene();
+    const [daemon, other] = [scene.task('cfgd', { state: 'S' }), scene.task('polkitd')];
+    scene.lock('mutex', 'bridge_lock', daemon).waiters.push(other);
+    scene.waits(daemon, { kind: 'pipe', what: 'for the pipe' }, 'struct pipe_inode_info', [other]);
+    const [finding] = scene.findings(waitCycle);
+    expect(storyOf(finding, 'why')).toContain(
+      'cfgd (pid 100) waits for the pipe, and so for polkitd (pid 101): it has the other end.',
+    );
+    expect(actionsOf(finding)[0]).toMatch(/^Kill cfgd \(pid 100\)/);
+  });
+
   it('is only probable when who has to act is inferred', () => {
     const [finding] = circle('inferred').scene.findings(waitCycle);
     expect(finding).toMatchObject({ confidence: 'probable' });

@@ -64,12 +64,15 @@ const nextOf = (links: readonly CircleLink[], i: number): CircleLink => {
 
 function linkText(links: readonly CircleLink[], { task, target }: CircleLink, i: number): Prose {
   const next = nextOf(links, i).task;
-  return prose`${taskValue(task)} waits ${target.text}, which ${taskValue(next)} ${verbOf(target)}.`;
+  const verb = verbOf(target);
+  if (verb !== undefined) return prose`${taskValue(task)} waits ${target.text}, which ${taskValue(next)} ${verb}.`;
+  const why = target.owners.find((owner) => owner.task === next)?.why ?? 'it has to act';
+  return prose`${taskValue(task)} waits ${target.text}, and so for ${taskValue(next)}: ${why}.`;
 }
 
-function verbOf({ lock, ctype: type }: WaitTarget): string {
+function verbOf({ lock, ctype: type }: WaitTarget): string | undefined {
   if (lock !== undefined) return 'has';
-  return type === 'struct work_struct' || type === 'struct workqueue_struct' ? 'runs' : 'has to end';
+  return type === 'struct work_struct' || type === 'struct workqueue_struct' ? 'runs' : undefined;
 }
 
 function evidenceOf(links: readonly CircleLink[], { task, target }: CircleLink, i: number): Evidence {
