@@ -120,7 +120,7 @@ interface Seen {
 
 /** @param early - nobody watches the first moments */
 function runOnce(core: Core, options: RunOptions, ended: Ended, early: boolean): Run {
-  const { paths, budget, guard, hardLimit = Infinity, onStep, without, limits = limitsOf(hardLimit) } = options;
+  const { paths, budget, guard, hardLimit = Infinity, onStep, without } = options;
   const seen: Seen = {};
   // Only the guard of the process sees the signal that the watchdog sends.
   const watched = guard === processGuard && ended.size < MOST_ENDED;
@@ -155,7 +155,7 @@ function runOnce(core: Core, options: RunOptions, ended: Ended, early: boolean):
       watched && early ? Math.min(EARLY_LIMIT, hardLimit) : hardLimit,
     );
     if (report === undefined) {
-      seen.watchdog = startWatchdog(limits);
+      seen.watchdog = startWatchdog(options.limits ?? limitsOf(hardLimit));
       report = guarded(() => goOn(Infinity), Math.max(1, hardLimit - passed()));
     }
     seen.dump?.close();
@@ -164,7 +164,7 @@ function runOnce(core: Core, options: RunOptions, ended: Ended, early: boolean):
     if (!(error instanceof CancelledError)) throw named(paths, error);
     const { last, watchdog } = seen;
     if (watchdog?.verdict !== undefined && last?.detector !== undefined)
-      return { detector: last.detector, check: checkOf(watchdog.verdict, limits) };
+      return { detector: last.detector, check: checkOf(watchdog.verdict, options.limits ?? limitsOf(hardLimit)) };
     // A step that lasts so long is large work or has no end: once more, watched.
     if (watched && early && watchdog === undefined && error.reason === 'time-limit' && passed() < hardLimit - CLOSE)
       return 'again';

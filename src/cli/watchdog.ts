@@ -1,11 +1,9 @@
 /**
  * Ends a detector that allocates or loops without end and never asks its budget: a thread of its own looks at the memory of
  * the process and at how long the step lasts, and sends this process SIGINT, which the guard (guard.ts) takes for Ctrl-C.
- * V8 ends the process at the limit of its heap and asks nobody, so this has to be before that. Only under the guard.
+ * V8 ends the process at the limit of its heap and asks nobody, so this has to be before that. Only under the guard. What it
+ * needs of Node is loaded when it starts: most reports end before.
  */
-import { setFlagsFromString, getHeapStatistics } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { Worker } from 'node:worker_threads';
 
 export interface WatchdogLimits {
   /** Bytes that the process may grow by. */
@@ -35,7 +33,7 @@ const PERIOD = 50;
  * 8 GiB grow by 0.3 GB.
  */
 export function memoryLimit(): number {
-  return getHeapStatistics().heap_size_limit * 0.75;
+  return process.getBuiltinModule('node:v8').getHeapStatistics().heap_size_limit * 0.75;
 }
 
 /** Runs in the thread, so it sees nothing of this file. */
@@ -68,6 +66,7 @@ export function startWatchdog({ memory, step }: WatchdogLimits): Watchdog {
   const workerData = { words, memory, step, period: PERIOD, indices: [STEP, VERDICT, STOP] };
   // Few MiB are enough for it, and nothing that it inherits is of use.
   const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 };
+  const { Worker } = process.getBuiltinModule('node:worker_threads');
   const thread = new Worker(SOURCE, { eval: true, workerData, resourceLimits, env: {}, execArgv: [] });
   thread.unref();
   return {
@@ -84,7 +83,7 @@ export function startWatchdog({ memory, step }: WatchdogLimits): Watchdog {
 
 /** Gives back what ended work has left behind, so that the next one is measured alone. */
 export function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  process.getBuiltinModule('node:v8').setFlagsFromString('--expose-gc');
+  const collect = process.getBuiltinModule('node:vm').runInNewContext('gc') as () => void;
   collect();
 }
