@@ -66,6 +66,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
       {
         topic: 'what',
         text: prose`${plural(pages, 'page')}, ${held}, are in the balloon${by}: the guest gave them to its host, which uses them for something else.`,
+        detail: true,
       },
       {
         topic: 'why',
