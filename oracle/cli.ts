@@ -16,6 +16,7 @@ import { areLinesSame, askLines, linesReport } from './lines.ts';
 import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, summaryTable, text, unexplainedOf } from './report.ts';
+import { askSession, differences, sessionReport } from './session.ts';
 import { setUp } from './setup.ts';
 import { askTables, isSame, tableLines, tablesReport } from './tables.ts';
 
@@ -28,6 +29,7 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --proc          only: the guests' own /proc, which needs no other program
   --tables        only: what remains without BTF and ORC, with a vmlinux, a pack of it, and no file
   --lines         only: file, line and inlined functions of 10,000 addresses of each kernel, by us and by addr2line
+  --session       only: lines of the shell typed into crash and into ours
   --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
 function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers, procOnly: boolean): Asked[] {
@@ -84,6 +86,13 @@ function write(part: string, body: string): void {
   writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), part, body));
 }
 
+async function compareSession(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {
+  const tallies = await askSession(dumps, peers);
+  console.log(`${sessionReport(tallies)}\n\n${differences(tallies)}`);
+  const path = join(oracleRoot, '../docs/crash-differences.md');
+  if (!printOnly) writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'session', sessionReport(tallies)));
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -96,6 +105,7 @@ async function main(): Promise<void> {
       proc: { type: 'boolean', default: false },
       tables: { type: 'boolean', default: false },
       instructions: { type: 'boolean', default: false },
+      session: { type: 'boolean', default: false },
       lines: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -117,6 +127,10 @@ async function main(): Promise<void> {
   }
   if (values.lines) {
     compareLines(dumps, peers, values.print);
+    return;
+  }
+  if (values.session) {
+    await compareSession(dumps, peers, values.print);
     return;
   }
   if (values.instructions) {
