@@ -99,7 +99,9 @@ history TEXT finds what has TEXT in it. Long output goes to $PAGER. Ctrl-C ends 
 export const typesHelpText = `kwhy types writes all types that a vmlinux with debug information tells into one small file, a type
 pack. Given beside a dump it does what the vmlinux does, but for lines of source.
 
-usage: kwhy types VMLINUX -o OUT [options]
+usage: kwhy types VMLINUX [MODULE...] -o OUT [options]
+
+MODULE: files of modules with debug information (NAME.ko), whose types are to be in it as well.
 
   -o, --output OUT        the file to write, whole or not at all
   -f, --force             replace an older file

@@ -1,4 +1,4 @@
-/** `kwhy types VMLINUX -o FILE`: a type pack, to be given in place of the vmlinux. */
+/** `kwhy types VMLINUX [MODULE...] -o FILE`: a type pack, to be given in place of the vmlinux. */
 import { UsageError } from '../base/errors.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
@@ -11,7 +11,7 @@ const specs: OptionSpecs = {
   help: { takesValue: false, short: 'h' },
 };
 
-const USAGE = 'usage: kwhy types VMLINUX -o FILE';
+const USAGE = 'usage: kwhy types VMLINUX [MODULE...] -o FILE';
 
 export async function typesCommand(argv: readonly string[], io: Io): Promise<ExitStatus> {
   const { options, positionals } = parseArguments(argv, specs);
@@ -20,22 +20,31 @@ export async function typesCommand(argv: readonly string[], io: Io): Promise<Exi
     await io.stdout.write(typesHelpText);
     return EXIT.complete;
   }
-  const [path, ...more] = positionals;
+  const [path, ...modules] = positionals;
   const output = options.get('output');
-  if (path === undefined || path === '' || more.length > 0) throw new ArgumentsError(`which vmlinux? ${USAGE}`);
+  if (path === undefined || positionals.includes('')) throw new ArgumentsError(`which vmlinux? ${USAGE}`);
   if (typeof output !== 'string') throw new ArgumentsError(`where to? ${USAGE}`);
-  const [{ openDebugFile }, { packTypes }, { createFile }] = await Promise.all([
+  const [{ openDebugFile }, { openModuleTypes }, { packTypes }, { createFile }] = await Promise.all([
     import('../program/debug-file.ts'),
+    import('../program/module-types.ts'),
     import('../program/type-pack.ts'),
     import('../dump/new-file.ts'),
   ]);
   try {
     const bytes = io.guard(() => {
-      const file = openDebugFile(path);
+      const open: { close(): void }[] = [];
+      const kept = <T extends { close(): void }>(file: T): T => {
+        open.push(file);
+        return file;
+      };
       try {
-        return packTypes(file);
+        const kernel = kept(openDebugFile(path));
+        return packTypes(
+          kernel,
+          modules.map((module) => kept(openModuleTypes(module)).types),
+        );
       } finally {
-        file.close();
+        for (const file of open) file.close();
       }
     }, undefined);
     createFile(output, { input: path, replace: options.has('force') }, (file) => {

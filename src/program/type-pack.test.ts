@@ -6,6 +6,7 @@ import { SAMPLE } from '../../test/builders/sample.ts';
 import { tempFolder } from '../../test/builders/temp-folder.ts';
 import { KwhyError, UsageError } from '../base/errors.ts';
 import { openDebugFile } from './debug-file.ts';
+import { openModuleTypes } from './module-types.ts';
 import { openProgram } from './open.ts';
 import { packTypes, readPack } from './type-pack.ts';
 import { typeName } from './types.ts';
@@ -114,6 +115,35 @@ describe('a type pack', () => {
 
   it('is the same of a vmlinux that keeps relocations: they are applied already, and not again', () => {
     expect(Buffer.compare(packOf(ID, true), packOf(ID))).toBe(0);
+  });
+
+  it("has the types that modules add, with the kernel's where they use these", () => {
+    const at = tempFolder();
+    const place = (bytes: number): Attribute => [0x38, 0x0b, bytes];
+    const children = [
+      // As the header of the kernel has it, as far as this file needs it.
+      { tag: 0x13, label: 'node', attributes: [named('node'), size(32)] },
+      { tag: 0x0f, label: 'pointer', attributes: [size(8), typeOf('node')] },
+      {
+        tag: 0x13,
+        attributes: [named('of_module'), size(8)],
+        children: [{ tag: 0x0d, attributes: [named('first'), typeOf('pointer'), place(0)] }],
+      },
+    ];
+    const sections = dwarfSections([{ version: 5, root: { tag: 0x11, attributes: [], children } }]);
+    writeFileSync(at('vmlinux'), vmlinux(ID));
+    writeFileSync(at('module.ko'), elfImage(sections, 1));
+    const [file, module] = [openDebugFile(at('vmlinux')), openModuleTypes(at('module.ko'))];
+    const { types } = readPack(packTypes(file, [module.types]), 'pack');
+    file.close();
+    module.close();
+    const [added] = types.find('struct', 'of_module');
+    expect(added?.kind === 'struct' && added.members?.map(({ name, type }) => [name, typeName(type)])).toEqual([
+      ['first', 'struct node *'],
+    ]);
+    // One alone, and that with its members.
+    expect(types.find('struct', 'node').map((each) => each.kind === 'struct' && each.members?.length)).toEqual([3]);
+    expect(() => openModuleTypes(at('vmlinux'))).toThrow(/no module/);
   });
 
   it('has the unwind rules of the vmlinux', () => {

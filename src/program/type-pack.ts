@@ -4,12 +4,13 @@
  * Behind the types lie the unwind rules (.debug_frame, as cfi-pack.ts writes them). It has no lines of source.
  */
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { FormatError } from '../base/errors.ts';
+import { attempt, FormatError } from '../base/errors.ts';
 import { type Btf, parseBtf } from '../debuginfo/btf.ts';
 import { BtfWriter } from '../debuginfo/btf-writer.ts';
 import { packCfi, unpackCfi } from '../debuginfo/dwarf/cfi-pack.ts';
 import { CfiTable } from '../debuginfo/dwarf/cfi.ts';
 import { DwarfTypes } from '../debuginfo/dwarf/dwarf-types.ts';
+import type { CType } from '../debuginfo/type.ts';
 import type { DebugFile } from './debug-file.ts';
 
 const FORMAT = 'type pack';
@@ -29,18 +30,52 @@ export interface TypePack {
   readonly cfi: () => CfiTable | undefined;
 }
 
-/** @throws FormatError when it has no DWARF */
-export function packTypes(file: DebugFile): Uint8Array {
+/**
+ * @param modules - types that modules have besides those of the kernel
+ * @throws FormatError when it has no DWARF
+ */
+export function packTypes(file: DebugFile, modules: readonly DwarfTypes[] = []): Uint8Array {
   const { types, buildId, banner } = file;
   if (!(types instanceof DwarfTypes)) throw new FormatError(FORMAT, 'types are packed from a vmlinux, not from a pack');
-  const writer = new BtfWriter((type) => types.placeOf(type) ?? type);
+  let source = types;
+  const writer = new BtfWriter((type) => keyOf(type, source, types));
   types.writeTo(writer);
+  for (const module of modules) {
+    source = module;
+    module.writeTypes(writer);
+  }
   const btf = writer.bytes();
   const rules = file.cfi?.();
   const unwind = rules === undefined ? new Uint8Array(0) : packCfi(rules.index);
   const text = file.addressOf('_stext')?.toString(16);
   const head = JSON.stringify({ buildId, banner, size: btf.length, unwind: unwind.length, text });
   return Buffer.concat([Buffer.from(`${PACK_MAGIC}${head}\n`), zstdCompressSync(Buffer.concat([btf, unwind]))]);
+}
+
+/** What is the same for the same type; for one that a module has from the kernel's headers that of the kernel. */
+function keyOf(type: CType, source: DwarfTypes, kernel: DwarfTypes): unknown {
+  const place = source.placeOf(type);
+  if (source === kernel) return place ?? type;
+  const same = attempt(() => ofKernel(type, kernel));
+  const placeThere = same === undefined ? undefined : kernel.placeOf(same);
+  return placeThere ?? (place === undefined ? type : `${source.name} ${place}`);
+}
+
+function ofKernel(type: CType, kernel: DwarfTypes): CType | undefined {
+  switch (type.kind) {
+    case 'struct':
+    case 'union':
+    case 'enum': {
+      const { name, kind, size } = type;
+      return name === undefined
+        ? undefined
+        : kernel.find(kind, name).find((each) => 'size' in each && (each.size === size || size === 0));
+    }
+    case 'typedef':
+      return kernel.find('typedef', type.name)[0];
+    default:
+      return undefined;
+  }
 }
 
 /** @throws FormatError */

@@ -117,7 +117,7 @@ export class DwarfTypes implements TypeSource {
 
   /** All types, variables and functions that have a name, as BTF: alike, and some hundred times smaller. */
   writeTo(writer: BtfWriter): void {
-    this.#writeTypes(writer);
+    this.writeTypes(writer);
     for (const name of new Set(
       this.index.names([DEFINED.variable, DEFINED.variableDeclared, DEFINED.variableStatic]),
     )) {
@@ -132,7 +132,8 @@ export class DwarfTypes implements TypeSource {
     }
   }
 
-  #writeTypes(writer: BtfWriter): void {
+  /** The same, without variables and functions. */
+  writeTypes(writer: BtfWriter): void {
     for (const name of new Set([...this.typeNames(), ...this.index.names([DEFINED.base])])) {
       for (const kind of ['int', 'typedef', 'struct', 'union', 'enum'] as const)
         for (const type of attempt(() => this.find(kind, name)) ?? []) writer.add(type);
