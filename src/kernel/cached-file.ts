@@ -24,6 +24,8 @@ export interface CachedFile {
   readonly state: CachedFileState;
   /** '/var/log/syslog', '/memfd:buffer', 'nvme0n1p1'; undefined when nothing in memory names it. */
   readonly path: string | undefined;
+  /** Of one with a path: false where that begins at the root of its file system, as its mount was not found. */
+  readonly reachable: boolean;
   /** Pages of it in memory as the kernel counts them, `i_data.nrpages`; since 4.x with entries of hugetlb and DAX. */
   readonly counted: number | undefined;
 }
@@ -39,13 +41,22 @@ export function cachedFile(program: Program, mapping: VirtAddr): CachedFile {
   const number = program.field('struct inode', 'i_ino').u64(inode);
   const counted = attempt(() => program.field('struct address_space', 'nrpages').number(mapping));
   if (fsType === 'bdev')
-    return { inode, fsType, number, state: 'block', path: attempt(() => deviceName(program, inode)), counted };
+    return {
+      inode,
+      fsType,
+      number,
+      state: 'block',
+      path: attempt(() => deviceName(program, inode)),
+      reachable: true,
+      counted,
+    };
   const links = program.field('struct inode', 'i_nlink').number(inode);
   const path = attempt(() => pathOfInode(program, inode));
-  // A name that d_dname() makes is of a file that is in no directory.
-  const isNameless = path !== undefined && path.deleted && !path.reachable;
+  // On these two a name that d_dname() makes is of a file that never was in a directory.
+  const isNameless = path?.deleted === true && !path.reachable && /^(tmpfs|hugetlbfs)$/.test(fsType);
   const state = isNameless ? 'nameless' : links === 0 ? 'deleted' : 'named';
-  return { inode, fsType, number, state, path: path?.text, counted };
+  const reachable = isNameless || path?.reachable === true;
+  return { inode, fsType, number, state, path: path?.text, reachable, counted };
 }
 
 /** 'nvme0n1p1', 'dm-0'; else '259:1'. @param inode - `struct inode *` of a block device's page cache */

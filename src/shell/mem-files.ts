@@ -77,11 +77,14 @@ function fileName({ file, mapping }: CachedFilePages): Cell {
 
 /** 'deleted; held by influxd (299)'. */
 function stateOf({ file, holders }: CachedFilePages): Cell {
-  if (file === undefined || file.state === 'named') return undefined;
+  if (file === undefined) return undefined;
+  const inside = file.path !== undefined && !file.reachable ? 'as seen inside its file system' : undefined;
+  if (file.state === 'named') return inside;
   if (file.state === 'block') return 'block device';
   const names = holders.slice(0, HOLDERS).map(({ comm, pid }) => `${comm} (${pid})`);
   if (holders.length > HOLDERS) names.push(`${holders.length - HOLDERS} more`);
-  const state = file.state === 'deleted' ? 'deleted' : 'in no directory';
+  const gone = inside === undefined ? 'deleted' : `deleted, ${inside}`;
+  const state = file.state === 'deleted' ? gone : 'in no directory';
   const held = names.length === 0 ? 'no process has it open' : `held by ${names.join(', ')}`;
   return name(`${state}; ${held}`);
 }
