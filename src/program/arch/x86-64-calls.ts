@@ -20,6 +20,7 @@ const PADDING = 16;
 /** Code of functions that is searched for jumps: of one that is called, and of one that only leads on. */
 const MAX_CODE = 1 << 15;
 const MAX_STUB = 256;
+const MAX_TARGETS = 1024;
 
 /** The call that returns to `address`; undefined when the bytes before it are none, or cannot be read. */
 export function callBefore(program: Program, address: VirtAddr, isCode: IsCode): Call | undefined {
@@ -68,7 +69,9 @@ export function enters(target: VirtAddr, start: VirtAddr): boolean {
 export function jumpsInto(program: Program, start: VirtAddr, to: VirtAddr): boolean {
   const targets = jumpsOf(program, start, MAX_CODE);
   if (targets.some((target) => enters(target, to))) return true;
-  return targets.some((target) => jumpsOf(program, target, MAX_STUB).some((next) => enters(next, to)));
+  return targets
+    .slice(0, MAX_TARGETS)
+    .some((target) => jumpsOf(program, target, MAX_STUB).some((next) => enters(next, to)));
 }
 
 /** Where the function at `start` jumps to outside of itself; none of one that is longer than `most` bytes. */

@@ -12,6 +12,8 @@ import { called, type IsCode, lookupOf, notCode, STACK_GAP, type State, type Ste
 
 /** Words of one frame that are searched for a return address. */
 const MAX_FRAME_WORDS = 512;
+/** Return addresses of a scan for which the code of what they called is searched. */
+const MAX_SEARCHED = 64;
 /** A scan does not leave the stack, whose end is told or is at such a boundary: no stack is smaller. */
 const SMALLEST_STACK = 4096n;
 
@@ -82,12 +84,22 @@ function startOf(program: Program, state: State): VirtAddr | undefined {
   return (whole === undefined ? undefined : program.symbols.lookup(whole)?.address) ?? symbol?.address;
 }
 
-/** How well a call fits to have led into the function at `start`. */
-function fits(program: Program, word: VirtAddr, start: VirtAddr, isCode: IsCode): 'exactly' | 'maybe' | undefined {
+/**
+ * How well a call fits to have led into the function at `start`.
+ * @param followJumps - whether the code of what was called is searched for jumps
+ */
+function fits(
+  program: Program,
+  word: VirtAddr,
+  start: VirtAddr,
+  isCode: IsCode,
+  followJumps = true,
+): 'exactly' | 'maybe' | undefined {
   const call = program.isText(word) ? callBefore(program, word, isCode) : undefined;
   if (call === undefined) return undefined;
   if (call.target === undefined) return 'maybe';
-  return enters(call.target, start) || jumpsInto(program, call.target, start) ? 'exactly' : undefined;
+  const leadsHere = enters(call.target, start) || (followJumps && jumpsInto(program, call.target, start));
+  return leadsHere ? 'exactly' : undefined;
 }
 
 /** Cut in assembler that uses no stack (`clear_page`, `memcpy`): the return address is on top. */
@@ -196,11 +208,14 @@ function stepByScan(program: Program, state: State, isCode: IsCode, stackEnd: Vi
   const start = startOf(program, state);
   const end = stackEnd ?? (state.sp | (SMALLEST_STACK * 4n - 1n)) + 1n;
   let maybe: VirtAddr | undefined;
+  let searched = 0;
   for (let i = 0; start !== undefined && add(state.sp, 8 * i) < end; i++) {
     const at = add(state.sp, 8 * i);
     const word = attempt(() => program.memory.readPointer(at));
     if (word === undefined) break;
-    const fit = fits(program, word, start, isCode);
+    // Old return addresses are few; a stack that is full of them was made so.
+    const isText = program.isText(word);
+    const fit = isText ? fits(program, word, start, isCode, searched++ < MAX_SEARCHED) : undefined;
     if (fit === 'exactly') return scanned(program, word, at, state);
     if (fit === 'maybe') maybe ??= at;
   }
