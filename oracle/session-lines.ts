@@ -223,7 +223,7 @@ export const LINES: readonly string[] = Object.entries(BY_COMMAND).flatMap(([com
 /** Lines whose answers differ for a reason, and the row of docs/crash-differences.md that has it. */
 export const REASONS: readonly (readonly [lines: RegExp, row: string])[] = [
   [
-    /^(log -[as]|kmem -[nomgSF]|kmem -s -I|kmem (init_task|schedule)|bt -[eo] |vm -f|runq -g|set -v|struct .* -u|dis -U)/,
+    /^(log -[as]|kmem -[nmSF]|kmem (init_task|schedule)|bt -[eo] |vm -f|runq -g|set -v|struct .* -u|dis -U)/,
     'options that are not there',
   ],
   [/^sys$/, '`sys` KERNEL, UPTIME'],

@@ -1,5 +1,5 @@
 /** The lines are crash 9.0.2's on the full dump that the sample was made of, but where crash is wrong. */
-import { expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { commandRunner } from '../../test/builders/commands.ts';
 import { MemmapImage } from '../../test/builders/memmap.ts';
 import kmem from './kmem.ts';
@@ -132,4 +132,34 @@ test('one view at a time', () => {
   expect(run('kmem').failures[0]).toContain('kmem needs one of -i');
   expect(run('kmem -iz').failures[0]).toContain('-i and -z are different views');
   expect(run('kmem -i foo').failures[0]).toContain("-i takes no 'foo'");
+});
+
+describe('small tables', () => {
+  it('-o and -g are as in crash 9.0.2', () => {
+    expect(run('kmem -o').lines).toEqual([
+      'PER-CPU OFFSET VALUES:',
+      '  CPU 0: ffff88899e800000',
+      '  CPU 1: ffff88899e900000',
+    ]);
+    expect(run('kmem -g').lines.slice(0, 3)).toEqual([
+      'PAGE-FLAG              BIT  VALUE',
+      'PG_locked                0  0000001',
+      'PG_referenced            1  0000002',
+    ]);
+    expect(run('kmem -g').lines).toContain('PG_checked              10  0000400');
+    expect(run('kmem -g 100').lines).toEqual([
+      'FLAGS: 100',
+      '  PAGE-FLAG              BIT  VALUE',
+      '  PG_error                 8  0000100',
+    ]);
+    expect(run('kmem -g x').failures[0]).toContain('-g x');
+  });
+
+  it('-I leaves caches out', () => {
+    const names = (line: string): string[] => run(line).lines.map((each) => each.split(/ +/).at(-1) ?? '');
+    expect(names('kmem -s')).toContain('dentry');
+    expect(names('kmem -s -I dentry,inode_cache')).toEqual(
+      names('kmem -s').filter((each) => each !== 'dentry' && each !== 'inode_cache'),
+    );
+  });
 });

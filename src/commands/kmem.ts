@@ -10,8 +10,9 @@ import { hugePages, statistics, zoneBlocks } from '../shell/kmem-counters.ts';
 import { onePage, pageTable } from '../shell/kmem-pages.ts';
 import { slabTable } from '../shell/kmem-slabs.ts';
 import { memorySummary } from '../shell/kmem-summary.ts';
+import { pageFlagTable, perCpuOffsets } from '../shell/kmem-tables.ts';
 
-const VIEWS = ['i', 'f', 'p', 'v', 's', 'z', 'V', 'h'] as const;
+const VIEWS = ['i', 'f', 'p', 'v', 's', 'z', 'V', 'h', 'o', 'g'] as const;
 
 export default defineCommand({
   name: 'kmem',
@@ -29,6 +30,9 @@ export default defineCommand({
     { flag: 'z', summary: 'the zones: sizes, watermarks, counters' },
     { flag: 'V', summary: 'all counters and events of the memory manager' },
     { flag: 'h', summary: 'the pools of huge pages' },
+    { flag: 'o', summary: "where each CPU's variables lie" },
+    { flag: 'g', summary: 'the flags of pages, or those that are set in a value' },
+    { flag: 'I', value: 'names', summary: 'with -s: without these caches, separated by commas' },
   ],
   arguments: [{ name: 'address | name', kinds: ['address', 'symbol', 'text'], optional: true, repeated: true }],
   examples: [
@@ -44,7 +48,8 @@ export default defineCommand({
       throw new UsageError(`kmem needs one of -${VIEWS.join(' -')}; 'mem' shows where memory went`);
     if (views.length > 1) throw new UsageError(`-${views.join(' and -')} are different views; give one of them`);
     const [first] = args.positionals;
-    if (first !== undefined && !['p', 'v', 's'].includes(view)) throw new UsageError(`-${view} takes no '${first}'`);
+    if (first !== undefined && !['p', 'v', 's', 'g'].includes(view))
+      throw new UsageError(`-${view} takes no '${first}'`);
     switch (view) {
       case 'i':
         return memorySummary(context);
@@ -55,13 +60,17 @@ export default defineCommand({
       case 'v':
         return vmallocTable(context, first === undefined ? undefined : addressOf(first));
       case 's':
-        return slabTable(context, args.positionals);
+        return slabTable(context, args.positionals, args.value('I')?.split(','));
       case 'z':
         return zoneBlocks(context);
       case 'V':
         return statistics(context);
       case 'h':
         return hugePages(context);
+      case 'o':
+        return perCpuOffsets(context);
+      case 'g':
+        return pageFlagTable(context, first);
     }
   },
 });

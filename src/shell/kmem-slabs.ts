@@ -18,8 +18,11 @@ import { hex16 } from './format.ts';
 const OO_SHIFT = 16;
 const MAX_ORDER = 20;
 
-/** @param wanted - names of caches; all when there are none */
-export function slabTable(context: CommandContext, wanted: readonly string[]): Shape {
+/**
+ * @param wanted - names of caches; all when there are none
+ * @param ignored - names of caches that are left out
+ */
+export function slabTable(context: CommandContext, wanted: readonly string[], ignored: readonly string[] = []): Shape {
   const { program } = context;
   const caches = slabCaches(program);
   const unknown = wanted.filter((each) => ![...caches.values()].includes(each));
@@ -31,7 +34,7 @@ export function slabTable(context: CommandContext, wanted: readonly string[]): S
   const order = program.tryField('struct kmem_cache', 'oo.x');
   const rows: Cell[][] = [];
   for (const [cache, called] of caches) {
-    if (wanted.length > 0 && !wanted.includes(called)) continue;
+    if ((wanted.length > 0 && !wanted.includes(called)) || ignored.includes(called)) continue;
     context.budget.check();
     rows.push(row(cache, called));
   }
