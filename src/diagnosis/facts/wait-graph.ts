@@ -94,7 +94,11 @@ export const waitGraphFact = defineFact<WaitGraph>({
     for (const target of targets) for (const task of target.waiters) targetOf.set(task, target);
     const held = new Map<Task, WaitTarget[]>();
     for (const target of targets) {
-      for (const { task } of followed(target)) held.set(task, [...(held.get(task) ?? []), target]);
+      for (const { task } of followed(target)) {
+        const known = held.get(task);
+        if (known === undefined) held.set(task, [target]);
+        else known.push(target);
+      }
     }
     const graph = {
       targets,
