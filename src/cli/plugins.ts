@@ -4,9 +4,8 @@
  * modules that run, so that facts are shared and errors known; where the file lies does not matter.
  */
 import { existsSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { createRequire, registerHooks } from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { UsageError } from '../base/errors.ts';
 import type { Command } from '../model/command.ts';
 import type { AnyDetector } from '../model/diagnosis.ts';
@@ -41,7 +40,7 @@ export async function loadPlugins(paths: readonly string[], taken: ReadonlySet<s
     await io.stderr.write(
       `kwhy: warning: ${path} is a program, and runs with your rights: it can read, change and send whatever you can\n`,
     );
-    for (const part of partsOf(path, await run(path))) {
+    for (const part of partsOf(path, run(path))) {
       // A command and a detector may share a name.
       const name = isCommand(part) ? part.name : `detector ${part.id}`;
       if (names.has(name)) throw new UsageError(`--plugin ${path}: there is a '${name}' already`);
@@ -59,10 +58,11 @@ export async function loadReportPlugins(paths: readonly string[], io: Io): Promi
   return loadPlugins(paths, new Set(detectors.map(({ id }) => `detector ${id}`)), io);
 }
 
-async function run(path: string): Promise<Readonly<Record<string, unknown>>> {
+/** With require(), which takes modules too: import() inside the one script of dist/ makes Node warn of itself. */
+function run(path: string): Readonly<Record<string, unknown>> {
+  const require = createRequire(import.meta.url);
   try {
-    // The user names it: nobody can know it before.
-    return (await import(pathToFileURL(resolve(path)).href)) as Readonly<Record<string, unknown>>;
+    return require(resolve(path)) as Readonly<Record<string, unknown>>;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UsageError(`--plugin ${path}: ${reason.split('\n')[0] ?? ''}`, { cause: error });
