@@ -12,7 +12,6 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
 import type { Task } from '../../kernel/sched.ts';
-import type { Program } from '../../program/program.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { pressureFact, recentPressure } from '../facts/pressure.ts';
 import { rssFact, type RssTable } from '../facts/rss.ts';
@@ -58,7 +57,13 @@ export default defineDetector({
     const free = memory.info.swapFree.value;
     if (total === undefined || free === undefined || total === 0 || free > total * SWAP_FULL) return [];
     const swapping = swappingIn(tasks, stacks);
-    const proven = swapping.flatMap((task) => attempt(() => readerOf(program, task)) ?? []);
+    const proven = swapping.flatMap((task) => {
+      const { mm, address } = task;
+      const stall = attempt(() => stallOf(program, address));
+      if (mm === undefined || stall === undefined || !(stall.memory || stall.io)) return [];
+      const inSwap = attempt(() => rssOf(program, mm, [address]).swap * program.pageSize) ?? 0;
+      return inSwap > 0 ? [{ task, stall, inSwap }] : [];
+    });
     const seen: Seen = { total, free, pressure: waitedFor(pressure, proven), swapping, proven };
     return isThrashing(seen, memory) ? [findingOf(seen, memory, rss)] : [];
   },
@@ -68,13 +73,6 @@ function swappingIn({ tasks }: TaskTable, stacks: StackTable): readonly Task[] {
   return tasks.filter(
     (task) => !task.idle && !task.kthread && stacks.of(task).frames.some(({ func }) => SWAPPING_IN.test(func ?? '')),
   );
-}
-
-function readerOf(program: Program, task: Task): Reader | undefined {
-  const stall = stallOf(program, task.address);
-  if (task.mm === undefined || stall === undefined || !(stall.memory || stall.io)) return undefined;
-  const inSwap = rssOf(program, task.mm, [task.address]).swap * program.pageSize;
-  return inSwap > 0 ? { task, stall, inSwap } : undefined;
 }
 
 /** Waiting for I/O is that for swap where several tasks wait for it at this very moment. */
