@@ -54,11 +54,11 @@ export interface OpenEnds {
 
 /**
  * All of them.
- * @param tasks - `struct task_struct *` of all tasks
+ * @param tasks - `struct task_struct *` of all tasks, or their tables read before
  * @throws LookupError for a layout that is not known
  */
-export function openEnds(program: Program, tasks: readonly VirtAddr[]): OpenEnds {
-  const tables = descriptorTables(program, tasks);
+export function openEnds(program: Program, tasks: readonly VirtAddr[] | DescriptorTables): OpenEnds {
+  const tables = 'tables' in tasks ? tasks : descriptorTables(program, tasks);
   const operations = program.field('struct file', 'f_op');
   const names = new Map<VirtAddr, string | undefined>();
   const found = new Map<VirtAddr, { readonly fd: number; readonly tasks: Set<VirtAddr>; descriptors: number }>();

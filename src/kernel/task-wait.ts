@@ -6,6 +6,7 @@
 import type { VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import type { DescriptorTables } from './files.ts';
 import { type OpenEnds, openEnds } from './open-ends.ts';
 import type { Task } from './sched.ts';
 import type { NamedFrame } from './stack.ts';
@@ -40,17 +41,14 @@ export interface WaitSearch extends Machine {
 /**
  * Prepares the searches.
  * @param tasks - all tasks, each a `struct task_struct`
+ * @param descriptors - their tables of open files, asked for when they are needed; read then where nobody else has them
  * @throws nothing for what the dump holds
  */
-export function waitSearch(program: Program, tasks: readonly Task[]): WaitSearch {
+export function waitSearch(program: Program, tasks: readonly Task[], descriptors?: () => DescriptorTables): WaitSearch {
   const byAddress = new Map(tasks.map((task) => [task.address, task]));
   let ends: OpenEnds | undefined;
   return {
-    ends: () =>
-      (ends ??= openEnds(
-        program,
-        tasks.map(({ address }) => address),
-      )),
+    ends: () => (ends ??= openEnds(program, descriptors?.() ?? tasks.map(({ address }) => address))),
     program,
     tasks,
     byPid: new Map(tasks.filter(({ pid }) => pid > 0).map((task) => [task.pid, task])),

@@ -204,7 +204,7 @@ export interface Userfault {
  * The page fault that a task sleeps in until a user program answers it, and who could.
  * @param task - a `struct task_struct` that sleeps
  * @param frames - its stack
- * @param tasks - all tasks
+ * @param tasks - all tasks, or what gives their tables of open files
  * @returns undefined when it does not sleep in such a fault
  * @throws FaultError when its stack or the context cannot be read, LookupError when the types are not known
  */
@@ -212,7 +212,7 @@ export function userfaultOf(
   program: Program,
   task: Pick<Task, 'address'>,
   frames: readonly Pick<NamedFrame, 'sp'>[],
-  tasks: readonly Pick<Task, 'address'>[],
+  tasks: readonly Pick<Task, 'address'>[] | (() => DescriptorTables),
 ): Userfault | undefined {
   const area = stackArea(program, task.address);
   const sp = frames[0]?.sp;
@@ -221,10 +221,13 @@ export function userfaultOf(
   const fault = stack === undefined ? undefined : findUserFault(program, task.address, stack);
   if (fault === undefined) return undefined;
   const context = readUserfaultfd(program, fault.ctx);
-  const tables = descriptorTables(
-    program,
-    tasks.map((each) => each.address),
-  );
+  const tables =
+    typeof tasks === 'function'
+      ? tasks()
+      : descriptorTables(
+          program,
+          tasks.map((each) => each.address),
+        );
   const files = userfaultfdFiles(program, tables, fault.ctx);
   const { pendingFaults, readFaults, references } = context;
   return {

@@ -10,11 +10,11 @@ import { userfaultOf, type Userfault } from '../../kernel/userfaultfd.ts';
 import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { clockFact, type CpuTurns } from './clock.ts';
+import { descriptorsFact } from './descriptors.ts';
 import { locksFact, type ContendedLock } from './locks.ts';
 import { readerByStack, type ReaderProof, readerProof } from './reader-proof.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { taskWaitsFact } from './task-waits.ts';
-import { tasksFact } from './tasks.ts';
 
 /** What keeps a holder from going on. */
 export type Stall =
@@ -144,7 +144,7 @@ function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: 
   // The last reader of a lock may well wait for it again; its owner that does will never get it.
   if (other !== undefined && (other !== lock || lock.ownerIs === 'exact')) return { kind: 'lock', lock: other };
   if (frames.some((frame) => frame.func === 'handle_userfault')) {
-    const userfault = attempt(() => userfaultOf(context.program, task, frames, context.use(tasksFact).tasks));
+    const userfault = attempt(() => userfaultOf(context.program, task, frames, () => context.use(descriptorsFact)));
     if (userfault !== undefined) return { kind: 'userfault', userfault };
   }
   return { kind: 'sleeping' };

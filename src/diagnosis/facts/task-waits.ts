@@ -5,6 +5,7 @@ import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import type { Worker } from '../../kernel/wait-work.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { name, prose, type Prose } from '../../model/value.ts';
+import { descriptorsFact } from './descriptors.ts';
 import { stacksFact } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
@@ -19,7 +20,7 @@ export const taskWaitsFact = defineFact<TaskWaits>({
   id: 'task-waits',
   derive({ program, use, budget }) {
     const stacks = use(stacksFact);
-    const search = waitSearch(program, use(tasksFact).tasks);
+    const search = waitSearch(program, use(tasksFact).tasks, () => use(descriptorsFact));
     const known = new Map<Task, TaskWait | undefined>();
     return {
       of(task) {
