@@ -181,8 +181,8 @@ function systemCalls(program: Program, wanted: string | undefined): Shape {
     shape: 'table',
     columns: [
       { key: 'number', label: 'NUM', align: 'right', width: 3 },
-      { key: 'function', label: 'SYSTEM CALL', align: 'left', width: 27 },
-      { key: 'address', label: 'ADDRESS', align: 'left', gap: 0 },
+      { key: 'function', label: 'SYSTEM CALL', align: 'left', width: 26 },
+      { key: 'address', label: 'ADDRESS', align: 'left', gap: 1 },
     ],
     rows,
   };
