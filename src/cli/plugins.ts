@@ -81,7 +81,9 @@ function partsOf(path: string, module: Readonly<Record<string, unknown>>): reado
   const wrong = (what: string): UsageError => new UsageError(`--plugin ${path}: ${what}`);
   if (version === undefined) throw wrong(`is no plugin: it must say \`export const kwhyPlugin = ${PLUGIN_VERSION}\``);
   if (version !== PLUGIN_VERSION)
-    throw wrong(`was made for version ${JSON.stringify(version)} of plugins, and this kwhy takes version ${PLUGIN_VERSION}`);
+    throw wrong(
+      `was made for version ${JSON.stringify(version)} of plugins, and this kwhy takes version ${PLUGIN_VERSION}`,
+    );
   const parts: readonly unknown[] = Array.isArray(content) ? content : [content];
   if (parts.length > MAX_PARTS) throw wrong(`has more than ${MAX_PARTS} commands and detectors`);
   return parts.map((part, i): Part => {
