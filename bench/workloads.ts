@@ -88,7 +88,9 @@ export function afterStartRow(
 ): readonly string[] {
   const ratio = (figure: 'wall' | 'cpu'): number => {
     const beyond = (all: Measured, start: Measured): number => medianOf(all, figure) - medianOf(start, figure);
-    return beyond(kwhy, starts[0]) / beyond(peer, starts[1]);
+    const [own, its] = [beyond(kwhy, starts[0]), beyond(peer, starts[1])];
+    // On a busy machine a start may take longer than the whole, and then nothing is known.
+    return own > 0 && its > 0 ? own / its : Number.NaN;
   };
   const [wall, cpu] = [ratio('wall'), ratio('cpu')];
   const name = `kwhy / ${peer.contender.name}, after the start`;
