@@ -137,7 +137,10 @@ describe('the one who holds it', () => {
     const standstill = context.use(standstillFact).of(pileUp);
     const told = (wait: Holder['wait']): string => {
       const holder: Holder = { ...owner, ...place, wait };
-      const story = pileUpStory({ ...pileUp, holder }, standstill, context.use(memoryFact), { resident: 0, closes: false });
+      const story = pileUpStory({ ...pileUp, holder }, standstill, context.use(memoryFact), {
+        resident: 0,
+        closes: false,
+      });
       return story.map(({ text }) => textOf(text)).join('\n');
     };
     const sleeps = 'owner (pid 10), in nanosleep, sleeps in __wait_for_common, called by fb_mmap of module framegrab; ';
