@@ -81,7 +81,7 @@ function standingOf(
   const scoreAdj = oomScoreAdj(program, process.task);
   const pages = process.mm === undefined ? undefined : pagesOf(process.mm);
   const exemption = exemptionOf(program, process, scoreAdj);
-  const victim = victimOf(program, process.task);
+  const victim = victimOf(program, process);
   if (exemption !== undefined || pages === undefined)
     return { scoreAdj, exemption: exemption ?? 'no-mm', badness: undefined, pages, score: 0, victim };
   const moved = pages + scoreAdj * Math.trunc(totalPages / 1000);
@@ -177,8 +177,12 @@ function borrowsMm(program: Program, { task, mm }: OomCandidate): boolean {
   return isKernel(parent) && program.field('struct task_struct', 'mm').pointer(parent) === mm;
 }
 
-function victimOf(program: Program, task: VirtAddr): boolean | undefined {
+/** mark_oom_victim() notes the victim's own address space: anything else in that place is damage. */
+function victimOf(program: Program, { task, mm }: OomCandidate): boolean | undefined {
   const chosen = program.tryField('struct signal_struct', 'oom_mm');
   if (chosen === undefined) return undefined;
-  return attempt(() => isKernel(chosen.pointer(program.field('struct task_struct', 'signal').pointer(task))));
+  return attempt(() => {
+    const noted = chosen.pointer(program.field('struct task_struct', 'signal').pointer(task));
+    return isKernel(noted) && (mm === undefined || noted === mm);
+  });
 }

@@ -45,6 +45,8 @@ describe('oom-stuck-victim', () => {
     expect(findings('S')).toEqual([]);
     expect(findings('R')).toEqual([]);
     expect(findings('D', (image) => image.write('signal50.oom_mm', 0))).toEqual([]);
+    // Damage: the killer notes the victim's own address space.
+    expect(findings('D', (image) => image.write('signal50.oom_mm', image.address('mm60')))).toEqual([]);
   });
 
   it('claims nothing when it cannot be read who was chosen', () => {

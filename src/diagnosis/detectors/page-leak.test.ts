@@ -48,6 +48,11 @@ describe('page-leak', () => {
     expect(pageLeak.detector.run({ uncounted: LEAK, memory }, program)).toEqual([]);
   });
 
+  it('claims nothing where the counters contradict the page structures', () => {
+    expect(told({ ...LEAK, gap: mib(390) }, 50)).toHaveLength(1);
+    expect(told({ ...LEAK, gap: mib(1000) }, 50)).toEqual([]);
+  });
+
   it('names nobody when most of what is in them points elsewhere, or nothing could be read', () => {
     for (const contents of [{ read: 200 }, { read: 0 }]) {
       const modules = contents.read === 0 ? [] : [{ key: 'nvme', pages: 20 }];

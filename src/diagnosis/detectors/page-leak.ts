@@ -14,6 +14,8 @@ import { type Uncounted, uncountedFact } from '../facts/uncounted.ts';
 
 /** Of the pages that were looked into, so many point into one module: then they are called its. */
 const MODULE_SHARE = 0.5;
+/** How much more may be in no counter than in pages without a use: reserved memory and small rests, and no more. */
+const GAP_BY_PAGES = 2;
 /** With fewer page structures read, the size is a guess. */
 const WHOLE = 0.99;
 
@@ -30,6 +32,9 @@ export default defineDetector({
     if (program.lostPages > 0) return [];
     const total = memory.info.memTotal.value;
     if (uncounted === undefined || total === undefined) return [];
+    // The two ways to count it have to agree: where counters leave far more without an owner than page structures do, one
+    // of both is damaged.
+    if (uncounted.gap > uncounted.bytes * GAP_BY_PAGES) return [];
     return uncounted.bytes >= total * PAGE_LEAK_SHARE ? [findingOf(uncounted, uncounted.bytes / total, memory)] : [];
   },
 });

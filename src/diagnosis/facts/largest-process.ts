@@ -31,6 +31,8 @@ export const largestProcessFact = defineFact<LargestProcess | undefined>({
     const users = largest.threads.map(({ address }) => address);
     const rss = mm === undefined ? undefined : attempt(() => rssOf(program, mm, users));
     if (rss === undefined) return undefined;
+    // No process has more of its own than there is: its counters are damaged, and with them who is the largest.
+    if (rss.anon + rss.swap > totalPages) return undefined;
     return {
       process: largest,
       own: (rss.anon + rss.swap) * program.pageSize,
