@@ -25,6 +25,15 @@ describe('memory', () => {
     expect(memoryData(state)).toMatchObject({ verdict: 'enough', memTotal: 16 * GIB, memFree: 8 * GIB });
   });
 
+  it('says what cannot be read instead of leaving a hole', () => {
+    const state = memoryOf(16 * GIB, 8 * MIB);
+    const unknown = { value: undefined, source: 'MemAvailable', problem: 'lost' };
+    const without = (info: Partial<MemoryState['info']>): string =>
+      textOf(memoryText({ ...state, info: { ...state.info, memAvailable: unknown, ...info } }));
+    expect(without({})).toBe(`Short: ${8 * MIB} free; what else could be had cannot be read.`);
+    expect(without({ memFree: unknown })).toBe('Short: how much is left cannot be read.');
+  });
+
   it.each([
     [16 * GIB, 0.031 * 16 * GIB, 'enough'],
     [16 * GIB, 0.029 * 16 * GIB, 'short'],

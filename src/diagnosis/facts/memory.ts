@@ -66,12 +66,15 @@ export const memoryCountersFact = defineFact<MemoryState>({
   },
 });
 
-/** What is free and what can be had; empty when it is not known. */
+/** What is free and what can be had, as far as it is known. */
 export function memoryNumbers({ info, available }: MemoryState): Prose {
   const total = info.memTotal.value;
   const free = info.memFree.value;
   const usable = info.memAvailable.value;
-  if (usable === undefined || total === undefined) return [];
+  if (usable === undefined || total === undefined)
+    return free === undefined
+      ? ['how much is left cannot be read']
+      : prose`${byteCount(free)} free; what else could be had cannot be read`;
   const share = available === undefined ? '' : prose` (${ratio(available)})`;
   return prose`${byteCount(usable)} of ${byteCount(total)} available${share}${free === undefined ? '' : prose`, ${byteCount(free)} free`}`;
 }
