@@ -51,7 +51,7 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Fin
         },
         {
           topic: 'why',
-          text: prose`Who may not sleep gets pages from the reserve alone (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve.now)} or ${ratio(reserve.now / reserve.total)} of memory`}).`,
+          text: prose`Who may not sleep cannot wait for reclaim: with free memory below the watermark, only the reserve is left for it (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve.now)} or ${ratio(reserve.now / reserve.total)} of memory`}).`,
         },
         ...sinceOf(first, last),
         { topic: 'memory', text: memoryText(memory) },

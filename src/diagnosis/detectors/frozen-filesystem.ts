@@ -99,7 +99,7 @@ function holderText(throughDevice: number | undefined, { tasks }: Thawing): Pros
       : ' It was frozen by the ioctl FIFREEZE, as fsfreeze and backup agents do, not through its block device.';
   const [first] = tasks;
   const back = first === undefined ? '' : prose` ${taskValue(first)} tries to thaw it, and waits itself.`;
-  return prose`nobody: the kernel does not record who froze it.${throughDevice === undefined ? '' : how}${back}`;
+  return prose`not known: the kernel does not record who froze it.${throughDevice === undefined ? '' : how}${back}`;
 }
 
 function clearsText({ tasks, stuck }: Thawing): Prose {

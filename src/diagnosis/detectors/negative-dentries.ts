@@ -50,7 +50,10 @@ function findingOf(dentries: Dentries, share: number, memory: MemoryState): Find
           'Each look-up of another missing name adds one; walks over the children of a directory and reclaim go through all of them.',
         ],
       },
-      { topic: 'clears', text: ['Only under pressure: reclaim takes them back, slowly, or whoever drops them.'] },
+      {
+        topic: 'clears',
+        text: ['Only slowly, when memory is short and reclaim takes them back; or when somebody drops the caches.'],
+      },
       { topic: 'memory', text: memoryText(memory) },
     ],
     evidence: [

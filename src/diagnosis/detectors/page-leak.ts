@@ -65,7 +65,9 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
       },
       {
         topic: 'why',
-        text: ['They are no memory of a process, no page cache, no slab, no vmalloc: only alloc_pages() leaves such.'],
+        text: [
+          'They are no memory of a process, no page cache, no slab, no vmalloc: pages in use that look like this come from alloc_pages() alone.',
+        ],
       },
       ...(owner === undefined ? [] : [{ topic: 'holder' as const, text: ownerText(uncounted, owner) }]),
       { topic: 'clears', text: ['No: no process owns them, so no kill gives them back.'] },

@@ -87,7 +87,7 @@ function holderText(directories: readonly string[], frozen: readonly FrozenMount
   const [first] = directories;
   const on = first === undefined ? '' : prose` ${name(first)} is mounted from it.`;
   const also = frozen.length === 0 ? '' : ' Its file system is frozen with it.';
-  return prose`nobody: the kernel does not record who suspended it.${on}${also}`;
+  return prose`not known: the kernel does not record who suspended it.${on}${also}`;
 }
 
 function evidenceOf(

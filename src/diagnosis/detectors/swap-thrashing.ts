@@ -124,7 +124,10 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
         topic: 'holder' as const,
         text: prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each).`,
       })),
-      { topic: 'clears', text: ['Only when a large program ends: it moves, but mostly pages.'] },
+      {
+        topic: 'clears',
+        text: ['Only when a large program ends: the machine goes on, but spends its time on moving pages.'],
+      },
       { topic: 'memory', text: memoryText(memory) },
     ],
     evidence: [

@@ -105,7 +105,7 @@ describe('names of locks', () => {
       return contextOf(incident.program(damage)).use(lockNamesFact).of(at, 'percpu_rw_semaphore');
     };
     const open = gate(new Incident(), 1);
-    expect(textOf(open.text)).toBe('the gate for page faults that write of the ext4 file system vda1');
+    expect(textOf(open.text)).toBe('the gate for writing page faults of the ext4 file system vda1');
     expect(open).toMatchObject({ what: 'super_block', member: 's_writers.rw_sem[1]' });
     const frozen = gate(new Incident(), 0, (image) => image.write('root_sb.s_writers.frozen', 4));
     expect(textOf(frozen.text)).toMatch(/^the gate for writes .* which is frozen$/);

@@ -179,7 +179,7 @@ function superBlockName({ program }: FactContext, lock: VirtAddr): LockName | un
 }
 
 /** SB_FREEZE_WRITE, SB_FREEZE_PAGEFAULT, SB_FREEZE_FS, less one: the index into `s_writers.rw_sem`. */
-const GATES = ['writes', 'page faults that write', 'work inside the file system'];
+const GATES = ['writes', 'writing page faults', 'work inside the file system'];
 /** SB_FREEZE_COMPLETE. */
 const FROZEN = 4n;
 
