@@ -1,5 +1,5 @@
 /**
- * C types as every source of types delivers them (BTF now; DWARF and type packs later). A type is a plain object whose
+ * C types as every source of types delivers them (BTF, DWARF, type packs). A type is a plain object whose
  * references and members are resolved on first use; identity is per source, so `===` tells whether two are the same.
  */
 

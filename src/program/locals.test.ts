@@ -57,10 +57,18 @@ it('parameters in registers have the values of these registers, the others none'
 });
 
 it('of a return address, what holds at the call counts', () => {
-  // One byte behind the first instruction: its locations, not those of the next.
-  const [before] = localsAt(WORK + 1n, new Map([[5, 1n]]), false);
-  const [at] = localsAt(WORK, new Map([[5, 1n]]));
-  expect(before?.locals).toEqual(at?.locals);
+  // `readelf --debug-dump=loc`: up to here node is in %rdi (5), from here on in %r8 (8).
+  const moves = WORK + 0x20n;
+  const registers = new Map([
+    [5, 1n],
+    [8, 2n],
+  ]);
+  const nodeOf = (exact: boolean): unknown =>
+    localsAt(moves, registers, exact)
+      .at(-1)
+      ?.locals.find(({ name }) => name === 'node')?.value;
+  expect(nodeOf(false)).toEqual({ bytes: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0) });
+  expect(nodeOf(true)).toEqual({ bytes: Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0) });
 });
 
 it('code of nobody has none', () => {

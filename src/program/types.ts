@@ -1,6 +1,6 @@
 /**
- * All types of the open dump behind one lookup: names as C writes them, sizes, members by path. Sources (BTF now) are
- * asked in order; modules' types only on request. Members are resolved once and remembered.
+ * All types of the open dump behind one lookup: names as C writes them, sizes, members by path. Sources (BTF, DWARF, type
+ * packs) are asked in order; modules' types only on request. Members are resolved once and remembered.
  */
 import { FormatError, isDataError, LookupError } from '../base/errors.ts';
 import {

@@ -16,6 +16,8 @@ import { readUnits, type Unit } from './units.ts';
 
 export const FORMAT = '.debug_info';
 const KEPT_BYTES = 24 << 20;
+/** An inlined function stands for an abstract one, which completes a declaration. */
+const MAX_ORIGINS = 6;
 const EMPTY = new Uint8Array(0);
 
 export interface OpenUnit {
@@ -117,6 +119,26 @@ export class DebugInfo {
   /** The entry of the unit itself. @throws FormatError */
   root(unit: Unit): Entry {
     return this.entry(unit.first);
+  }
+
+  /**
+   * The name of an entry, also where the declaration that it completes or the function that was inlined has it.
+   * @throws FormatError
+   */
+  nameOf(entry: Entry): string | undefined {
+    return this.throughOrigins(entry, (each) => each.name);
+  }
+
+  /** What an entry tells, else the one that it stands for (DW_AT_abstract_origin, DW_AT_specification). @throws FormatError */
+  throughOrigins<T>(entry: Entry, told: (entry: Entry) => T | undefined): T | undefined {
+    let at: Entry | undefined = entry;
+    for (let depth = 0; at !== undefined && depth < MAX_ORIGINS; depth++) {
+      const value = told(at);
+      if (value !== undefined) return value;
+      const other: number | undefined = at.reference(AT.abstract_origin) ?? at.reference(AT.specification);
+      at = other === undefined ? undefined : this.entry(other);
+    }
+    return undefined;
   }
 
   /** @param at - from the start of the unit; undefined where entries of one level end */

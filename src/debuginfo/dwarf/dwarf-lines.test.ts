@@ -101,6 +101,38 @@ describe.each([2, 3, 4, 5] as const)('lines of DWARF %i', (version) => {
   });
 });
 
+it('finds functions in namespaces and types, where Rust has them', () => {
+  const func = (name: string, low: bigint) => ({ tag: 0x2e, attributes: [named(name), ...at(low, 8)] });
+  const lines = open([
+    ...dwarfSections([
+      {
+        version: 5,
+        root: {
+          tag: 0x11,
+          attributes: [[0x10, 0x17, 0], ...at(0n, 32)],
+          children: [
+            func('c_function', 24n),
+            {
+              tag: 0x39,
+              attributes: [named('core')],
+              children: [
+                func('in_namespace', 0n),
+                { tag: 0x13, attributes: [named('Parser'), [0x0b, 0x0b, 8]], children: [func('in_type', 8n)] },
+              ],
+            },
+          ],
+        },
+      },
+    ]),
+    lineSection(5),
+  ]);
+  expect([0n, 8n, 24n].map((low) => lines.at(TEXT + low).map(({ func: name }) => name))).toEqual([
+    ['in_namespace'],
+    ['in_type'],
+    ['c_function'],
+  ]);
+});
+
 it('finds units by .debug_aranges', () => {
   const aranges = [2, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, ...u64(TEXT), ...u64(4n), ...u64(0n), ...u64(0n)];
   const lines = open([

@@ -60,11 +60,11 @@ export class DwarfLines {
     let line = lineOf(place?.line);
     // The innermost comes first; each is called from the place that the entry of the inlined one tells.
     for (const inlined of func === undefined ? [] : this.#inlined(func, address).reverse()) {
-      frames.push({ func: this.#nameOf(inlined), file, line });
+      frames.push({ func: this.#info.nameOf(inlined), file, line });
       file = table?.file(inlined.number(AT.call_file) ?? -1);
       line = lineOf(inlined.number(AT.call_line));
     }
-    frames.push({ func: func === undefined ? undefined : this.#nameOf(func), file, line });
+    frames.push({ func: func === undefined ? undefined : this.#info.nameOf(func), file, line });
     return func === undefined && place === undefined ? [] : frames;
   }
 
@@ -94,13 +94,6 @@ export class DwarfLines {
       at = next;
     }
     return found;
-  }
-
-  #nameOf(entry: Entry, depth = 0): string | undefined {
-    const own = entry.name;
-    const other = entry.reference(AT.abstract_origin) ?? entry.reference(AT.specification);
-    if (own !== undefined || other === undefined || depth > 4) return own;
-    return this.#nameOf(this.#info.entry(other), depth + 1);
   }
 
   #lines(unit: Unit): OpenLines {

@@ -1,5 +1,5 @@
 /**
- * DWARF 4 and 5 as a source of C types: all types of the kernel, its global variables and its functions. Names are found
+ * DWARF 2 to 5 as a source of C types: all types of the kernel, its global variables and its functions. Names are found
  * by an index; a definition is read when it is asked for. A type that several units define alike is one type.
  * A declaration without members becomes the definition when exactly one of that name exists.
  * Hostile DWARF: types that contain themselves by value and chains of references without end are refused.
@@ -177,12 +177,9 @@ export class DwarfTypes implements TypeSource {
   }
 
   /** What DW_AT_type refers to, also that of the declaration that an entry completes. */
-  #typeOf(entry: Entry, depth = 0): (() => CType) | undefined {
-    const offset = entry.reference(AT.type);
-    if (offset !== undefined) return () => this.type(offset);
-    const other = entry.reference(AT.specification) ?? entry.reference(AT.abstract_origin);
-    if (other === undefined || depth > 4) return undefined;
-    return this.#typeOf(this.info.entry(other), depth + 1);
+  #typeOf(entry: Entry): (() => CType) | undefined {
+    const offset = this.info.throughOrigins(entry, (each) => each.reference(AT.type));
+    return offset === undefined ? undefined : () => this.type(offset);
   }
 
   #make(entry: Entry): CType {

@@ -45,6 +45,22 @@ it.each([2, 3, 4, 5])('parameters lie where the ABI puts them, and have their ty
   expect(work?.variables.map((variable) => variable.type().kind)).toEqual(['pointer', 'typedef', 'typedef', 'int']);
 });
 
+it.each([2, 3, 4, 5])('a parameter that moves is looked for where it is at that instruction (DWARF %i)', (version) => {
+  // As `readelf --debug-dump=loc` prints the list of `node`: up to the end of work().
+  const variables = open(version);
+  const registerAt = (offset: bigint): unknown => {
+    const node = variables
+      .at(WORK + offset)
+      ?.functions.at(-1)
+      ?.variables.find(({ name }) => name === 'node');
+    return node?.expression === undefined ? undefined : locate(node.expression, nowhere);
+  };
+  const inRegister = (number: number): unknown => ({ kind: 'register', number });
+  expect([0n, 0x1fn, 0x20n, 0xban, 0xbbn, 0xc1n, 0xc2n, 0xc3n].map(registerAt)).toEqual(
+    [5, 5, 8, 8, 5, 5, 8, 8].map(inRegister),
+  );
+});
+
 it.each([2, 3, 4, 5])('functions that were inlined have their own (DWARF %i)', (version) => {
   const variables = open(version);
   const seen = new Set<string>();

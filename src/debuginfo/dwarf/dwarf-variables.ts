@@ -63,7 +63,7 @@ export class DwarfVariables {
     const { info } = this.#types;
     return {
       functions: entries.map((entry) => ({
-        func: this.#nameOf(entry),
+        func: info.nameOf(entry),
         variables: this.#variables(entry, address),
       })),
       frameBase: expressionAt(func, AT.frame_base, address),
@@ -97,35 +97,16 @@ export class DwarfVariables {
   }
 
   #variable(entry: Entry, address: bigint): Variable | undefined {
-    const name = this.#nameOf(entry);
+    const { info } = this.#types;
+    const name = info.nameOf(entry);
     // Of a declaration (`extern` in a function) the variable is global.
     if (name === undefined || entry.flag(AT.declaration)) return undefined;
-    const origin = entry.reference(AT.abstract_origin);
-    const constant = entry.constant(AT.const_value) ?? (origin === undefined ? undefined : this.#constantOf(origin));
     return {
       name,
       parameter: entry.tag === TAG.formal_parameter,
-      type: () => this.#types.type(this.#typeOffset(entry) ?? 0),
+      type: () => this.#types.type(info.throughOrigins(entry, (each) => each.reference(AT.type)) ?? 0),
       expression: expressionAt(entry, AT.location, address),
-      constant,
+      constant: info.throughOrigins(entry, (each) => each.constant(AT.const_value)),
     };
-  }
-
-  #constantOf(offset: number): bigint | undefined {
-    return this.#types.info.entry(offset).constant(AT.const_value);
-  }
-
-  #typeOffset(entry: Entry, depth = 0): number | undefined {
-    const own = entry.reference(AT.type);
-    const other = entry.reference(AT.abstract_origin) ?? entry.reference(AT.specification);
-    if (own !== undefined || other === undefined || depth > 4) return own;
-    return this.#typeOffset(this.#types.info.entry(other), depth + 1);
-  }
-
-  #nameOf(entry: Entry, depth = 0): string | undefined {
-    const own = entry.name;
-    const other = entry.reference(AT.abstract_origin) ?? entry.reference(AT.specification);
-    if (own !== undefined || other === undefined || depth > 4) return own;
-    return this.#nameOf(this.#types.info.entry(other), depth + 1);
   }
 }
