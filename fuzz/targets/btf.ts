@@ -2,10 +2,10 @@
  * BTF, and split BTF on top of it: every type is resolved and looked through; kinds, names, sizes and members are compared
  * with a plain walk over the records. Lookups by C names go through program/types, as everything above does.
  */
-import { isDataError } from '../../src/base/errors.ts';
 import { type Btf, parseBtf } from '../../src/debuginfo/btf.ts';
 import type { CType, NamedKind } from '../../src/debuginfo/type.ts';
 import { sizeOf, strip, typeName, Types } from '../../src/program/types.ts';
+import { Attempts } from '../attempts.ts';
 import type { Base, Field, Parts, Summary } from '../input.ts';
 import { modelBtf, type ModelBtf, type ModelRecord, modelString } from '../models/btf-model.ts';
 import { randomBtf } from '../models/random-btf.ts';
@@ -33,21 +33,6 @@ const KINDS: { readonly [kind: number]: string } = {
   18: 'tag',
   19: 'enum',
 };
-
-/** What is damaged may say so, by any of the errors about data; how often, it counts. */
-class Attempts {
-  readonly kinds = new Tally();
-
-  make<T>(action: () => T): T | undefined {
-    try {
-      return action();
-    } catch (error) {
-      if (!isDataError(error)) throw error;
-      this.kinds.add(error.kind);
-      return undefined;
-    }
-  }
-}
 
 function exercise(btf: Btf, model: ModelBtf | undefined, parent: ModelBtf | undefined): Summary {
   const attempts = new Attempts();

@@ -5,7 +5,6 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDataError } from '../../src/base/errors.ts';
 import { BtfWriter } from '../../src/debuginfo/btf-writer.ts';
 import { parseBtf } from '../../src/debuginfo/btf.ts';
 import { openCfi } from '../../src/debuginfo/dwarf/cfi-sections.ts';
@@ -20,6 +19,7 @@ import type { CType, NamedKind } from '../../src/debuginfo/type.ts';
 import { sizeOf, Types, typeName } from '../../src/program/types.ts';
 import { elfImage, type SectionSpec } from '../../test/builders/elf-image.ts';
 import type { Base, Field, Parts, Summary } from '../input.ts';
+import { Attempts } from '../attempts.ts';
 import { Tally } from '../tally.ts';
 import type { Target } from '../target.ts';
 import { check, checkSame } from '../violation.ts';
@@ -30,22 +30,6 @@ const NAMES = ['node', 'list', 'bits', 'state', 'wide', 'hidden', 'empty', 'ulon
 /** Entries that one execution looks through, at most: types may nest in all ways. */
 const MAX_LOOKS = 4000;
 const CODE = { start: 0xffffffff81000000n, end: 0xffffffff81000120n };
-
-/** What is damaged may say so, by any of the errors about data; how often, it counts. */
-class Attempts {
-  readonly kinds = new Tally();
-  looks = 0;
-
-  make<T>(action: () => T): T | undefined {
-    try {
-      return action();
-    } catch (error) {
-      if (!isDataError(error)) throw error;
-      this.kinds.add(error.kind);
-      return undefined;
-    }
-  }
-}
 
 function lookThrough(type: CType, types: Types, attempts: Attempts, depth = 0): void {
   if (depth > 6 || ++attempts.looks > MAX_LOOKS) return;

@@ -35,13 +35,13 @@ async function search(
   const [
     { kernelIdentity, likelyDebugFiles, filesOfFolder, firstOfKernel },
     { fetchDebugFile, fromPacks, fromServers },
-  ] = await Promise.all([import('../program/find-debug-file.ts'), import('./debuginfod.ts')]);
+  ] = await Promise.all([import('../program/find-debug-file.ts'), import('./fetch-debug-file.ts')]);
   const identity = identityOf(paths, io, kernelIdentity);
   const { buildId } = identity;
-  const said: string[] = [];
-  const say = (text: string): void => {
-    said.push(text);
-    if (/\d MiB$/.test(text)) io.stderr.writeNow(`kwhy: ${escapeText(text)}\n`);
+  const reasons: string[] = [];
+  const hear = {
+    progress: (text: string): void => io.stderr.writeNow(`kwhy: ${escapeText(text)}\n`),
+    failed: (reason: string): void => void reasons.push(reason),
   };
   if (!isUrl) {
     const candidates = isFolder ? filesOfFolder(where, identity) : likelyDebugFiles(identity, paths[0] ?? '');
@@ -50,13 +50,12 @@ async function search(
   }
   if (!isFolder && buildId !== undefined) {
     const wanted = isUrl ? fromPacks(buildId, where, io.env) : fromServers(buildId, io.env);
-    const found = await fetchDebugFile(wanted, io, say);
+    const found = await fetchDebugFile(wanted, io, hear);
     if (found !== undefined) return found;
   }
   const kernel = `${identity.release ?? 'of unknown release'}, build-id ${buildId ?? 'unknown'}`;
-  const why = said.filter((text) => !/\d MiB$/.test(text));
   throw new UsageError(
-    `--debuginfo ${where}: there is none of the kernel in the dump (${kernel})${why.map((text) => `; ${text}`).join('')}`,
+    `--debuginfo ${where}: there is none of the kernel in the dump (${kernel})${reasons.map((reason) => `; ${reason}`).join('')}`,
   );
 }
 

@@ -3,6 +3,7 @@ import { limitedBudget } from '../base/budget.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Report } from '../model/report.ts';
 import { reportText } from '../render/report-text.ts';
+import { withDebuginfo } from './debuginfo-option.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { startProgress, ticking } from './progress.ts';
@@ -42,10 +43,7 @@ export async function reportCommand(options: ReportOptions, io: Io): Promise<Exi
   const file = options.output === '-' ? undefined : options.output;
   const files = file === undefined ? undefined : await import('./output-file.ts');
   if (file !== undefined) files?.checkOutput(file, options.paths);
-  const paths =
-    options.debuginfo === undefined
-      ? options.paths
-      : await (await import('./debuginfo-option.ts')).withDebuginfo(options.paths, options.debuginfo, io);
+  const paths = await withDebuginfo(options.paths, options.debuginfo, io);
   // Before the dump is opened: what is wrong with a plugin is told at once.
   const plugins =
     options.plugins.length === 0

@@ -6,6 +6,7 @@ import type { OpenOptions } from '../program/open.ts';
 import type { Program } from '../program/program.ts';
 import { type JsonValue, jsonText } from '../render/json.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
+import { withDebuginfo } from './debuginfo-option.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { timeLimitOf } from './report-options.ts';
@@ -87,10 +88,7 @@ export async function runCommand(argv: readonly string[], io: Io): Promise<ExitS
     import('./line-runner.ts'),
     import('./startup-files.ts'),
   ]);
-  const paths =
-    args.debuginfo === undefined
-      ? args.paths
-      : await (await import('./debuginfo-option.ts')).withDebuginfo(args.paths, args.debuginfo, io);
+  const paths = await withDebuginfo(args.paths, args.debuginfo, io);
   const texts = await linesOf(args, io, readInputFile);
   const commands = await loadCommands(args.plugins, io);
   const limit = args.timeLimitSeconds;

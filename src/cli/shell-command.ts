@@ -14,6 +14,7 @@ import { makeSession } from '../shell/session.ts';
 import { openProgram, type OpenOptions } from '../program/open.ts';
 import { ArgumentsError, type OptionSpecs, parseArguments } from './arguments.ts';
 import { loadCommands } from './commands.ts';
+import { withDebuginfo } from './debuginfo-option.ts';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 import { History, historyPath } from './history.ts';
 import type { Io } from './io.ts';
@@ -52,11 +53,7 @@ export async function shellCommand(
   }
   if (positionals.length === 0 || positionals.includes(''))
     throw new ArgumentsError('which dump? usage: kwhy shell VMCORE');
-  const where = options.get('debuginfo');
-  const paths =
-    where === undefined
-      ? positionals
-      : await (await import('./debuginfo-option.ts')).withDebuginfo(positionals, where, io);
+  const paths = await withDebuginfo(positionals, options.get('debuginfo'), io);
   const without = withoutOf(options.get('without'));
   const plugins = given.flatMap(({ name, value }) => (name === 'plugin' && typeof value === 'string' ? [value] : []));
   const session = makeSession(await loadCommands(plugins, io), paths);

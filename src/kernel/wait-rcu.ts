@@ -37,7 +37,10 @@ export function gracePeriodWait(
     return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
   const state = attempt(() => program.symbol('rcu_state').address);
   const grace = attempt(() => gracePeriod(program));
-  const age = grace?.age === undefined ? '' : `; one has been running for ${Number(grace.age / 1_000_000n) / 1000} s`;
+  const age =
+    grace?.age === undefined
+      ? ''
+      : `; one has been running for ${(Number(grace.age / 1_000_000n) / 1000).toFixed(1)} s`;
   return {
     ...found,
     what: `for a grace period of RCU${age}`,

@@ -7,12 +7,11 @@ import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { attempt } from '../base/errors.ts';
 import { Checkpoint } from '../base/budget.ts';
-import type { DumpFile } from '../dump/dump-file.ts';
 import { openDump } from '../dump/open.ts';
 import { PageCache } from '../dump/page-cache.ts';
 import { locateKernel } from './bootstrap.ts';
 import { debugIdentity, partPaths } from './debug-file.ts';
-import { PhysicalMemory } from './physical-memory.ts';
+import { memoryPerDump } from './physical-memory.ts';
 
 /** Which kernel is looked for. */
 export interface KernelIdentity {
@@ -34,12 +33,10 @@ export function kernelIdentity(paths: readonly string[]): KernelIdentity {
   const checkpoint = new Checkpoint(undefined);
   const dump = openDump(partPaths(paths).dumps, { checkpoint });
   try {
-    const memories = new Map<DumpFile, PhysicalMemory>();
-    const { vmcoreinfo } = locateKernel(dump, (of) => {
-      const memory = memories.get(of) ?? new PhysicalMemory(new PageCache(of), checkpoint);
-      memories.set(of, memory);
-      return memory;
-    });
+    const { vmcoreinfo } = locateKernel(
+      dump,
+      memoryPerDump((of) => new PageCache(of), checkpoint),
+    );
     return { buildId: vmcoreinfo.buildId, release: vmcoreinfo.osRelease };
   } finally {
     dump.close();

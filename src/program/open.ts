@@ -17,7 +17,7 @@ import { checkIdentity, type DebugFile, oneLine, openDebugFile, partPaths } from
 import { type Places, type ProgramDescriptor, readDescriptor, refuseChanged, refuseOther } from './descriptor.ts';
 import { inferTypes } from './inferred-types.ts';
 import { type KernelTables, openTables } from './kernel-tables.ts';
-import { PhysicalMemory } from './physical-memory.ts';
+import { memoryPerDump } from './physical-memory.ts';
 import { Program } from './program.ts';
 import { VirtualMemory } from './virtual-memory.ts';
 
@@ -111,13 +111,7 @@ function openWith(
 /** A Program on a dump that is open already. */
 export function programOf(dump: DumpFile, options: ProgramOptions = {}): Program {
   const checkpoint = options.checkpoint ?? new Checkpoint(options.budget);
-  const memories = new Map<DumpFile, PhysicalMemory>();
-  const memoryOf = (of: DumpFile): PhysicalMemory => {
-    const cache = (): PageCache => new PageCache(of, options.cacheBytes, options.onPage);
-    const memory = memories.get(of) ?? new PhysicalMemory(cache(), checkpoint);
-    memories.set(of, memory);
-    return memory;
-  };
+  const memoryOf = memoryPerDump((of) => new PageCache(of, options.cacheBytes, options.onPage), checkpoint);
   const before = options.places?.kernel;
   const there = before === undefined ? undefined : locatedBefore(dump, before, memoryOf);
   const found = there ?? locateKernel(dump, memoryOf);

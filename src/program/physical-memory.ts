@@ -4,7 +4,7 @@
 import { pageNumber, pageOffset, pfn, type Pfn, phys, type PhysAddr } from '../base/address.ts';
 import { Checkpoint } from '../base/budget.ts';
 import { FaultError } from '../base/errors.ts';
-import type { PageStatus } from '../dump/dump-file.ts';
+import type { DumpFile, PageStatus } from '../dump/dump-file.ts';
 import type { PageCache } from '../dump/page-cache.ts';
 
 export class PhysicalMemory {
@@ -83,4 +83,17 @@ export class PhysicalMemory {
   #view(address: PhysAddr): DataView {
     return this.view(pfn(this.#frame(address)));
   }
+}
+
+/** The memory of each dump, made once: while the kernel is searched, a dump may be put into another shape. */
+export function memoryPerDump(
+  cacheOf: (dump: DumpFile) => PageCache,
+  checkpoint: Checkpoint,
+): (dump: DumpFile) => PhysicalMemory {
+  const memories = new Map<DumpFile, PhysicalMemory>();
+  return (dump) => {
+    const memory = memories.get(dump) ?? new PhysicalMemory(cacheOf(dump), checkpoint);
+    memories.set(dump, memory);
+    return memory;
+  };
 }

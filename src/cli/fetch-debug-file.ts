@@ -51,11 +51,14 @@ export function fromPacks(buildId: string, url: string, env: Env): Wanted {
   return { buildId, urls: [`${url.replace(/\/+$/, '')}/${buildId}.types`], file };
 }
 
-/**
- * The file, fetched unless it is there; else why there is none.
- * @param say - progress and what went wrong, a line each
- */
-export async function fetchDebugFile(wanted: Wanted, io: Io, say: (text: string) => void): Promise<string | undefined> {
+/** Who is told how far it is, and why there is none of a server; a line each. */
+export interface Hearer {
+  progress(text: string): void;
+  failed(reason: string): void;
+}
+
+/** The file, fetched unless it is there; undefined when no server has it. */
+export async function fetchDebugFile(wanted: Wanted, io: Io, hear: Hearer): Promise<string | undefined> {
   const { buildId, urls, file } = wanted;
   if (!/^[0-9a-f]{4,128}$/.test(buildId)) return undefined;
   const ofKernel = (path: string): string | undefined => firstOfKernel([path], { buildId, release: undefined });
@@ -65,15 +68,15 @@ export async function fetchDebugFile(wanted: Wanted, io: Io, say: (text: string)
     const part = `${file}.part-${process.pid}`;
     try {
       mkdirSync(join(file, '..'), { recursive: true });
-      await download(url, part, io, say);
+      await download(url, part, io, hear);
       if (ofKernel(part) === undefined) {
-        say(`${url}: gave a file that is not of build-id ${buildId}; it is not used`);
+        hear.failed(`${url}: gave a file that is not of build-id ${buildId}; it is not used`);
         continue;
       }
       renameSync(part, file);
       return file;
     } catch (error) {
-      say(`${url}: ${reasonOf(error)}`);
+      hear.failed(`${url}: ${reasonOf(error)}`);
     } finally {
       rmSync(part, { force: true });
     }
@@ -81,7 +84,7 @@ export async function fetchDebugFile(wanted: Wanted, io: Io, say: (text: string)
   return undefined;
 }
 
-async function download(url: string, path: string, io: Io, say: (text: string) => void): Promise<void> {
+async function download(url: string, path: string, io: Io, hear: Hearer): Promise<void> {
   const stop = new AbortController();
   const patience = Number(io.env.DEBUGINFOD_TIMEOUT ?? PATIENCE) * 1000 || PATIENCE * 1000;
   let timer = setTimeout(() => stop.abort(), patience);
@@ -103,7 +106,7 @@ async function download(url: string, path: string, io: Io, say: (text: string) =
         if (io.now() - told > PROGRESS_MS) {
           told = io.now();
           const of = Number.isFinite(total) ? ` of ${Math.ceil(total / 2 ** 20)}` : '';
-          say(`${url}: ${Math.floor(got / 2 ** 20)}${of} MiB`);
+          hear.progress(`${url}: ${Math.floor(got / 2 ** 20)}${of} MiB`);
         }
         if (got > MAX_BYTES) next(new Error(`is larger than ${MAX_BYTES / 2 ** 30} GiB`));
         else next(null, chunk);
