@@ -8,6 +8,7 @@ import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import { cpus } from '../kernel/cpus.ts';
 import { loadAverages } from '../kernel/loadavg.ts';
 import { crashTrigger } from '../kernel/panic.ts';
+import { taskCount } from '../kernel/sched.ts';
 import { taint } from '../kernel/taint.ts';
 import { timekeeping } from '../kernel/timekeeping.ts';
 import { utsName } from '../kernel/uts.ts';
@@ -23,7 +24,8 @@ export default defineCommand({
   name: 'sys',
   summary: 'the machine, the kernel and the dump',
   description: [
-    'UPTIME is CLOCK_BOOTTIME of the timekeeper. DATE is the moment of the crash in UTC. TASKS counts the idle tasks too. ' +
+    'UPTIME is CLOCK_BOOTTIME of the timekeeper. DATE is the moment of the crash in UTC. TASKS is the count that the ' +
+      'kernel keeps (nr_threads) and the idle tasks. ' +
       'MEMORY is all that the machine has, what was kept for a crash kernel included.',
   ],
   options: [
@@ -93,8 +95,9 @@ function overview(context: CommandContext): Shape {
     return [load.map((each) => each.toFixed(2)).join(', '), load];
   });
   read('tasks', 'TASKS', () => {
-    const { length } = context.use(tasksFact).tasks;
-    return [String(length), length];
+    // Reading each of many thousands would keep the shell's first prompt waiting.
+    const count = taskCount(program) ?? context.use(tasksFact).tasks.length;
+    return [String(count), count];
   });
   for (const [key, label, value] of [
     ['nodename', 'NODENAME', uts?.nodename],

@@ -3,7 +3,7 @@ import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { TasksBuilder, type TaskEra } from '../../test/builders/tasks.ts';
 import { LookupError } from '../base/errors.ts';
-import { readTasks, type TaskList } from './sched.ts';
+import { readTasks, taskCount, type TaskList } from './sched.ts';
 
 const read = (tasks: TasksBuilder): TaskList => readTasks(programOfImage(tasks.image));
 const names = (list: TaskList): readonly string[] => list.tasks.map((task) => task.comm);
@@ -256,6 +256,16 @@ describe('the number of threads', () => {
     const odd = five();
     odd.image.global('nr_threads', 'int', -1);
     expect(read(odd).expected).toBeUndefined();
+  });
+
+  it('with the idle tasks is told without a look at any task, or not at all', () => {
+    const tasks = five();
+    tasks.image.global('nr_threads', 'int', 7);
+    tasks.image.write('a.tasks.next', 0);
+    expect(taskCount(programOfImage(tasks.image))).toBe(9);
+    expect(taskCount(programOfImage(five().image))).toBeUndefined();
+    tasks.image.write('__per_cpu_offset[1]', 0xffff900000000000n);
+    expect(taskCount(programOfImage(tasks.image))).toBeUndefined();
   });
 });
 

@@ -185,6 +185,18 @@ export function threadCount(program: Program): number | undefined {
 }
 
 /**
+ * How many tasks there are, the idle ones of the online CPUs included, without a look at each: `nr_threads`, and `rq.idle`.
+ * @returns undefined when either cannot be read
+ * @throws nothing for what the dump holds
+ */
+export function taskCount(program: Program): number | undefined {
+  const threads = threadCount(program);
+  const problems: string[] = [];
+  const idle = idleTasks(program, problems).length;
+  return threads === undefined || problems.length > 0 ? undefined : threads + idle;
+}
+
+/**
  * Nodes of a list, without its head. Where it is broken, those behind the break are reached from its other end.
  * @param head - `struct list_head *`
  */
