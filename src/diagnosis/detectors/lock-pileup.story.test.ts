@@ -38,7 +38,7 @@ describe('who launched them', () => {
     shells.forEach((parent, i) => incident.task('top', { pid: 300 + i, parent, offCpu: 130, waits: [lock] }));
     const finding = first(incident);
     expect(storyOf(finding, 'launcher')).toBe(
-      '5 tasks named top by 5 processes named sh, 4 of these by one crond (pid 90), these by one supervisor (pid 80).',
+      '5 tasks named top by 5 processes named sh, 4 of them started by one crond (pid 90), itself started by one supervisor (pid 80).',
     );
     expect(actionsOf(finding)).toEqual(['Keep crond (pid 90) from starting another top while earlier ones wait.']);
   });

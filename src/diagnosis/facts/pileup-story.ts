@@ -127,7 +127,7 @@ function whyText(pileUp: PileUp, standstill: Standstill): Prose {
       const fault = prose`${who} sleeps in a page fault${doing}`;
       if (standstill.kind === 'own-userfault')
         return standstill.answerers.complete
-          ? prose`${fault} that only its own userfaultfd${descriptorsText(holder, standstill.answerers)} could answer: it stands still by structure.`
+          ? prose`${fault} that only its own userfaultfd${descriptorsText(holder, standstill.answerers)} could answer: nobody is left to do it.`
           : prose`${fault} that a userfaultfd${descriptorsText(holder, standstill.answerers)} is to answer, and nobody was found who still could.`;
       const server = standstill.kind === 'userfault' ? standstill.answerers.able[0]?.task : undefined;
       return server === undefined
@@ -232,19 +232,19 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
         : lock.ownerUnread === undefined
           ? ['nobody that the lock names.']
           : ['a task that could not be read.'];
-  const off = holderOffCpu === undefined ? '' : prose`, off the CPU ${duration(holderOffCpu)}`;
+  const off = holderOffCpu === undefined ? '' : prose`, not run for ${duration(holderOffCpu)}`;
   const state = `state ${holder.task.state.letter}`;
   const how = {
-    exact: 'the owner, exactly',
+    exact: 'named by the lock',
     confirmed: holder.named
-      ? 'last reader by the lock, confirmed by its own stack'
+      ? 'last reader that the lock names, confirmed by its stack'
       : lock.unread === undefined
-        ? 'a reader by its own stack; the lock names none'
-        : 'a reader by its own stack; the lock cannot be read',
+        ? 'a reader, as its own stack shows; the lock names none'
+        : 'a reader, as its own stack shows; the lock cannot be read',
     hint:
       lock.kind === 'semaphore'
         ? 'the last that took it: a hint, since any task may give it back'
-        : 'last reader by the lock: a hint that its stack does not confirm',
+        : 'last reader that the lock names: a hint that its stack does not confirm',
   }[holder.certainty];
   const readers =
     lock.rwsem?.heldBy === 'readers' && lock.rwsem.readers !== undefined && lock.rwsem.readers > 1
@@ -291,8 +291,9 @@ function launchText({ comm, launch: { levels, orphans, unread } }: VictimGroup):
         ? prose`one ${taskValue(only)}`
         : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
     if (i === 0) return prose`${plural(level.started, 'task')} named ${name(comm)} by ${who}`;
-    const all = level.started === levels[i - 1]?.tasks.length;
-    return prose`, ${all ? '' : prose`${count(level.started)} of `}these by ${who}`;
+    const before = levels[i - 1]?.tasks.length;
+    const all = level.started === before;
+    return prose`, ${before === 1 ? 'itself' : all ? 'all' : prose`${count(level.started)} of them`} started by ${who}`;
   });
   const also = (): string => (parts.length === 0 ? '' : '; ');
   if (orphans !== undefined) {
@@ -340,7 +341,7 @@ function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState,
       return ['No: a task that has exited does not let go any more.'];
     case 'reclaim':
       if (held.closes)
-        return prose`Only if memory comes free, and it is a closed loop: the ${heldText(pileUp, memory, held)}, and give nothing back while they wait.`;
+        return prose`Only if memory comes free, and that is a closed loop: the ${heldText(pileUp, memory, held)}: enough to end the shortage, and they give none of it back while they wait.`;
       return ['Only if memory comes free: those who wait hold theirs, and nobody who sleeps like this gives it back.'];
     case 'still':
       return prose`Not in the ${duration(standstill.offCpu)} since its holder last ran; it may yet, if what the holder waits for comes.`;
