@@ -6,7 +6,7 @@ import { add, type VirtAddr } from '../base/address.ts';
 import type { Program } from '../program/program.ts';
 import { strip } from '../program/types.ts';
 import { hlistEntries } from './list.ts';
-import { rbEntries } from './rbtree.ts';
+import { rbNodes } from './rbtree.ts';
 
 const MAX_TIMERS = 1 << 20;
 
@@ -109,16 +109,17 @@ export function clockBases(
 export function clockTimers(program: Program, base: VirtAddr): readonly Timer[] {
   // A struct rb_root_cached since 5.4 (commit 511885d7061e), `head` before.
   const root = program.firstField('struct hrtimer_clock_base', ['active.rb_root', 'active.head', 'active']);
-  const node = program.field('struct hrtimer', 'node');
+  // The tree's own node: struct rb_node in a timerqueue_node; a struct rb_node_linked around it since 7.1.
+  const node = program.firstField('struct hrtimer', ['node.node.node', 'node.node']);
   // ktime_t was a union until 4.9.
-  const expires = program.firstField('struct timerqueue_node', ['expires.tv64', 'expires']);
+  const expires = program.firstField('struct hrtimer', ['node.expires.tv64', 'node.expires']);
   const soft = program.firstField('struct hrtimer', ['_softexpires.tv64', '_softexpires']);
   const timers: Timer[] = [];
-  for (const at of rbEntries(program, root.address(base), 'struct timerqueue_node', 'node', MAX_TIMERS)) {
+  for (const at of rbNodes(program, root.address(base), MAX_TIMERS)) {
     const timer = node.container(at);
     timers.push({
       timer,
-      expires: expires.value(at),
+      expires: expires.value(timer),
       softExpires: soft.value(timer),
       function: program.field('struct hrtimer', 'function').pointer(timer),
     });
