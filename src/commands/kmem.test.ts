@@ -163,3 +163,46 @@ describe('small tables', () => {
     );
   });
 });
+
+test('-n: nodes, sections and blocks of memory', () => {
+  const { lines, problems } = run('kmem -n');
+  expect(problems).toEqual([]);
+  expect(lines.map((line) => line.trimEnd())).toEqual([
+    'NODE    SIZE      PGLIST_DATA       BOOTMEM_DATA       NODE_ZONES',
+    '  0    131030   ffff88899f220000        ----        ffff88899f220000',
+    '                                                    ffff88899f220600',
+    '                                                    ffff88899f220c00',
+    '                                                    ffff88899f221200',
+    '                                                    ffff88899f221800',
+    '    MEM_MAP          START_PADDR    START_MAPNR',
+    'fffffb3ec0000040        1000             1',
+    '',
+    'ZONE  NAME         SIZE       MEM_MAP      START_PADDR  START_MAPNR',
+    '  0   DMA          4095  fffffb3ec0000040         1000            1',
+    '  1   DMA32      126935  fffffb3ec0040000      1000000         4096',
+    '  2   Normal          0                 0            0            0',
+    '  3   Movable         0                 0            0            0',
+    '  4   Device          0                 0            0            0',
+    '',
+    '-------------------------------------------------------------------',
+    '',
+    'NR      SECTION        CODED_MEM_MAP        MEM_MAP       STATE PFN',
+    ' 0  ffff88899ffd2000  fffffb3ec0000000  fffffb3ec0000000  PMOE  0',
+    ' 1  ffff88899ffd2010  fffffb3ec0000000  fffffb3ec0200000  PMOE  32768',
+    ' 2  ffff88899ffd2020  fffffb3ec0000000  fffffb3ec0400000  PMOE  65536',
+    ' 3  ffff88899ffd2030  fffffb3ec0000000  fffffb3ec0600000  PMOE  98304',
+    '',
+    '   MEM_BLOCK        NAME        PHYSICAL RANGE     NODE  STATE   START_SECTION_NO',
+    ' ffff8889811d9400   memory0           0 -  7ffffff  0    ONLINE  0',
+    ' ffff8889811db400   memory1     8000000 -  fffffff  0    ONLINE  1',
+    ' ffff8889811d9800   memory2    10000000 - 17ffffff  0    ONLINE  2',
+    ' ffff8889811da800   memory3    18000000 - 1fffffff  0    ONLINE  3',
+  ]);
+  expect(json('kmem -n')).toMatchObject({
+    data: {
+      nodes: [{ node: 0, firstFrame: 1, spanned: 131030 }],
+      sections: [{ number: 0, state: 'PMOE', frames: 32768 }, {}, {}, {}],
+      blocks: [{ start: '0x0', end: '0x7ffffff', state: 'ONLINE' }, {}, {}, { firstSection: 3 }],
+    },
+  });
+});

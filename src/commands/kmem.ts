@@ -7,12 +7,13 @@ import { UsageError } from '../base/errors.ts';
 import { defineCommand } from '../model/command.ts';
 import { freeAreas, vmallocTable } from '../shell/kmem-areas.ts';
 import { hugePages, statistics, zoneBlocks } from '../shell/kmem-counters.ts';
+import { nodeTable } from '../shell/kmem-nodes.ts';
 import { onePage, pageTable } from '../shell/kmem-pages.ts';
 import { slabTable } from '../shell/kmem-slabs.ts';
 import { memorySummary } from '../shell/kmem-summary.ts';
 import { pageFlagTable, perCpuOffsets } from '../shell/kmem-tables.ts';
 
-const VIEWS = ['i', 'f', 'p', 'v', 's', 'z', 'V', 'h', 'o', 'g'] as const;
+const VIEWS = ['i', 'f', 'p', 'v', 's', 'z', 'n', 'V', 'h', 'o', 'g'] as const;
 
 export default defineCommand({
   name: 'kmem',
@@ -28,6 +29,7 @@ export default defineCommand({
     { flag: 'v', summary: 'the vmalloc areas, or the one that holds an address' },
     { flag: 's', summary: 'the slab caches, or those of these names' },
     { flag: 'z', summary: 'the zones: sizes, watermarks, counters' },
+    { flag: 'n', summary: 'memory nodes, sections of the memmap, blocks of memory that can be plugged' },
     { flag: 'V', summary: 'all counters and events of the memory manager' },
     { flag: 'h', summary: 'the pools of huge pages' },
     { flag: 'o', summary: "where each CPU's variables lie" },
@@ -63,6 +65,8 @@ export default defineCommand({
         return slabTable(context, args.positionals, args.value('I')?.split(','));
       case 'z':
         return zoneBlocks(context);
+      case 'n':
+        return nodeTable(context);
       case 'V':
         return statistics(context);
       case 'h':

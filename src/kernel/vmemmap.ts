@@ -26,11 +26,24 @@ export interface MemorySection {
   readonly online: boolean;
 }
 
+/** A section with what the kernel keeps of it. */
+export interface SectionEntry extends MemorySection {
+  /** `struct mem_section *`. */
+  readonly address: VirtAddr;
+  /** `section_mem_map`: where its page structures would begin if it had frame 0, and flags in the lowest bits. */
+  readonly map: bigint;
+}
+
 /**
  * The sections of memory (`struct mem_section`) that have page structures, in the order of their frames.
  * @throws FaultError, LookupError, ValidationError when `mem_section` cannot be followed
  */
 export function memorySections(program: Program): readonly MemorySection[] {
+  return sectionEntries(program).map(({ first, count, online }) => ({ first, count, online }));
+}
+
+/** The same, with each `struct mem_section`. @throws FaultError, LookupError, ValidationError */
+export function sectionEntries(program: Program): readonly SectionEntry[] {
   const { pageSize } = program;
   const bits = Number(program.vmcoreinfo.number('SECTION_SIZE_BITS') ?? BigInt(SECTION_SIZE_BITS));
   if (bits < 20 || bits > 34) throw new ValidationError('SECTION_SIZE_BITS', 0n, `is ${bits}`);
@@ -40,21 +53,24 @@ export function memorySections(program: Program): readonly MemorySection[] {
   const perRoot = Math.floor(pageSize / size);
   const most = Math.ceil(2 ** (MAX_PHYSMEM_BITS - bits) / perRoot);
   const table = rootTable(program, most);
-  const found: { readonly first: Pfn; readonly count: number; readonly flags: bigint }[] = [];
+  const found: { readonly first: Pfn; readonly address: VirtAddr; readonly flags: bigint }[] = [];
   for (let root = 0; root < table.roots; root++) {
     const section = program.memory.readPointer(add(table.address, 8 * root));
     if (section === 0n) continue;
     if (!isKernel(section))
       throw new ValidationError('mem_section', table.address, `root ${root} is no kernel pointer`);
     for (let i = 0; i < perRoot; i++) {
-      const flags = memmap.u64(add(section, i * size));
+      const address = add(section, i * size);
+      const flags = memmap.u64(address);
       if ((flags & MARKED_PRESENT) === 0n || (flags & HAS_MEM_MAP) === 0n) continue;
-      found.push({ first: pfn((root * perRoot + i) * count), count, flags });
+      found.push({ first: pfn((root * perRoot + i) * count), address, flags });
     }
   }
   // No section says so where the bit is not known.
   const known = found.some(({ flags }) => (flags & IS_ONLINE) !== 0n);
-  return found.map(({ first, flags }) => ({ first, count, online: !known || (flags & IS_ONLINE) !== 0n }));
+  return found.map(({ first, address, flags }) => {
+    return { first, count, online: !known || (flags & IS_ONLINE) !== 0n, address, map: flags };
+  });
 }
 
 /** `struct mem_section **mem_section` since 4.15 (commit 83e3c48729d9), an array of pointers before. */
