@@ -23,6 +23,23 @@ export interface NamedAddress {
   readonly what: string;
 }
 
+/** A task that waits, and what the guest knows of its wait. */
+export interface ToldWait {
+  /** 'pipe read'. */
+  readonly name: string;
+  readonly pid: number;
+  /** As kwhy calls it, or `lock`. */
+  readonly kind: string;
+  /** The object, where the guest could find it. */
+  readonly ctype?: string;
+  /** `0x` and 16 digits. */
+  readonly address?: string;
+  /** Must stand in what is said about it. */
+  readonly says: string;
+  /** All tasks that could end it, as far as the guest knows any. */
+  readonly for: readonly number[];
+}
+
 /** What a right report says. */
 export interface Expected {
   /** Causes that are right; none when nothing is wrong. */
@@ -55,6 +72,8 @@ export interface Manifest {
   readonly counts: Readonly<Record<string, number>>;
   readonly texts: Readonly<Record<string, string>>;
   readonly decoys: readonly { readonly what: string; readonly pid: number; readonly comm: string }[];
+  /** Missing in guests that are about something else. */
+  readonly waits?: readonly ToldWait[];
   readonly parameters: Readonly<Record<string, string>>;
   /** Hash of everything it was made from. */
   readonly inputs: string;
@@ -63,7 +82,7 @@ export interface Manifest {
 }
 
 /** The parts of a manifest that the guest told. */
-export type Told = Pick<Manifest, 'tasks' | 'addresses' | 'counts' | 'texts' | 'decoys'>;
+export type Told = Pick<Manifest, 'tasks' | 'addresses' | 'counts' | 'texts' | 'decoys' | 'waits'>;
 
 type Message = Readonly<Record<string, unknown>>;
 
@@ -76,6 +95,7 @@ const number = (message: Message, name: string): number => Number(message[name] 
 /** Sorts the guest's messages into the parts of a manifest. */
 export function sortTruth(messages: readonly Message[]): Told {
   const of = (kind: string): Message[] => messages.filter((message) => message['truth'] === kind);
+  const waits = of('wait').map(waitOf);
   return {
     tasks: of('task').map((m) => ({ role: text(m, 'role'), pid: number(m, 'pid'), comm: text(m, 'comm') })),
     addresses: of('address').map((m) => ({
@@ -87,6 +107,19 @@ export function sortTruth(messages: readonly Message[]): Told {
     counts: Object.fromEntries(of('count').map((m) => [text(m, 'name'), number(m, 'value')])),
     texts: Object.fromEntries(of('text').map((m) => [text(m, 'name'), text(m, 'value')])),
     decoys: of('decoy').map((m) => ({ what: text(m, 'what'), pid: number(m, 'pid'), comm: text(m, 'comm') })),
+    ...(waits.length === 0 ? {} : { waits }),
+  };
+}
+
+function waitOf(message: Message): ToldWait {
+  const { for: peers, address } = message;
+  return {
+    name: text(message, 'name'),
+    pid: number(message, 'pid'),
+    kind: text(message, 'kind'),
+    ...(address === undefined ? {} : { ctype: text(message, 'ctype'), address: text(message, 'address') }),
+    says: text(message, 'says'),
+    for: Array.isArray(peers) ? peers.map(Number) : [],
   };
 }
 
