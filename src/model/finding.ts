@@ -4,7 +4,7 @@
  */
 import type { VirtAddr } from '../base/address.ts';
 import type { Condition } from './condition.ts';
-import type { Data, Prose } from './value.ts';
+import { type Data, prose, type Prose } from './value.ts';
 
 /**
  * `certain` read from structures that prove it; `probable` follows unless something unusual happened, or rests on a
@@ -50,8 +50,24 @@ export interface Evidence {
 
 export interface Remedy {
   readonly action: Prose;
-  /** What to verify first, or what it costs. */
+  /** What to verify first: fits after 'First make sure that'. Ends with a full stop. */
+  readonly verify?: Prose;
+  /** What it costs. */
   readonly caution?: Prose;
+}
+
+/** A remedy as a paragraph: what to do, what to verify first, what it costs. */
+export function remedyText({ action, verify, caution }: Remedy): Prose {
+  const end = action.at(-1);
+  const sentence = typeof end === 'string' && end.endsWith('.');
+  const first = verify === undefined ? [] : prose`${sentence ? '' : '.'} First make sure that ${verify}`;
+  if (caution === undefined) return prose`${action}${first}`;
+  return prose`${action}${first}${sentence || verify !== undefined ? ' But: ' : ' - but: '}${caution}`;
+}
+
+/** The first of some remedies, for the story of a finding. */
+export function remedyLines(remedies: readonly Remedy[], most: number): readonly StoryLine[] {
+  return remedies.slice(0, most).map((remedy) => ({ topic: 'remedy', text: remedyText(remedy) }));
 }
 
 export interface Finding {

@@ -2,7 +2,7 @@
  * Parts of the text of one finding that several sections show: its confidence, the labelled lines of its story, its
  * remedies.
  */
-import type { Confidence, Finding, Remedy, Topic } from '../model/finding.ts';
+import { type Confidence, type Finding, remedyText, type Topic } from '../model/finding.ts';
 import type { Prose } from '../model/value.ts';
 import { wrap } from './layout.ts';
 import { type Line, type Style, span } from './spans.ts';
@@ -47,14 +47,6 @@ export function titleSpans(finding: Finding): Line {
   return [...proseSpans(title), span(' '), span(`[${confidence}]`, confidenceStyles[confidence], true)];
 }
 
-/** `Restart it. But: ...`; `Restart it - but: ...` where the action is no whole sentence. */
-function remedySpans({ action, caution }: Remedy): Line {
-  const said = proseSpans(action);
-  if (caution === undefined) return said;
-  const sentence = said.at(-1)?.text.endsWith('.') === true;
-  return [...said, span(sentence ? ' But: ' : ' - but: '), ...proseSpans(caution)];
-}
-
 /** One labelled paragraph of a finding's story. */
 export interface Telling {
   readonly topic: Topic;
@@ -75,7 +67,11 @@ export function tellingsOf(finding: Finding): Telling[] {
   }));
   if (!told.some(({ topic }) => topic === 'remedy'))
     told.push(
-      ...finding.remedies.map((remedy) => ({ topic: 'remedy' as const, text: remedySpans(remedy), detail: false })),
+      ...finding.remedies.map((remedy) => ({
+        topic: 'remedy' as const,
+        text: proseSpans(remedyText(remedy)),
+        detail: false,
+      })),
     );
   return told.sort((a, b) => order.indexOf(a.topic) - order.indexOf(b.topic));
 }
@@ -96,7 +92,7 @@ export function labelledLines(label: string | undefined, text: Line, width: numb
 export function remedyLines(finding: Finding, width: number): Line[] {
   if (!finding.story.some(({ topic }) => topic === 'remedy')) return [];
   return tellingLines(
-    finding.remedies.map((remedy) => ({ topic: 'remedy', text: remedySpans(remedy), detail: false })),
+    finding.remedies.map((remedy) => ({ topic: 'remedy', text: proseSpans(remedyText(remedy)), detail: false })),
     width,
   );
 }

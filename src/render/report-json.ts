@@ -36,8 +36,8 @@ function findingJson(finding: Finding): JsonValue {
     weight: finding.weight,
     story: finding.story.map((line) => jsonObject({ topic: line.topic, text: text(line.text) })),
     evidence: finding.evidence.map(evidenceJson),
-    remedies: finding.remedies.map(({ action, caution }) =>
-      jsonObject({ action: text(action), caution: text(caution) }),
+    remedies: finding.remedies.map(({ action, verify, caution }) =>
+      jsonObject({ action: text(action), verify: text(verify), caution: text(caution) }),
     ),
     details: encodeData(finding.details),
   });

@@ -6,7 +6,7 @@
 import type { Task } from '../../kernel/sched.ts';
 import { blocked, type Condition, memoryShort, wakeUpLost } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Confidence, Finding, Remedy, StoryLine } from '../../model/finding.ts';
+import { type Confidence, type Finding, type Remedy, remedyLines, type StoryLine } from '../../model/finding.ts';
 import {
   byteCount,
   duration,
@@ -18,7 +18,7 @@ import {
   task as taskValue,
   type Prose,
 } from '../../model/value.ts';
-import { explainedFact } from '../facts/chain-ends.ts';
+import { explainedFact, KILLED } from '../facts/chain-ends.ts';
 import { deadOwnersFact } from '../facts/dead-owners.ts';
 import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import type { Holder } from '../facts/holders.ts';
@@ -120,9 +120,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
       ...pileUpStory(pileUp, standstill, memory, { resident, closes }),
       ...(others > 0 && standstill.kind !== 'open' ? [othersLine(others)] : []),
       // Where memory is short, to clear the queue is not enough.
-      ...remedies
-        .slice(0, standstill.kind === 'reclaim' ? 3 : 1)
-        .map((remedy): StoryLine => ({ topic: 'remedy', text: remedy.action })),
+      ...remedyLines(remedies, standstill.kind === 'reclaim' ? 3 : 1),
     ],
     evidence: pileUpEvidence(pileUp, standstill),
     remedies,
@@ -234,7 +232,7 @@ function cycleRemedies({ cycle }: PileUp): Remedy[] {
         }
       : {
           action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and it lets go of the lock that the next one waits for.`,
-          caution: ['check that it is the same program; what it was doing is lost.'],
+          ...KILLED,
         };
   const names = cycle.map((link, i) => prose`${i === 0 ? '' : ' and '}${lockOfLink(link)}`);
   const mend: Remedy =
@@ -274,6 +272,6 @@ function killText({ lock, whole, total }: PileUp, { task, stall, certainty, driv
         : prose`${waiters} should go on`;
   return {
     action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and ${then}.`,
-    caution: ['check that it is the same program; what it was doing is lost.'],
+    ...KILLED,
   };
 }

@@ -88,6 +88,12 @@ export const graceAddressFact = defineFact<VirtAddr | undefined>({
   },
 });
 
+/** What goes with every advice to kill: the advice may be read long after the dump was made. */
+export const KILLED: Pick<Remedy, 'verify' | 'caution'> = {
+  verify: ['its pid still is the same program.'],
+  caution: ['what it was doing is lost.'],
+};
+
 /** What killing the one at the end comes to. @param then - fits behind 'its sleep ends on SIGKILL, and' */
 export function killRemedy(task: Task, then: Prose): Remedy {
   const who = taskValue(task);
@@ -99,7 +105,7 @@ export function killRemedy(task: Task, then: Prose): Remedy {
   const how = task.state.sleeping ? prose`its sleep (state ${task.state.letter}) ends on SIGKILL, and ` : '';
   return {
     action: prose`Kill ${who}: ${how}${then}.`,
-    caution: ['check that it is the same program; what it was doing is lost.'],
+    ...KILLED,
   };
 }
 
