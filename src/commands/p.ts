@@ -8,7 +8,8 @@ import { type Data, type Value, ctype } from '../model/value.ts';
 import { strip } from '../program/types.ts';
 import { parseCpus } from '../shell/arguments.ts';
 import { cTypeName } from '../shell/c-types.ts';
-import { memoryPlace, symbolText, valueData, valueText } from '../shell/c-value.ts';
+import { memoryPlace, symbolText, valueText } from '../shell/c-value.ts';
+import { valueData } from '../shell/c-value-data.ts';
 import { type CValue, evaluate } from '../shell/expression.ts';
 import { variableType } from '../shell/variable-types.ts';
 

@@ -2,13 +2,11 @@
  * Values of C types in gdb's layout, as crash prints structs: nested braces, strings of char arrays, characters beside
  * their numbers, names of enumerators, symbols behind pointers. Bytes that cannot be read are named where they stand.
  */
-import { add, hex, isKernel, virt, type VirtAddr } from '../base/address.ts';
+import { add, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { attempt, FaultError } from '../base/errors.ts';
 import type { CType, Member, StructType } from '../debuginfo/type.ts';
-import type { Data } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
 import { sizeOf, strip } from '../program/types.ts';
-import { integer } from './format.ts';
 
 /** Where the bytes of a value are: memory, or the result of an expression. */
 export interface Place {
@@ -31,7 +29,7 @@ export interface ValueOptions {
 
 /** gdb's `print elements` in crash: elements of arrays and characters of strings. */
 const MAX_ELEMENTS = 256;
-const MAX_DEPTH = 32;
+export const MAX_DEPTH = 32;
 /** Elements of all arrays of one value together: a hostile type may nest arrays of arrays. */
 const MAX_PIECES = 1 << 20;
 
@@ -45,7 +43,7 @@ export function bytesPlace(value: Uint8Array): Place {
 }
 
 /** A part of a place. */
-function within(place: Place, offset: number, bits?: Place['bits']): Place {
+export function within(place: Place, offset: number, bits?: Place['bits']): Place {
   const bytes = (at: number, length: number): Uint8Array => place.bytes(offset + at, length);
   const address = place.address === undefined ? undefined : add(place.address, offset);
   return { bytes, ...(bits === undefined ? {} : { bits }), ...(address === undefined ? {} : { address }) };
@@ -267,54 +265,4 @@ export function symbolText(program: Program, at: VirtAddr, isString = false): st
 /** The value as text; lines after the first are indented by `indent` blanks more. */
 export function valueText(type: CType, place: Place, options: ValueOptions, indent = 0): string {
   return new Printer(options).text(type, place, indent);
-}
-
-/** The value as data: numbers, hex of pointers, strings, lists and objects. */
-export function valueData(type: CType, place: Place, depth = 0): Data {
-  if (depth > MAX_DEPTH) return undefined;
-  const bare = strip(type);
-  try {
-    switch (bare.kind) {
-      case 'struct':
-      case 'union':
-        return structData(bare, place, depth);
-      case 'array': {
-        const size = sizeOf(bare.element);
-        if (isChar(bare.element) && bare.length > 0) {
-          const bytes = place.bytes(0, Math.min(bare.length, MAX_ELEMENTS));
-          const end = bytes.indexOf(0);
-          return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString('latin1');
-        }
-        const length = Math.min(bare.length, MAX_ELEMENTS);
-        return Array.from({ length }, (_, i) => valueData(bare.element, within(place, i * size), depth + 1));
-      }
-      case 'pointer':
-        return hex(scalar(place, 8, false));
-      case 'int':
-        return bare.encoding === 'bool'
-          ? scalar(place, bare.size, false) !== 0n
-          : integer(scalar(place, bare.size, bare.signed));
-      case 'enum': {
-        const value = scalar(place, bare.size, bare.signed);
-        return bare.enumerators?.find((each) => each.value === value)?.name ?? integer(value);
-      }
-      default:
-        return undefined;
-    }
-  } catch (error) {
-    if (error instanceof FaultError) return undefined;
-    throw error;
-  }
-}
-
-/** Members of anonymous structs stand among their neighbours, as C has it. */
-function structData(type: StructType, place: Place, depth: number): Data {
-  const out: { [key: string]: Data } = {};
-  for (const member of type.members ?? []) {
-    const { offset, bits } = placeOf(member);
-    const value = valueData(member.type, within(place, offset, bits), depth + 1);
-    if (member.name !== undefined) out[member.name] = value;
-    else if (typeof value === 'object') Object.assign(out, value);
-  }
-  return out;
 }

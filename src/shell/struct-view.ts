@@ -11,7 +11,8 @@ import type { Data } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
 import { type MemberPlace, strip } from '../program/types.ts';
 import { cTypeName, declaration, definition } from './c-types.ts';
-import { memoryPlace, scalar, valueData, valueText } from './c-value.ts';
+import { memoryPlace, scalar, valueText } from './c-value.ts';
+import { valueData } from './c-value-data.ts';
 import { findMember, memberNames } from './members.ts';
 import { parseCount, parseNumber } from './arguments.ts';
 
