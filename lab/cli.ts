@@ -1,5 +1,5 @@
 /**
- * The command line of the lab: `list`, `make`, `score`, `ledger`, `next-victim`, `damage`, `matrix`.
+ * The command line of the lab: `list`, `make`, `score`, `waits`, `ledger`, `next-victim`, `damage`, `matrix`.
  */
 import { parseArgs } from 'node:util';
 import { damage } from './damage/run.ts';
@@ -13,10 +13,12 @@ import { matrix, printMatrix } from './matrix.ts';
 import { LabError } from './run.ts';
 import { score } from './score.ts';
 import { ensureTools } from './tools.ts';
+import { waits } from './waits.ts';
 
 const USAGE = `usage: npm run lab -- list
        npm run lab -- make [incident...] [--kernel ${kernelNames.join('|')}] [--variant N]
        npm run lab -- score
+       npm run lab -- waits
        npm run lab -- ledger [incident...]
        npm run lab -- examples
        npm run lab -- next-victim
@@ -61,6 +63,8 @@ async function main(): Promise<void> {
     await make(rest, values.kernel ?? [], (values.variant ?? ['1']).map(Number));
   } else if (command === 'score') {
     console.log(score());
+  } else if (command === 'waits') {
+    console.log(waits());
   } else if (command === 'ledger') {
     console.log(ledgers(rest));
   } else if (command === 'examples') {

@@ -7,7 +7,9 @@ import { locksFact } from '../diagnosis/facts/locks.ts';
 import { taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
 import { leavesFact } from '../diagnosis/facts/wait-leaves.ts';
 import { followed, type WaitTarget } from '../diagnosis/facts/wait-graph.ts';
+import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import type { Task } from '../kernel/sched.ts';
+import type { TaskWait } from '../kernel/wait-kinds.ts';
 import { defineCommand } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
 import { address, type Data, plural, type Prose, prose, task as taskValue } from '../model/value.ts';
@@ -92,13 +94,25 @@ function chainData(view: WaitView, start: Task): Data {
       return {
         task: taskValue(task),
         waitsFor: targetData(target),
-        wait:
-          target !== undefined || wait === undefined
-            ? undefined
-            : { kind: wait.kind, what: [...waitProse(wait)], proof: wait.proof },
+        wait: wait === undefined || target?.lock !== undefined ? undefined : waitData(view, wait),
       };
     }),
     closed,
     waitedFor: view.graph.heldBy(start).map(targetData),
+  };
+}
+
+function waitData({ context }: WaitView, wait: TaskWait): Data {
+  const { byAddress } = context.use(tasksFact);
+  return {
+    kind: wait.kind,
+    what: [...waitProse(wait)],
+    detail: wait.detail,
+    proof: wait.proof,
+    object: wait.object === undefined ? undefined : { address: address(wait.object.address), ctype: wait.object.ctype },
+    awaited: wait.awaited.flatMap(({ task, certainty, why }) => {
+      const of = byAddress.get(task);
+      return of === undefined ? [] : [{ task: taskValue(of), certainty, why }];
+    }),
   };
 }
