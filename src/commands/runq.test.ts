@@ -32,3 +32,34 @@ test('clocks', () => {
   );
   expect(run('runq -T').lines).toEqual(['  CPU 1: 0.00 secs', '  CPU 0: 0.01 secs']);
 });
+
+test('groups of tasks', () => {
+  expect(run('runq -g').lines).toEqual([
+    'CPU 0',
+    '  CURRENT: PID: 1      TASK: ffff8889811ea0c0  COMMAND: "init"',
+    '  ROOT_TASK_GROUP: ffffffff9baf1f00  CFS_RQ: ffff88899e831a00',
+    '     [120] PID: 1      TASK: ffff8889811ea0c0  COMMAND: "init" [CURRENT]',
+    '',
+    'CPU 1',
+    '  CURRENT: PID: 0      TASK: ffff888981264180  COMMAND: "swapper/1"',
+    '  ROOT_TASK_GROUP: ffffffff9baf1f00  CFS_RQ: ffff88899e931a00',
+    '     [no tasks queued]',
+  ]);
+  expect(json('runq -g -c 0')).toMatchObject({
+    data: [{ fair: { throttled: false, entries: [{ task: { pid: 1 }, running: true }] } }],
+  });
+});
+
+test('all that the scheduler has on a queue', () => {
+  expect(run('runq -d')).toMatchObject({
+    lines: [
+      'CPU 0',
+      '     [120] PID: 0      TASK: ffffffff9b21aa40  COMMAND: "swapper/0"',
+      '     [120] PID: 1      TASK: ffff8889811ea0c0  COMMAND: "init"',
+      '',
+      'CPU 1',
+      '     [120] PID: 0      TASK: ffff888981264180  COMMAND: "swapper/1"',
+    ],
+    problems: [],
+  });
+});

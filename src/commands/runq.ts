@@ -1,6 +1,6 @@
 /** `runq`: what runs on each CPU, and which tasks wait for it. */
 import type { VirtAddr } from '../base/address.ts';
-import { isDataError } from '../base/errors.ts';
+import { attempt, isDataError } from '../base/errors.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import { cpus } from '../kernel/cpus.ts';
 import { fairTasks, readRunQueue, realtimeTasks, type RunQueue } from '../kernel/run-queue.ts';
@@ -9,6 +9,8 @@ import type { Shape, TextLine } from '../model/shape.ts';
 import { address, type Data, task as taskValue } from '../model/value.ts';
 import { parseCpus } from '../shell/arguments.ts';
 import { hex16, integer } from '../shell/format.ts';
+import { groupView } from '../shell/task-group-view.ts';
+import { inOrder } from '../shell/tasks.ts';
 
 export default defineCommand({
   name: 'runq',
@@ -17,12 +19,15 @@ export default defineCommand({
     { flag: 't', summary: "each queue's clock, and when its task got the CPU" },
     { flag: 'm', summary: 'how long the tasks have been running' },
     { flag: 'T', summary: 'how far each clock lags behind the latest' },
+    { flag: 'g', summary: 'by groups of tasks, and which of them are held back because their quota is used up' },
+    { flag: 'd', summary: 'all tasks that the scheduler has on a queue, by pid' },
     { flag: 'c', value: 'cpus', kind: 'cpus', summary: 'these CPUs only' },
   ],
   arguments: [],
   examples: [
     { line: 'runq', what: 'all queues' },
     { line: 'runq -m', what: 'who keeps a CPU to itself' },
+    { line: 'runq -g', what: 'which groups want a CPU' },
     { line: 'runq -c 0,2-3', what: 'some CPUs' },
   ],
   run(context, args) {
@@ -35,12 +40,23 @@ export default defineCommand({
     if (args.has('t')) return times(context, queues);
     if (args.has('m')) return running(context, queues);
     if (args.has('T')) return lags(queues);
+    if (args.has('d')) return onQueues(context, queues);
+    if (args.has('g')) {
+      const priority = program.field('struct task_struct', 'prio');
+      return groupView(context, queues, {
+        text: (task) => taskText(context, task),
+        priority: (task) => `[${(attempt(() => String(priority.number(task))) ?? '?').padStart(3)}]`,
+        data: (task) => dataOf(context, task),
+      });
+    }
     const views = queues.map((queue) => {
       const what = `run queue of CPU ${queue.cpu}`;
-      const realtime = told(context, what, () => [...realtimeTasks(program, queue)]);
-      // The current task is on the list of its priority, too.
-      const waiting = realtime.filter((each) => each !== queue.current);
-      return { queue, realtime: waiting, fair: told(context, what, () => [...fairTasks(program, queue)]) };
+      return {
+        queue,
+        // The current task is on the list of its priority, too.
+        realtime: told(context, what, () => [...realtimeTasks(program, queue)]),
+        fair: told(context, what, () => [...fairTasks(program, queue)]),
+      };
     });
     return {
       shape: 'lines',
@@ -94,6 +110,30 @@ function queued(context: CommandContext, tasks: readonly VirtAddr[]): readonly T
       `     [${String(priority.number(at)).padStart(3)}] ${taskText(context, at)}`,
     ]),
   );
+}
+
+/** Tasks whose `on_rq` says so, those among them whose group is held back as well; the idle ones always are. */
+function onQueues(context: CommandContext, queues: readonly RunQueue[]): Shape {
+  const flag = context.program.field('struct task_struct', 'on_rq');
+  const tasks = inOrder(context.use(tasksFact).tasks);
+  const views = queues.map(({ cpu }) => ({
+    cpu,
+    on: tasks.filter((task) => task.cpu === cpu && (attempt(() => flag.number(task.address)) ?? 0) !== 0),
+  }));
+  return {
+    shape: 'lines',
+    lines: views.flatMap(({ cpu, on }, i): TextLine[] => [
+      ...(i === 0 ? [] : ['']),
+      [{ text: `CPU ${cpu}`, style: 'heading' }],
+      ...(on.length === 0
+        ? ['     [no tasks queued]']
+        : queued(
+            context,
+            on.map((task) => task.address),
+          )),
+    ]),
+    data: () => views.map(({ cpu, on }) => ({ cpu, tasks: on.map((task) => taskValue(task)) })),
+  };
 }
 
 function arrival(context: CommandContext, { current }: RunQueue): bigint | undefined {
