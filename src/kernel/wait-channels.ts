@@ -116,7 +116,7 @@ function pipeEnd(
   const count = program.field('struct pipe_inode_info', reads ? 'writers' : 'readers').number(pipe);
   // Each open file counts once, as reader, as writer, or as both.
   const whole = { ...all, whole: all.whole && count === far.length };
-  const found = others(far, task, whole, `it has the end of the pipe open that ${reads ? 'writes' : 'reads'}`);
+  const found = others(far, task, whole, `it has the pipe open to ${reads ? 'write' : 'read'}`);
   const alone = whole.whole && found.awaited?.length === 0;
   return alone ? { ...found, detail: 'nobody else has its other end open' } : found;
 }

@@ -80,7 +80,7 @@ describe('a flush of a work item', () => {
   it('that waits for its turn leads to who runs the one before it', () => {
     const sleeper = waiting(ref('pwq', PENDING | INACTIVE | PWQ | 0x30));
     const { name, what, object, awaited } = sleeper.wait(stack);
-    expect({ name, what }).toEqual({ name: 'next_work', what: 'for its turn and the end of the work item' });
+    expect({ name, what }).toEqual({ name: 'next_work', what: 'for the end of the still queued work item' });
     expect(object).toEqual({ address: sleeper.image.address('next'), ctype: 'struct work_struct' });
     const [first, ...others] = awaited;
     expect(first).toMatchObject({ task: sleeper.image.address('kworker/0:1'), certainty: 'exact' });

@@ -51,7 +51,7 @@ export function flushedWork(stack: SleeperStack, completion: VirtAddr, workers: 
   if (later === undefined) return { ...found, what: 'for a work item to be done that was not found', object: itself };
   return {
     ...found,
-    what: 'for its turn and the end of the work item',
+    what: 'for the end of the still queued work item',
     name: later.func,
     object: { address: later.work, ctype: WORK },
     awaited: attempt(() => aheadOf(program, later, workers)) ?? [],

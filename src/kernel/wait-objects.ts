@@ -28,8 +28,9 @@ export interface QueueOwner {
   readonly kind: WaitKind;
   readonly address: VirtAddr;
   readonly ctype: string;
-  /** 'the pipe', 'the global oom_reaper_wait'. */
+  /** 'the pipe that is its descriptor 4,', 'the global'. */
   readonly what: string;
+  /** Belongs behind it: 'pipe:[4711]', 'oom_reaper_wait'. */
   readonly name: string | undefined;
 }
 
@@ -45,12 +46,16 @@ export function fileAround(program: Program, task: VirtAddr, queue: VirtAddr): Q
   for (const { fd, file } of table?.descriptors ?? []) {
     const { operationsName, privateData, path } = attempt(() => readFile(program, file)) ?? {};
     if (operationsName === undefined || privateData === undefined) continue;
-    const name = path === undefined ? `descriptor ${fd}` : `${path.text} (descriptor ${fd})`;
+    const which = `that is its descriptor ${fd}`;
+    const spelled = (what: string): Pick<QueueOwner, 'what' | 'name'> =>
+      path === undefined
+        ? { what: `${what} ${which}`, name: undefined }
+        : { what: `${what} ${which},`, name: path.text };
     const known = FILE_OBJECTS[operationsName];
     if (known !== undefined && isInside(program, privateData, known.type, queue))
-      return { kind: known.kind, address: privateData, ctype: known.type, what: known.what, name };
+      return { kind: known.kind, address: privateData, ctype: known.type, ...spelled(known.what) };
     const other = attempt(() => socketOrTerminal(program, operationsName, privateData, queue));
-    if (other !== undefined) return { ...other, name };
+    if (other !== undefined) return { ...other, ...spelled(other.what) };
   }
   return undefined;
 }

@@ -4,7 +4,7 @@
  */
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
   command,
@@ -53,7 +53,7 @@ function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): F
       },
       ...lines,
       { topic: 'clears', text: clearsText(starvation) },
-      ...remedies.slice(0, 2).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+      ...remedyLines(remedies, 2),
     ],
     evidence: evidenceOf(starvation),
     remedies,

@@ -5,7 +5,7 @@
 import { hex } from '../../base/address.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
   command,
@@ -68,7 +68,7 @@ function findingOf(
       { topic: 'holder', text: holderText(throughDevice, thawing) },
       ...lines,
       { topic: 'clears', text: clearsText(thawing) },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy', text: action }) as const),
+      ...remedyLines(remedies, 1),
     ],
     evidence: evidenceOf(fileSystem, direct, thawing),
     remedies,

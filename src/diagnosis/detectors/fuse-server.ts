@@ -4,7 +4,7 @@
  */
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Confidence, Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Confidence, type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
   command,
@@ -60,7 +60,7 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
       { topic: 'holder', text: holderText(server) },
       ...lines,
       { topic: 'clears', text: clearsText(server) },
-      ...remedies.slice(0, 2).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+      ...remedyLines(remedies, 2),
     ],
     evidence: evidenceOf(server, confidence),
     remedies,

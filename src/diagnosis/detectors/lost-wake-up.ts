@@ -4,7 +4,7 @@
  */
 import { blocked, wakeUpLost } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding, Remedy } from '../../model/finding.ts';
+import { type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
   count,
@@ -62,7 +62,7 @@ function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
             : 'Only when it is completed once more.',
         ],
       },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+      ...remedyLines(remedies, 1),
     ],
     evidence: [
       {

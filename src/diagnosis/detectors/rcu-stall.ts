@@ -5,7 +5,7 @@
  */
 import { blocked } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import { address, duration, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
 import { graceAddressFact, killRemedy } from '../facts/chain-ends.ts';
 import { graceStallFact, type GraceStall, type StallingReader } from '../facts/grace-stall.ts';
@@ -77,7 +77,7 @@ function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Be
       },
       ...lines,
       { topic: 'clears', text: clearsText(first) },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy' as const, text: action })),
+      ...remedyLines(remedies, 1),
     ],
     evidence: evidenceOf(stall, first, beside),
     remedies,

@@ -5,7 +5,7 @@
 import { hex } from '../../base/address.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
   ctype,
@@ -80,7 +80,7 @@ function findingOf(
         topic: 'clears',
         text: prose`Not in ${offCpu === undefined ? ['all that time'] : prose`the ${duration(offCpu)}`} seen so far; it may yet, if what the work item waits for comes.`,
       },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy', text: action }) as const),
+      ...remedyLines(remedies, 1),
     ],
     evidence: [runsEvidence(verdict, place), ...held.map((target) => heldEvidence(verdict, target))],
     remedies,

@@ -6,7 +6,7 @@
 import { hex } from '../../base/address.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import { address, command, ctype, type Data, duration, name, plural, type Prose, prose } from '../../model/value.ts';
 import { type FrozenMount, obstaclesFact, type SuspendedDevice } from '../facts/wait-obstacles.ts';
 import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
@@ -61,7 +61,7 @@ function findingOf(
       { topic: 'holder', text: holderText(directories, frozen) },
       ...lines,
       { topic: 'clears', text: ['Only if somebody resumes the device: none of those who wait can.'] },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy', text: action }) as const),
+      ...remedyLines(remedies, 1),
     ],
     evidence: evidenceOf(found, frozen, direct, exact),
     remedies,

@@ -5,8 +5,9 @@
 import { hex } from '../../base/address.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
-import { address, ctype, plural, type Prose, prose, task as taskValue } from '../../model/value.ts';
+import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
+import { address, command, ctype, plural, type Prose, prose, task as taskValue } from '../../model/value.ts';
+import { killRemedy } from '../facts/chain-ends.ts';
 import type { WaitTarget } from '../facts/wait-graph.ts';
 import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
 import { type CircleLink, type CircleVerdict, waitVerdictsFact } from '../facts/wait-verdicts.ts';
@@ -39,9 +40,10 @@ function findingOf(verdict: CircleVerdict, { lines, details }: WaitStory): Findi
     explains: [...root.cycle, ...root.behind].map((task) => blocked(task.address)),
     story: [
       ...links.map((link, i) => ({ topic: 'why', text: linkText(links, link, i) }) as const),
+      { topic: 'proof', text: proofText(links) },
       ...lines,
       { topic: 'clears', text: ['No: none of them can go on before another does.'] },
-      ...remedies.slice(0, 1).map(({ action }) => ({ topic: 'remedy', text: action }) as const),
+      ...remedyLines(remedies, 1),
     ],
     evidence: links.map((link, i) => evidenceOf(links, link, i)),
     remedies,
@@ -70,6 +72,22 @@ function linkText(links: readonly CircleLink[], { task, target }: CircleLink, i:
   return prose`${taskValue(task)} waits ${target.text}, and so for ${taskValue(next)}: ${why}.`;
 }
 
+/** What in memory names those who have to act. */
+function proofText(links: readonly CircleLink[]): Prose {
+  const parts = links.map(({ task, target }, i): Prose => {
+    const next = nextOf(links, i).task;
+    const owner = target.owners.find((each) => each.task === next);
+    const at = prose`${ctype(target.ctype)} ${address(target.address)}`;
+    if (owner === undefined || verbOf(target) === undefined) return prose`${taskValue(task)} waits at ${at}`;
+    if (owner.certainty !== 'exact') return prose`${at}: ${owner.why}`;
+    if (target.lock !== undefined) return prose`${at} names ${taskValue(next)} as its owner`;
+    return target.ctype === 'struct work_struct'
+      ? prose`${at} is what ${taskValue(next)} runs`
+      : prose`${at}: ${owner.why}`;
+  });
+  return prose`${parts.flatMap((part, i): Prose => [i === 0 ? '' : '; ', ...part])} (by hand: ${command('hang')}).`;
+}
+
 function verbOf({ lock, ctype: type }: WaitTarget): string | undefined {
   if (lock !== undefined) return 'has';
   return type === 'struct work_struct' || type === 'struct workqueue_struct' ? 'runs' : undefined;
@@ -90,18 +108,17 @@ function evidenceOf(links: readonly CircleLink[], { task, target }: CircleLink, 
 }
 
 function remediesOf(links: readonly CircleLink[]): readonly Remedy[] {
-  const mortal = links.find(({ task }) => task.state.killable && !task.kthread)?.task;
+  const at = links.findIndex(({ task }) => task.state.killable && !task.kthread);
+  const mortal = links[at]?.task;
+  const waiter = links.at(at - 1)?.task;
   const end: Remedy =
-    mortal === undefined
+    mortal === undefined || waiter === undefined
       ? {
           action: [
             'Restart the machine: none of the tasks in the circle can be killed out of it, as their sleep does not end on a signal.',
           ],
         }
-      : {
-          action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and the one that waits for it goes on.`,
-          caution: ['check that it is the same program; what it was doing is lost.'],
-        };
+      : killRemedy(mortal, prose`${taskValue(waiter)}, which waits for it, goes on`);
   const work = links.find(({ target }) => target.ctype === 'struct work_struct');
   const lock = links.find(({ target }) => target.lock !== undefined);
   if (work === undefined || lock === undefined) return [end];

@@ -22,8 +22,9 @@ import { launchersFact } from './launchers.ts';
 import { PILE_UP } from './thresholds.ts';
 import { waitGraphFact, type WaitRoot, type WaitTarget } from './wait-graph.ts';
 
-/** Groups of waiters, and locks in the middle, that are told of. */
-const MAX_LINES = 3;
+/** Commands of waiters, and queues in the middle, that are told of. */
+const MAX_COMMANDS = 4;
+const MAX_QUEUES = 3;
 
 export interface WaitStory {
   /** Who waits, for what, and who launched them. */
@@ -32,26 +33,24 @@ export interface WaitStory {
 }
 
 export interface WaitStories {
-  of(root: WaitRoot): WaitStory;
+  /** @param told - those that the title counts, where these are not all that are behind it */
+  of(root: WaitRoot, told?: readonly Task[]): WaitStory;
 }
 
 export const waitStoriesFact = defineFact<WaitStories>({
   id: 'wait-stories',
-  derive: (context) => ({ of: (root) => storyOf(context, root) }),
+  derive: (context) => ({ of: (root, told = root.behind) => storyOf(context, root, told) }),
 });
 
-function storyOf(context: FactContext, root: WaitRoot): WaitStory {
+function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[]): WaitStory {
   const middle = middleOf(context, root);
-  const groups = [...Map.groupBy(root.behind, ({ comm }) => comm).values()].sort((a, b) => b.length - a.length);
-  const since = sinceText(context, [...root.cycle, ...root.behind]);
+  const groups = [...Map.groupBy(told, ({ comm }) => comm).values()].sort((a, b) => b.length - a.length);
+  const since = sinceText(context, [...root.cycle, ...told]);
   return {
     lines: [
-      ...middle
-        .slice(0, MAX_LINES)
-        .map((target): StoryLine => ({ topic: 'waiters', text: middleText(context, target) })),
-      ...groups.slice(0, MAX_LINES).map((group): StoryLine => ({ topic: 'waiters', text: groupText(context, group) })),
-      ...restLine(groups),
-      ...furtherLine(root),
+      ...whoLine(context, groups),
+      ...queueLines(context, root, new Set(told), middle),
+      ...furtherLine(root, told),
       ...launchLine(context, groups[0] ?? []),
       ...(since === undefined ? [] : [{ topic: 'since', text: since } as const]),
     ],
@@ -83,34 +82,90 @@ function middleOf({ use }: FactContext, { behind, cycle }: WaitRoot): readonly W
     .toSorted((a, b) => b.waiters.length - a.waiters.length);
 }
 
-function middleText({ use }: FactContext, { text, waiters, owners }: WaitTarget): Prose {
+/** '16 tasks named dovecot, 8 named mongod and 2 more; longest: dovecot (pid 156), for 12.6 s.': all of them add up. */
+function whoLine({ use }: FactContext, groups: readonly (readonly Task[])[]): readonly StoryLine[] {
+  const tasks = groups.flat();
+  const [first, ...others] = tasks.map((task) => ({ task, wait: use(clockFact).offCpu(task) }));
+  if (first === undefined) return [];
+  const shown = groups.slice(0, groups.length > MAX_COMMANDS + 1 ? MAX_COMMANDS : undefined);
+  const rest = tasks.length - shown.reduce((sum, group) => sum + group.length, 0);
+  const parts = shown.map((group, i): Prose => {
+    const [task] = group;
+    if (task === undefined || group.length === 1) return task === undefined ? [] : prose`${taskValue(task)}`;
+    return prose`${i === 0 ? plural(group.length, 'task') : count(group.length)} named ${name(task.comm)}`;
+  });
+  if (rest > 0) parts.push(prose`${count(rest)} more`);
+  const { task, wait } = others.reduce((a, b) => ((b.wait ?? -1n) > (a.wait ?? -1n) ? b : a), first);
+  const since = wait === undefined ? [] : prose`, for ${duration(wait)}`;
+  const longest = tasks.length === 1 ? since : prose`; longest: ${taskValue(task)}${since}`;
+  return [{ topic: 'waiters', text: prose`${listed(parts)}${longest}.` }];
+}
+
+/** 'a', 'a and b', 'a, b and c'. */
+function listed(parts: readonly Prose[]): Prose {
+  return parts.flatMap((part, i): Prose => [i === 0 ? '' : i === parts.length - 1 ? ' and ' : ', ', ...part]);
+}
+
+/** What those wait for who do not wait for the end itself, as far as no sentence of the finding tells it. */
+function queueLines(
+  context: FactContext,
+  { cycle }: WaitRoot,
+  told: ReadonlySet<Task>,
+  middle: readonly WaitTarget[],
+): readonly StoryLine[] {
+  const circle = circleLine(context, cycle, told);
+  const queues = middle
+    .map((target) => ({ target, number: numberOf([target], told) }))
+    .filter(({ number }) => number > 0)
+    .sort((a, b) => b.number - a.number);
+  const shown = queues.slice(0, queues.length > MAX_QUEUES + 1 ? MAX_QUEUES : undefined);
+  const rest = queues.slice(shown.length).reduce((sum, { number }) => sum + number, 0);
+  const lines = [
+    ...circle,
+    ...shown.map(({ target, number }) => middleText(context, target, number)),
+    ...(rest === 0 ? [] : [prose`${plural(rest, 'more waits', 'more wait')} for other locks that one of them has.`]),
+  ];
+  return lines.map((text, i): StoryLine => ({ topic: 'waiters', text: i === 0 ? prose`Of these ${text}` : text }));
+}
+
+const numberOf = (targets: readonly WaitTarget[], told: ReadonlySet<Task>): number =>
+  targets.reduce((sum, { waiters }) => sum + waiters.filter((task) => told.has(task)).length, 0);
+
+/** Who waits for what one of the circle has: its locks one by one, and the rest by the task that has to act. */
+function circleLine({ use }: FactContext, cycle: readonly Task[], told: ReadonlySet<Task>): readonly Prose[] {
+  const { heldBy } = use(waitGraphFact);
+  const queues = cycle.flatMap((owner) => {
+    const groups = Map.groupBy(heldBy(owner), ({ lock, ctype: type, address: at }) => (lock === undefined ? type : at));
+    return [...groups.values()].map((targets) => ({ number: numberOf(targets, told), targets, owner }));
+  });
+  const parts = queues
+    .filter(({ number }) => number > 0)
+    .sort((a, b) => b.number - a.number)
+    .map(({ number, targets, owner }, i): Prose => {
+      const [first, ...others] = targets;
+      const why = first?.owners.find(({ task }) => task === owner)?.why;
+      const what =
+        first !== undefined && others.length === 0
+          ? first.text
+          : prose`for ${taskValue(owner)}${why === undefined ? '' : ` (${why})`}`;
+      return prose`${i === 0 ? plural(number, 'waits', 'wait') : count(number)} ${what}`;
+    });
+  return parts.length === 0 ? [] : [prose`${listed(parts)}.`];
+}
+
+function middleText({ use }: FactContext, { text, owners }: WaitTarget, number: number): Prose {
   const [owner] = owners;
-  const what = prose`${plural(waiters.length, 'waits', 'wait')} ${text}`;
+  const what = prose`${plural(number, 'waits', 'wait')} ${text}`;
   if (owner === undefined) return prose`${what}.`;
   const next = use(waitGraphFact).targetOf(owner.task);
   const has = owner.certainty === 'exact' ? 'has it' : 'has it, by its stack,';
   return prose`${what}: ${taskValue(owner.task)} ${has} and waits ${next?.text ?? ['as well']}.`;
 }
 
-function groupText({ use }: FactContext, group: readonly Task[]): Prose {
-  const waits = group.map((task) => ({ task, wait: use(clockFact).offCpu(task) }));
-  const longest = waits.reduce((a, b) => ((b.wait ?? -1n) > (a.wait ?? -1n) ? b : a));
-  const { task, wait } = longest;
-  const since = wait === undefined ? '' : prose`, for ${duration(wait)}`;
-  if (group.length === 1) return prose`${taskValue(task)}${since}.`;
-  return prose`${plural(group.length, 'task')} named ${name(task.comm)}; longest: ${taskValue(task)}${since}.`;
-}
-
-function restLine(groups: readonly (readonly Task[])[]): readonly StoryLine[] {
-  const rest = groups.slice(MAX_LINES);
-  const number = rest.reduce((sum, group) => sum + group.length, 0);
-  if (number === 0) return [];
-  return [{ topic: 'waiters', text: prose`${plural(number, 'more task', 'more tasks')}, of other commands.` }];
-}
-
-function furtherLine({ further }: WaitRoot): readonly StoryLine[] {
-  if (further.length === 0) return [];
-  const who = plural(further.length, 'more task waits', 'more tasks wait');
+function furtherLine({ further }: WaitRoot, told: readonly Task[]): readonly StoryLine[] {
+  const rest = further.filter((task) => !told.includes(task)).length;
+  if (rest === 0) return [];
+  const who = plural(rest, 'more task waits', 'more tasks wait');
   return [{ topic: 'waiters', detail: true, text: prose`${who} for one of these, as far as can be inferred.` }];
 }
 
@@ -122,9 +177,12 @@ function launchLine({ use }: FactContext, group: readonly Task[]): readonly Stor
   if (level === undefined || only === undefined) return [];
   const who =
     others.length === 0
-      ? prose`one ${taskValue(only)}`
+      ? prose`${taskValue(only)}`
       : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
-  return [{ topic: 'launcher', text: prose`${plural(level.started, 'task')} named ${name(first.comm)} by ${who}.` }];
+  const all = level.started === group.length ? 'all ' : '';
+  return [
+    { topic: 'launcher', text: prose`${who}: ${all}${plural(level.started, 'task')} named ${name(first.comm)}.` },
+  ];
 }
 
 function sinceText({ use }: FactContext, tasks: readonly Task[]): Prose | undefined {
@@ -133,5 +191,5 @@ function sinceText({ use }: FactContext, tasks: readonly Task[]): Prose | undefi
   const most = waits.reduce((a, b) => (a > b ? a : b));
   const least = waits.reduce((a, b) => (a < b ? a : b));
   if (waits.length === 1) return prose`${duration(most)} before the crash.`;
-  return prose`the first of them ${duration(most)} before the crash, the last ${duration(least)}.`;
+  return prose`the first began to wait ${duration(most)} before the crash, the last ${duration(least)}.`;
 }
