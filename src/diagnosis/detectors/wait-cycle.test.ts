@@ -42,7 +42,7 @@ describe('wait-cycle', () => {
       /^struct mutex 0x\w+ names mirrorcfg \(pid 101\) as its owner; struct rw_semaphore 0x\w+ names remapd \(pid 102\) as its owner; struct work_struct 0x\w+ is what kworker\/0:2 \(pid 100\) runs/,
     );
     expect(storyOf(finding, 'waiters')).toBe(
-      '5 tasks named iostat and 2 named lsblk; longest: iostat (pid 103), for 5 s.\n' +
+      '5 tasks named iostat and 2 named lsblk; longest: iostat (pid 109), for 5 s.\n' +
         'Of these 4 wait for config_lock, 2 for layout_sem and 1 for the end of the work item rescan.',
     );
     expect(finding?.details).toMatchObject({
