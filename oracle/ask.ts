@@ -11,6 +11,7 @@ import { fileHash, remembered } from './cache.ts';
 import { compare, type Explanation, type Subject, type Tally } from './compare.ts';
 import { crashAnswers, crashInput, runCrash } from './crash/answers.ts';
 import { sayForCrash } from './crash/ours.ts';
+import { drgnOfCrash } from './crashes.ts';
 import { withReadable } from './drgn/twin.ts';
 import type { DumpToAsk } from './dumps.ts';
 import { btfAnswers } from './image/btf.ts';
@@ -129,15 +130,9 @@ export class Asker {
       return answersOf(JSON.parse(remembered('drgn', parts, () => withReadable(dump.path, release, ask))));
     });
     const crashed = sayCrash(program, answers);
+    const { buildId } = program.vmcoreinfo;
     if (crashed !== undefined)
-      versus('drgn', () => {
-        const script = 'drgn/crash.py';
-        const words = [String(crashed.pid), ...(crashed.log ? ['oops'] : [])];
-        const parts = [hash, image, this.#version('python3-drgn'), fileHash(join(oracleRoot, script)), ...words];
-        const ask = (path: string): string =>
-          this.#peers.run(['python3', this.#peers.script(script), this.#peers.dump(path), inside, ...words], path);
-        return answersOf(JSON.parse(remembered('drgn', parts, () => withReadable(dump.path, release, ask))));
-      });
+      versus('drgn', () => drgnOfCrash(this.#peers, dump, { release, vmlinux, buildId }, crashed));
     versus('crash', () => {
       sayForCrash(answers);
       const parts = [hash, image, this.#version('crash'), crashInput()];

@@ -9,6 +9,7 @@ import { replaceGenerated } from '../bench/document.ts';
 import { LabError } from '../lab/run.ts';
 import { isDataError } from '../src/base/errors.ts';
 import { type Asked, Asker } from './ask.ts';
+import { askCrash, crashesReport } from './crashes.ts';
 import { type DumpToAsk, labDumps, namedDump } from './dumps.ts';
 import { EXPLANATIONS } from './explained.ts';
 import { askInstructions, instructionsReport, isEnough } from './instructions.ts';
@@ -16,6 +17,7 @@ import { areLinesSame, askLines, linesReport } from './lines.ts';
 import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, summaryTable, text, unexplainedOf } from './report.ts';
+import { askShell, isShellSame, shellDifferences, shellReport } from './shell.ts';
 import { askSession, differences, sessionReport } from './session.ts';
 import { setUp } from './setup.ts';
 import { askTables, isSame, tableLines, tablesReport } from './tables.ts';
@@ -30,6 +32,8 @@ const HELP = `npm run oracle -- [OPTIONS] [DUMP...]
   --tables        only: what remains without BTF and ORC, with a vmlinux, a pack of it, and no file
   --lines         only: file, line and inlined functions of 10,000 addresses of each kernel, by us and by addr2line
   --session       only: lines of the shell typed into crash and into ours
+  --crashes       only: where the kernel fell, by us and by drgn, objdump and the log, of every dump of a crash
+  --shell         only: what lines of the shell show, and what drgn reads; for kernels that crash does not open
   --instructions  only: all code of each kernel among the dumps, decoded by us and by objdump`;
 
 function askAll(dumps: ReturnType<typeof labDumps>, peers: Peers, procOnly: boolean): Asked[] {
@@ -64,6 +68,19 @@ function compareLines(dumps: readonly DumpToAsk[], peers: Peers, printOnly: bool
   if (tallies.length === 0 || !tallies.every(areLinesSame)) process.exitCode = 1;
 }
 
+function compareCrashes(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): void {
+  const tallies = dumps.flatMap((dump) => {
+    const tally = askCrash(dump, peers);
+    if (tally !== undefined)
+      console.error(`${dump.name}: ${tally.missing ?? `${tally.unexplained.length} unexplained`}`);
+    return tally ?? [];
+  });
+  const report = crashesReport(tallies);
+  console.log(report);
+  if (!printOnly) write('crashes', report);
+  if (tallies.some(({ unexplained }) => unexplained.length > 0)) process.exitCode = 1;
+}
+
 async function compareTables(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {
   const tallies = await askTables(dumps, peers, (tally) => {
     console.error(`${tally.dump}: ${tableLines(tally).join('; ')}`);
@@ -93,6 +110,15 @@ async function compareSession(dumps: readonly DumpToAsk[], peers: Peers, printOn
   if (!printOnly) writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'session', sessionReport(tallies)));
 }
 
+async function compareShell(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {
+  const tallies = await askShell(dumps, peers);
+  const report = shellReport(tallies);
+  console.log(`${report}\n\n${shellDifferences(tallies)}`);
+  const path = join(oracleRoot, '../docs/crash-differences.md');
+  if (!printOnly) writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'shell', report));
+  if (tallies.length === 0 || !tallies.every(isShellSame)) process.exitCode = 1;
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -106,6 +132,8 @@ async function main(): Promise<void> {
       tables: { type: 'boolean', default: false },
       instructions: { type: 'boolean', default: false },
       session: { type: 'boolean', default: false },
+      shell: { type: 'boolean', default: false },
+      crashes: { type: 'boolean', default: false },
       lines: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -129,8 +157,16 @@ async function main(): Promise<void> {
     compareLines(dumps, peers, values.print);
     return;
   }
+  if (values.crashes) {
+    compareCrashes(dumps, peers, values.print);
+    return;
+  }
   if (values.session) {
     await compareSession(dumps, peers, values.print);
+    return;
+  }
+  if (values.shell) {
+    await compareShell(dumps, peers, values.print);
     return;
   }
   if (values.instructions) {

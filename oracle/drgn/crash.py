@@ -1,7 +1,7 @@
 """What drgn, objdump and the log say of the instruction that a kernel crashed at or is stuck in, as JSON on standard output.
 
 crash.py DUMP VMLINUX PID [oops]: the instruction is the innermost one of the task's stack that an exception or interrupt cut,
-beside where the CPU saved its registers for the dump; of an oops also taken apart by objdump, its operand computed from the
+beside where the CPU saved its registers for the dump, and what task it is; the last panic of the log; of an oops also taken apart by objdump, its operand computed from the
 registers of that frame, and the same as the kernel's log has it.
 The keys are those of oracle/ours/crash.ts. A module's functions come from its own symbol table in the dump.
 """
@@ -14,7 +14,9 @@ import tempfile
 
 from drgn import Program
 from drgn.helpers.linux.module import for_each_module, module_address_regions
+from drgn.helpers.linux.pid import find_task
 from drgn.helpers.linux.printk import get_printk_records
+from drgn.helpers.linux.sched import task_cpu
 
 dump, vmlinux, pid = sys.argv[1:4]
 prog = Program()
@@ -102,6 +104,9 @@ def stack_answers():
     frame = cut[0] if cut else frames[0]
     say("function", function_at(frame.pc))
     say("instruction", hexa(frame.pc))
+    task = find_task(prog, int(pid))
+    say("cpu", task_cpu(task))
+    say("comm", task.comm.string_().decode())
     if not oops:
         return
     code, text = disassembled(frame.pc)
@@ -112,9 +117,24 @@ def stack_answers():
     say("access", access)
 
 
+def log_lines():
+    return [line for record in get_printk_records(prog) for line in record.text.decode(errors="replace").split("\n")]
+
+
+def panic_answer():
+    for line in log_lines():
+        panic = re.match(r"Kernel panic - not syncing: (.*)", line)
+        if panic is not None:
+            say("log panic", panic.group(1))
+
+
 def log_answers():
-    lines = [line for record in get_printk_records(prog) for line in record.text.decode(errors="replace").split("\n")]
-    for line in lines:
+    for line in log_lines():
+        context = re.match(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: ", line)
+        if context is not None:
+            # Of a task that is no more, the finding tells no CPU.
+            say("log cpu", context.group(1) if pid != "0" else None)
+            say("log pid", context.group(2))
         place = re.match(r"RIP: 0010:([\w.]+)\+0x([0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?", line)
         if place is not None:
             module = f" [{place.group(3)}]" if place.group(3) else ""
@@ -131,4 +151,5 @@ if pid != "0":
     stack_answers()
 if oops:
     log_answers()
+panic_answer()
 json.dump({"crash": answers}, sys.stdout)

@@ -15,16 +15,18 @@ const DEAD = ['dead-lock-owner'];
 
 /** Who is to be asked: the task whose stack stands there, and whether the log tells of it. */
 export interface CrashQuestion {
-  /** 0 for a task that is no more. */
+  /** 0 for a task that is no more, and where nothing fell. */
   readonly pid: number;
   readonly log: boolean;
+  /** Of the finding that says where; undefined where nothing fell. */
+  readonly detector: string | undefined;
 }
 
 type Members = { readonly [key: string]: unknown };
 const members = (value: unknown): Members => (typeof value === 'object' && value !== null ? (value as Members) : {});
 const textIn = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** Says what we know of the crash. @returns undefined when the machine did not crash of itself */
+/** Says what we know of the crash. @returns undefined when there was none: the log tells of no panic and no oops */
 export function sayCrash(program: Program, answers: Answers): CrashQuestion | undefined {
   const steps = diagnose(program, unlimited);
   let step = steps.next();
@@ -33,10 +35,12 @@ export function sayCrash(program: Program, answers: Answers): CrashQuestion | un
   const findings = (Array.isArray(report['findings']) ? report['findings'] : []).map(members);
   const all = [...OOPSES, ...LOCKUPS, ...DEAD];
   const finding = findings.find(({ detector }) => all.includes(String(detector)));
-  if (finding === undefined) return undefined;
+  const say = (key: string, value: unknown): void => answers.say('crash', key, textIn(value));
+  const trigger = findings.find(({ detector }) => detector === 'crash-trigger');
+  say('log panic', members(trigger?.['details'])['panic']);
+  if (finding === undefined) return trigger === undefined ? undefined : { pid: 0, log: false, detector: undefined };
   const detector = String(finding['detector']);
   const details = members(finding['details']);
-  const say = (key: string, value: unknown): void => answers.say('crash', key, textIn(value));
   const { name, offset, module, address } = members(details['function']);
   const inModule = textIn(module) === undefined ? '' : ` [${textIn(module)}]`;
   const place =
@@ -45,7 +49,9 @@ export function sayCrash(program: Program, answers: Answers): CrashQuestion | un
       : `${textIn(name)}+0x${offset.toString(16)}${inModule}`;
   if (DEAD.includes(detector)) {
     say('log function', place);
-    return { pid: 0, log: true };
+    const { pid } = members(details['culprit']);
+    say('log pid', typeof pid === 'number' ? String(pid) : undefined);
+    return { pid: 0, log: true, detector };
   }
   const oops = OOPSES.includes(detector);
   say('function', place);
@@ -70,5 +76,13 @@ export function sayCrash(program: Program, answers: Answers): CrashQuestion | un
     )
       say('log access', details['access']);
   }
-  return { pid: Number(members(details['task'])['pid'] ?? 0), log: oops };
+  const task = members(details['task']);
+  const cpu = typeof details['cpu'] === 'number' ? String(details['cpu']) : undefined;
+  say('cpu', cpu);
+  say('comm', task['comm']);
+  if (oops) {
+    say('log cpu', cpu);
+    say('log pid', typeof task['pid'] === 'number' ? String(task['pid']) : undefined);
+  }
+  return { pid: Number(task['pid'] ?? 0), log: oops, detector };
 }

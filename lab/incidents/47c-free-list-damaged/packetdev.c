@@ -1,0 +1,1 @@
+../47-slab-corruption/packetdev.c
