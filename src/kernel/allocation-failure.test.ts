@@ -35,12 +35,20 @@ it('2.6.32: a network card that asked in an interrupt', () => {
   expect(more).toEqual([]);
   expect(failure).toMatchObject({ comm: 'swapper', order: 1, gfpMask: 0x20, atomic: true, stalledMs: undefined });
   expect(failure?.stack).toEqual(['kmem_getpages', '__alloc_skb']);
+  expect(failure).toMatchObject({ pid: 0, inInterrupt: true });
   expect(failure?.memory?.zones[0]?.kilobytes.get('free')).toBe(1024);
 });
 
 it('3.10: it could wait', () => {
   const [failure] = allocationFailures(log('    kworker/0:1: page allocation failure: order:4, mode:0xd0'));
-  expect(failure).toMatchObject({ comm: 'kworker/0:1', order: 4, atomic: false, memory: undefined, stack: [] });
+  expect(failure).toMatchObject({
+    comm: 'kworker/0:1',
+    order: 4,
+    atomic: false,
+    memory: undefined,
+    stack: [],
+    pid: undefined,
+  });
 });
 
 it('3.10: a network card, as el7 prints it', () => {
@@ -71,6 +79,7 @@ it('3.10: a network card, as el7 prints it', () => {
   expect(more).toEqual([]);
   expect(failure).toMatchObject({ comm: 'swapper/3', order: 2, gfpMask: 0x104020, gfpFlags: undefined, atomic: true });
   expect(failure?.stack).toEqual(['dump_stack', 'warn_alloc_failed', '__alloc_pages_nodemask', 'virtnet_poll']);
+  expect(failure).toMatchObject({ pid: 0, inInterrupt: true, modules: new Map([['virtnet_poll', 'virtio_net']]) });
   const { pages, zones, swapFree, swapTotal, ram } = failure?.memory ?? {};
   expect(['inactive_anon', 'slab_unreclaimable', 'free', 'free_cma'].map((name) => pages?.get(name))).toEqual([
     20, 9, 1234, 0,
@@ -116,6 +125,8 @@ it('4.18: names of the mask, the nodes in the first line, the cpuset in the next
     gfpFlags: 'GFP_ATOMIC|__GFP_COMP',
     atomic: true,
     stalledMs: undefined,
+    pid: 16,
+    inInterrupt: false,
     stack: ['dump_stack', 'warn_alloc.cold.120', 'new_slab'],
   });
   expect(failure?.memory?.pages.get('free')).toBe(77);

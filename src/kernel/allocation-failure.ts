@@ -20,8 +20,14 @@ export interface AllocationFailure {
   readonly atomic: boolean | undefined;
   /** Milliseconds it had waited (4.10 to 4.14); undefined for one that failed. */
   readonly stalledMs: number | undefined;
+  /** Of the task that ran, by the line 'CPU: 1 PID: 346 Comm: backup'; undefined without one. */
+  readonly pid: number | undefined;
+  /** Asked for in an interrupt, which only came while that task ran. */
+  readonly inInterrupt: boolean;
   /** Functions of the stack that asked, innermost first. */
   readonly stack: readonly string[];
+  /** Those of them that are in a module, with its name. */
+  readonly modules: ReadonlyMap<string, string>;
   readonly memory: MemInfoBlock | undefined;
 }
 
@@ -30,7 +36,12 @@ const START =
 /** The report of one failure: warnings, a stack of at most 64 frames, and the memory of all zones. */
 const MAX_LINES = 400;
 const MAX_FRAMES = 64;
-const FRAME = /^ *(?:<[A-Z]+> +)?(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+)\+0x[0-9a-f]+\/0x[0-9a-f]+/;
+const FRAME =
+  /^ *(?:<[A-Z]+> +)?(?:\[<[0-9a-f]+>\] )?(\? )?([\w.]+)\+0x[0-9a-f]+\/0x[0-9a-f]+(?: \[([\w-]{1,64})[\] ])?/;
+/** Of dump_stack(); 'Pid: 0, comm: swapper' until 3.10. */
+const RUNNING = /^(?:CPU: \d+ )?(?:UID: \d+ )?(?:PID: (\d{1,9}) Comm: |Pid: (\d{1,9}), comm: )/;
+/** The innermost part of a stack, since 2.6.26: '<IRQ>', '<SOFTIRQ>' on other machines, '<NMI>'; a task's is '<TASK>'. */
+const PART = /<([A-Z]+)>/;
 /** These wait; whoever has none of them does not. */
 const WAITING =
   /\b(?:GFP_KERNEL|GFP_USER|GFP_HIGHUSER|GFP_NOFS|GFP_NOIO|__GFP_RECLAIM|__GFP_DIRECT_RECLAIM|GFP_KERNEL_ACCOUNT|GFP_HIGHUSER_MOVABLE|GFP_TEMPORARY)\b/;
@@ -58,7 +69,8 @@ export function allocationFailures(records: readonly LogRecord[]): readonly Allo
       gfpFlags: start[6],
       atomic: start[6] === undefined ? (gfpMask & OLD_WAIT) === 0 : !WAITING.test(start[6]),
       stalledMs: start[3] === undefined ? undefined : Number(start[3]),
-      stack: stackOf(own),
+      pid: pidOf(own),
+      ...stackOf(own),
       memory: memInfoBlock(own),
     });
   }
@@ -78,14 +90,25 @@ function linesOf(lines: readonly KernelLine[], from: number, first: KernelLine):
 }
 
 /** The frames behind 'Call Trace:' that are not doubtful. */
-function stackOf(lines: readonly string[]): readonly string[] {
+function stackOf(lines: readonly string[]): Pick<AllocationFailure, 'stack' | 'modules' | 'inInterrupt'> {
   const begin = lines.findIndex((line) => line.startsWith('Call Trace:'));
-  if (begin < 0) return [];
   const out: string[] = [];
+  const modules = new Map<string, string>();
+  let part: string | undefined;
+  if (begin < 0) return { stack: out, modules, inInterrupt: false };
   for (const line of lines.slice(begin + 1)) {
+    part ??= PART.exec(line)?.[1];
     const frame = FRAME.exec(line);
     if (frame === null && !/^ *(?:<\/?[A-Z#_ ]+>|\[<|<<|=|RIP|Code:|RSP|R[A-Z0-9]{2}:)/.test(line)) break;
-    if (frame?.[2] !== undefined && frame[1] === undefined && out.length < MAX_FRAMES) out.push(frame[2]);
+    if (frame?.[2] === undefined || frame[1] !== undefined || out.length >= MAX_FRAMES) continue;
+    out.push(frame[2]);
+    if (frame[3] !== undefined) modules.set(frame[2], frame[3]);
   }
-  return out;
+  return { stack: out, modules, inInterrupt: part !== undefined && part !== 'TASK' };
+}
+
+function pidOf(lines: readonly string[]): number | undefined {
+  const found = lines.map((line) => RUNNING.exec(line)).find((match) => match !== null);
+  const pid = found?.[1] ?? found?.[2];
+  return pid === undefined ? undefined : Number(pid);
 }

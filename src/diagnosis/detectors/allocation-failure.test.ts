@@ -3,6 +3,7 @@ import { contextOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import { storyOf, textOf } from '../../../test/builders/text.ts';
 import type { AllocationFailure } from '../../kernel/allocation-failure.ts';
 import type { Finding } from '../../model/finding.ts';
 import { nanoseconds } from '../../base/units.ts';
@@ -19,6 +20,9 @@ const ATOMIC: AllocationFailure = {
   gfpFlags: 'GFP_ATOMIC|__GFP_COMP',
   atomic: true,
   stalledMs: undefined,
+  pid: 13,
+  inInterrupt: false,
+  modules: new Map(),
   stack: ['dump_stack_lvl', 'warn_alloc', '__alloc_pages', 'napi_alloc_skb', 'virtnet_poll'],
   memory: undefined,
 };
@@ -65,6 +69,16 @@ describe('allocations that could not wait', () => {
       details: { failures: 2, function: { value: 'napi_alloc_skb' }, wantedMinFree: { value: 167_772 * 1024 } },
     });
     expect(JSON.stringify(finding?.remedies)).toContain('vm.min_free_kbytes=167772');
+  });
+
+  it('name the module, and the task that an interrupt came to as that and no more', () => {
+    const modules = new Map([['napi_alloc_skb', 'vnic']]);
+    const [finding] = told([{ ...ATOMIC, comm: 'backup', pid: 346, inInterrupt: true, modules }]);
+    expect(textOf(finding?.title)).toMatch(/^At least 1 allocation .* failed in napi_alloc_skb of module vnic, while/);
+    expect(storyOf(finding, 'what')).toMatch(
+      /4096 \(order 0\) failed, in an interrupt that came while backup \(pid 346\) ran,/,
+    );
+    expect(storyOf(told([{ ...ATOMIC, pid: undefined }])[0], 'what')).toMatch(/failed, for ksoftirqd\/0,/);
   });
 
   it('give no advice where the reserve is large already', () => {

@@ -11,6 +11,7 @@ import type { AllocationFailure } from '../../kernel/allocation-failure.ts';
 import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
+import { proofLines } from '../facts/proof.ts';
 import { COSTLY_ORDER, MIN_FREE } from '../facts/thresholds.ts';
 
 export default defineDetector({
@@ -20,11 +21,11 @@ export default defineDetector({
   needs: { log: oomLogFact, memory: memoryFact },
   appliesTo: needsTypes,
   run: ({ log, memory }, { pageSize }) =>
-    memory.verdict === 'enough' ? [...atomicFindings(log, memory), ...fragmented(log, memory, pageSize)] : [],
+    memory.verdict === 'enough' ? [...atomicFindings(log, memory, pageSize), ...fragmented(log, memory, pageSize)] : [],
 });
 
 /** Small ones that could not wait. */
-function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Finding[] {
+function atomicFindings({ failures }: OomLog, memory: MemoryState, pageSize: number): readonly Finding[] {
   const atomic = failures.filter(({ atomic: cannotWait, order, stalledMs }) => {
     return cannotWait === true && order < COSTLY_ORDER && stalledMs === undefined;
   });
@@ -35,35 +36,37 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState): readonly Fin
   // With a large reserve the burst was larger still, or the reserve is in another zone: not known.
   const small = reserve?.isSmall === true ? reserve : undefined;
   const where = stackWords(first);
+  const evidence = [evidenceOf(first, 'The first of them, in the log')];
   return [
     {
       detector: 'allocation-failure',
       cause: 'min-free-too-low',
       role: small === undefined ? 'context' : 'cause',
-      title: prose`${plural(atomic.length, 'allocation')} that could not wait failed${where}, while memory is not short: the kernel's reserve was used up.`,
+      title: prose`At least ${plural(atomic.length, 'allocation')} that could not wait failed${where}, while memory is not short: the kernel's reserve was used up.`,
       confidence: 'probable',
       because: ['the failures are in the log; that a larger reserve would have met them is inferred'],
       weight: atomic.length,
       story: [
         {
           topic: 'what',
-          text: prose`${plural(atomic.length, 'allocation')} of order ${ordersOf(atomic)} failed in ${namesOf(atomic)}${where}.`,
+          text: prose`${plural(atomic.length, 'allocation')} of ${sizesOf(atomic, pageSize)} failed, ${whoOf(atomic)}, by the log; the kernel logs few of them.`,
         },
         {
           topic: 'why',
-          text: prose`Who may not sleep cannot wait for reclaim: with free memory below the watermark, only the reserve is left for it (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve.now)} or ${ratio(reserve.now / reserve.total)} of memory`}).`,
+          text: prose`Who may not sleep cannot wait until memory is freed: when little is free, only the kernel's reserve is left for it (vm.min_free_kbytes${reserve === undefined ? '' : prose`, ${byteCount(reserve.now)} or ${ratio(reserve.now / reserve.total)} of memory`}).`,
         },
+        ...proofLines(evidence, 1),
         ...sinceOf(first, last),
         { topic: 'memory', text: memoryText(memory) },
       ],
-      evidence: [evidenceOf(first, 'The first of them, in the log')],
+      evidence: evidence,
       remedies:
         small === undefined
           ? []
           : [
               {
                 action: prose`Raise the reserve from ${byteCount(small.now)} to ${ratio(MIN_FREE)} of memory: ${setReserve(small)}.`,
-                caution: ['so much less is there for processes'],
+                caution: ['so much less is there for processes.'],
               },
             ],
       details: {
@@ -85,6 +88,7 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
   if (first === undefined || last === undefined) return [];
   const size = 2 ** first.order * pageSize;
   const free = freeBytes(first);
+  const evidence = [evidenceOf(first, 'The first of them, with the free blocks of each zone below it in the log')];
   return [
     {
       detector: 'allocation-failure',
@@ -96,23 +100,24 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
       story: [
         {
           topic: 'what',
-          text: prose`${plural(large.length, 'allocation')} of order ${ordersOf(large)} failed in ${namesOf(large)}${stackWords(first)}.`,
+          text: prose`${plural(large.length, 'allocation')} of ${sizesOf(large, pageSize)} failed${stackWords(first)}, ${whoOf(large)}.`,
         },
         {
           topic: 'why',
           text: prose`No zone had a free block of ${byteCount(size)}; smaller ones added up to ${byteCount(free)}.`,
         },
+        ...proofLines(evidence, 1),
         ...sinceOf(first, last),
         { topic: 'memory', text: memoryText(memory) },
       ],
-      evidence: [evidenceOf(first, 'The first of them, with the free blocks of each zone below it in the log')],
+      evidence: evidence,
       remedies: [
         {
           action: prose`Let whoever asks for ${byteCount(size)} in one piece be content with single pages (kvmalloc, scatter lists), or allocate early.`,
         },
         {
           action: prose`Until then ${command('sysctl vm.compact_memory=1')} makes larger pieces.`,
-          caution: ['it stops processes for a moment, and lasts only a while'],
+          caution: ['it stops processes for a moment, and lasts only a while.'],
         },
       ],
       details: {
@@ -158,17 +163,35 @@ function receiverOf({ stack }: AllocationFailure): string | undefined {
 
 function stackWords(failure: AllocationFailure): Prose {
   const func = receiverOf(failure);
-  return func === undefined ? [] : prose` in ${symbol(func)}`;
+  const module = func === undefined ? undefined : failure.modules.get(func);
+  return func === undefined
+    ? []
+    : prose` in ${symbol(func)}${module === undefined ? '' : prose` of module ${name(module)}`}`;
 }
 
-function ordersOf(failures: readonly AllocationFailure[]): string {
-  return [...new Set(failures.map(({ order }) => order))].sort((a, b) => a - b).join(', ');
+/** '4 KiB (order 0), 64 KiB (order 4)'. */
+function sizesOf(failures: readonly AllocationFailure[], pageSize: number): Prose {
+  const orders = [...new Set(failures.map(({ order }) => order))].sort((a, b) => a - b);
+  return orders.flatMap(
+    (order, i) => prose`${i === 0 ? '' : ', '}${byteCount(2 ** order * pageSize)} (order ${String(order)})`,
+  );
+}
+
+/** An interrupt is not the doing of the task that it interrupts. */
+function whoOf(failures: readonly AllocationFailure[]): Prose {
+  return failures.every(({ inInterrupt }) => inInterrupt)
+    ? prose`in an interrupt that came while ${namesOf(failures)} ran`
+    : prose`for ${namesOf(failures)}`;
 }
 
 function namesOf(failures: readonly AllocationFailure[]): Prose {
-  const names = [...new Set(failures.map(({ comm }) => comm))];
-  const shown = names.slice(0, 3).flatMap((comm, i): Prose => (i === 0 ? [name(comm)] : [', ', name(comm)]));
-  return names.length > 3 ? [...shown, ` and ${names.length - 3} more`] : shown;
+  const tasks = [...new Map(failures.map((failure) => [`${failure.comm} ${failure.pid}`, failure])).values()];
+  const shown = tasks
+    .slice(0, 3)
+    .flatMap(
+      ({ comm, pid }, i) => prose`${i === 0 ? '' : ', '}${name(comm)}${pid === undefined ? '' : ` (pid ${pid})`}`,
+    );
+  return tasks.length > 3 ? [...shown, ` and ${tasks.length - 3} more`] : shown;
 }
 
 function sinceOf(first: AllocationFailure, last: AllocationFailure): Finding['story'] {

@@ -5,13 +5,14 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import type { Balloon } from '../../kernel/page-balloons.ts';
 import { address, byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { balloonFact, type BallooningState } from '../facts/balloon.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { BALLOON_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
+import { proofLines } from '../facts/proof.ts';
 
 /** Page structures and counter may differ by so much of the balloon: a driver may be at work. */
 const SLACK = 0.02;
@@ -43,7 +44,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
   const { counted, pageSize, looked } = state;
   const whole = looked >= WHOLE;
   const pages = whole ? state.pages : counted;
-  const held = prose`${byteCount(pages * pageSize)} (${ratio(pages / frames)} of the machine's memory)`;
+  const held = prose`${byteCount(pages * pageSize)} of the machine's ${byteCount(frames * pageSize)} (${ratio(pages / frames)})`;
   const left = memory.info.memAvailable.value;
   const by: Prose = largest.driver === '' ? [] : prose` through ${name(largest.driver)}`;
   const weighed = weigh(
@@ -55,6 +56,22 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
         ? undefined
         : ["not all page structures were looked at: the size is the kernel's count"],
   );
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`${plural(largest.pages, 'page structure')} ${largest.pages === 1 ? 'is' : 'are'} marked PageOffline and name this balloon${whole ? '' : prose`, of ${ratio(looked)} that were looked at`}.`,
+      address: largest.device,
+      ctype: 'struct balloon_dev_info',
+      confidence: 'certain',
+      show: 'mem',
+    },
+    {
+      claim: prose`The kernel counts ${plural(counted, 'page')} in balloons (${name(state.source)}).`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -V',
+    },
+  ];
   return {
     detector: 'balloon',
     cause: 'balloon',
@@ -70,34 +87,20 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
       },
       {
         topic: 'why',
-        text: ['Pages in a balloon are free for nobody in the guest, and what MemTotal says is mostly without them.'],
+        text: whyText(memory),
       },
+      ...proofLines(evidence, 2),
       {
         topic: 'clears',
         text: ['Only when the host makes the balloon smaller: ending processes here does not do it.'],
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`${plural(largest.pages, 'page structure')} ${largest.pages === 1 ? 'is' : 'are'} marked PageOffline and name this balloon${whole ? '' : prose`, of ${ratio(looked)} that were looked at`}.`,
-        address: largest.device,
-        ctype: 'struct balloon_dev_info',
-        confidence: 'certain',
-        show: 'mem',
-      },
-      {
-        claim: prose`The kernel counts ${plural(counted, 'page')} in balloons (${name(state.source)}).`,
-        address: undefined,
-        ctype: undefined,
-        confidence: 'certain',
-        show: 'kmem -V',
-      },
-    ],
+    evidence,
     remedies: [
       {
         action: prose`On the host: give the guest its memory back (virsh setmem, QEMU's balloon command), or find out why the host is short of memory.`,
-        caution: ['the host may have promised that memory to other guests'],
+        caution: ['the host may have promised that memory to other guests.'],
       },
       {
         action: ['Set a lower limit to ballooning for this guest, or deflate-on-oom of virtio-balloon.'],
@@ -114,4 +117,10 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
       memory: memory.verdict,
     },
   };
+}
+
+function whyText({ info }: MemoryState): Prose {
+  const total = info.memTotal.value;
+  const left = total === undefined ? '' : prose`, ${byteCount(total)},`;
+  return prose`Nobody in the guest can use pages in a balloon. MemTotal${left} is mostly without them, and without what the kernel keeps for itself.`;
 }

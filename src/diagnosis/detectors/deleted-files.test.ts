@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import { virt } from '../../base/address.ts';
 import { bytes } from '../../base/units.ts';
 import type { Task } from '../../kernel/sched.ts';
@@ -56,6 +57,11 @@ describe('deleted-files', () => {
         held: { value: 260 * MIB },
       },
     });
+    expect(textOf(finding?.title)).toMatch(
+      /3 deleted files on tmpfs that rsyslogd \(pid 364\) \(\d+ of it\) and others keep open\.$/,
+    );
+    const [alone] = told([file(250, [SYSLOG])]);
+    expect(textOf(alone?.title)).toMatch(/1 deleted file on tmpfs that rsyslogd \(pid 364\) keeps open\.$/);
   });
 
   it('is less sure where memory is not short', () => {

@@ -5,11 +5,23 @@
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
-import { address, byteCount, count, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
+import {
+  address,
+  byteCount,
+  command,
+  count,
+  name,
+  plural,
+  prose,
+  ratio,
+  task as taskValue,
+} from '../../model/value.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { deletedFilesFact, type DeletedFile } from '../facts/deleted-files.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { proofLines } from '../facts/proof.ts';
 import { DELETED_SHARE } from '../facts/thresholds.ts';
+import { isTight } from '../facts/tightness.ts';
 
 const MAX_LISTED = 5;
 
@@ -47,36 +59,59 @@ function mainHolder(files: readonly DeletedFile[]): { readonly task: Task; reado
 function findingOf(files: readonly DeletedFile[], held: number, share: number, memory: MemoryState): Finding {
   const holder = mainHolder(files);
   const [largest] = files;
-  const who = holder === undefined ? 'nobody that was found' : prose`${taskValue(holder.task)}`;
+  const evidence = files.slice(0, MAX_LISTED).map(evidenceOf);
+  const who =
+    holder === undefined
+      ? 'nobody that was found keeps open'
+      : holder.bytes === held
+        ? prose`${taskValue(holder.task)} keeps open`
+        : prose`${taskValue(holder.task)} (${byteCount(holder.bytes)} of it) and others keep open`;
   return {
     detector: 'deleted-files',
     cause: 'memory-held-by-deleted-files',
     role: 'cause',
-    title: prose`${byteCount(held)} (${ratio(share)} of memory) are in ${plural(files.length, 'deleted file')} on tmpfs that ${who} keeps open.`,
+    title: prose`${byteCount(held)} (${ratio(share)} of memory) are in ${plural(files.length, 'deleted file')} on tmpfs that ${who}.`,
     confidence: memory.verdict === 'short' ? 'certain' : 'probable',
-    ...(memory.verdict === 'short' ? {} : { because: ['memory is not short, so they may be meant'] }),
+    ...(memory.verdict === 'short'
+      ? {}
+      : {
+          because: [
+            isTight(memory) ? 'memory is tight, but not yet short' : 'memory is not short, so they may be meant',
+          ],
+        }),
     weight: files.length,
     explains: [memoryShort],
     story: [
       {
         topic: 'what',
-        text: prose`${plural(files.length, 'file')} on tmpfs ${files.length === 1 ? 'has' : 'have'} no name any more and ${files.length === 1 ? 'is' : 'are'} still open: ${byteCount(held)}.`,
+        text: prose`${plural(files.length, 'file')} on tmpfs ${files.length === 1 ? 'has' : 'have'} no name any more and ${files.length === 1 ? 'is' : 'are'} still open: ${command('ls')} and ${command('du')} do not show ${files.length === 1 ? 'it' : 'them'}.`,
       },
       { topic: 'why', text: ['Their pages are memory; they come back when the last descriptor is closed.'] },
       ...(holder === undefined
         ? []
-        : [{ topic: 'holder' as const, text: prose`${taskValue(holder.task)}: ${byteCount(holder.bytes)} of it.` }]),
+        : [
+            {
+              topic: 'holder' as const,
+              text: prose`${taskValue(holder.task)}: ${byteCount(holder.bytes)} of it.`,
+              detail: holder.bytes === held,
+            },
+          ]),
+      ...proofLines(evidence, 1),
       { topic: 'clears', text: ['Only when they are closed, or their holder ends.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: files.slice(0, MAX_LISTED).map(evidenceOf),
+    evidence,
     remedies:
       holder === undefined
         ? []
         : [
             {
               action: prose`End or restart ${taskValue(holder.task)}: that gives back ${byteCount(holder.bytes)}.`,
-              caution: ['what it keeps in these files is lost'],
+              verify: prose`it is still the one that keeps them open (${command('lsof +L1')}).`,
+              caution: ['what it keeps in these files is lost.'],
+            },
+            {
+              action: prose`Have ${name(holder.task.comm)} close files that are deleted under it, as by a rotation of logs.`,
             },
           ],
     details: {

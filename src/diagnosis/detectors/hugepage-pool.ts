@@ -4,11 +4,12 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { address, byteCount, count, name, plural, prose, ratio } from '../../model/value.ts';
 import type { HugePagePool } from '../../kernel/hugetlb.ts';
 import { type HugePagePools, hugePagePoolsFact, idlePages } from '../facts/huge-page-pools.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { proofLines } from '../facts/proof.ts';
 import { HUGE_FREE_SHARE } from '../facts/thresholds.ts';
 import { isTight } from '../facts/tightness.ts';
 
@@ -33,6 +34,13 @@ export default defineDetector({
 function findingOf(huge: HugePagePools, pool: HugePagePool, total: number, memory: MemoryState): Finding {
   const idle = prose`${byteCount(huge.idle)} (${ratio(huge.idle / total)} of memory)`;
   const used = pool.total - pool.free;
+  const evidence: readonly Evidence[] = huge.pools.map((each) => ({
+    claim: prose`${name(each.name)}: ${count(each.total)} in all, ${count(each.free)} free, ${count(each.reserved)} reserved.`,
+    address: each.hstate,
+    ctype: 'struct hstate',
+    confidence: 'certain' as const,
+    show: 'kmem -h',
+  }));
   return {
     detector: 'hugepage-pool',
     cause: 'hugepage-pool',
@@ -51,20 +59,15 @@ function findingOf(huge: HugePagePools, pool: HugePagePool, total: number, memor
         topic: 'why',
         text: ['Pages of a pool are set aside: neither processes nor the kernel get them for anything else.'],
       },
+      ...proofLines(evidence, 1),
       { topic: 'clears', text: ['No: the pool keeps its size until the administrator changes it.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: huge.pools.map((each) => ({
-      claim: prose`${name(each.name)}: ${count(each.total)} in all, ${count(each.free)} free, ${count(each.reserved)} reserved.`,
-      address: each.hstate,
-      ctype: 'struct hstate',
-      confidence: 'certain' as const,
-      show: 'kmem -h',
-    })),
+    evidence,
     remedies: [
       {
         action: prose`Make the pool smaller: ${plural(used + pool.reserved, 'page')} of ${byteCount(pool.size)} are enough for now (vm.nr_hugepages, hugepages= at boot); that gives back ${byteCount(huge.idle)}.`,
-        caution: ['a program that is yet to start may count on them'],
+        verify: ['no program that is yet to start counts on them.'],
       },
     ],
     details: {

@@ -58,7 +58,9 @@ describe('lock-pileup: a reader that faults on its own userfaultfd', () => {
     expect(mend).toMatch(/^Mend ps/);
     expect(keep).toMatch(/^Keep crond \(pid 90\) from starting another top/);
     expect(rest).toEqual([]);
-    expect(storyOf(finding, 'remedy')).toBe(kill);
+    expect(storyOf(finding, 'remedy')).toBe(
+      `${kill} First make sure that its pid still is the same program. But: what it was doing is lost.`,
+    );
   });
 
   it('tells it of one waiter as well: structure needs no crowd', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { Incident } from '../../../test/builders/incident.ts';
 import { setFree } from '../../../test/builders/memory-counters.ts';
+import { storyOf, textOf } from '../../../test/builders/text.ts';
 import { virt } from '../../base/address.ts';
 import { bytes } from '../../base/units.ts';
 import type { Memcg } from '../../kernel/memcg.ts';
@@ -33,7 +34,7 @@ function group(path: string, parent: Memcg | undefined, usage: number, max: numb
 /** `waiting` java processes in /box/in are in reclaim of a cgroup; the group /box uses `usage` of its 100 MiB. */
 function told(
   waiting: number,
-  { usage = 99, func = 'try_to_free_mem_cgroup_pages', free = 8 * 1024, inGroup = true } = {},
+  { usage = 99, func = 'try_to_free_mem_cgroup_pages', free = 8 * 1024, inGroup = true, high = false } = {},
 ): readonly Finding[] {
   const incident = new Incident();
   const stack = [func, 'try_charge_memcg', 'charge_memcg', 'handle_mm_fault', 'asm_exc_page_fault'];
@@ -44,12 +45,13 @@ function told(
     image.write('mm50.rss_stat.count[1]', 20_000);
   });
   const root = group('/', undefined, 4000, undefined);
-  const box = group('/box', root, usage, 100);
+  const full = group('/box', root, usage, 100);
+  const box = high ? { ...full, memory: { ...full.memory, max: undefined, high: bytes(80 * MIB) } } : full;
   const inner = group('/box/in', box, 50, undefined);
   const memcgs: Memcgs = {
     groups: [root, box, inner],
     of: (task: Task) => (!inGroup ? undefined : task.comm === 'java' ? inner : root),
-    full: (from) => (from === inner && usage >= 97 ? { group: box, limit: 'max' } : undefined),
+    full: (from) => (from === inner && usage >= 97 ? { group: box, limit: high ? 'high' : 'max' } : undefined),
   };
   const context = contextOf(program);
   return memcgLimit.detector.run(
@@ -79,6 +81,15 @@ describe('memcg-limit', () => {
         holders: [{ task: { pid: 50 } }, {}, {}, {}, {}],
       },
     });
+  });
+
+  it('tells a limit that holds from one that only slows down', () => {
+    expect(textOf(told(5)[0]?.title)).toMatch(/^5 tasks wait for memory .* at its limit \(memory.max\) of 104857600,/);
+    expect(textOf(told(5, { high: true })[0]?.title)).toMatch(
+      /^5 tasks wait because their cgroup \/box uses 103809024, more than the 83886080 of its memory.high,/,
+    );
+    // Those that are not named are counted.
+    expect(storyOf(told(5)[0], 'holder')).toMatch(/\n2 more processes of the group\.$/);
   });
 
   it('is silent where few wait, where the group is not full, or where they wait for something else', () => {

@@ -6,8 +6,18 @@
 import { blocked } from '../../model/condition.ts';
 import type { VirtAddr } from '../../base/address.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { byteCount, command, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import {
+  byteCount,
+  command,
+  name,
+  plural,
+  prose,
+  type Prose,
+  symbol,
+  task as taskValue,
+  type Value,
+} from '../../model/value.ts';
 import type { Memcg } from '../../kernel/memcg.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { memcgsFact, type Memcgs } from '../facts/memcgs.ts';
@@ -16,6 +26,7 @@ import { type OomCandidates, oomCandidatesFact } from '../facts/oom-candidates.t
 import { type StackTable, stacksFact } from '../facts/stacks.ts';
 import { type TaskTable, tasksFact } from '../facts/tasks.ts';
 import { PILE_UP } from '../facts/thresholds.ts';
+import { proofLines } from '../facts/proof.ts';
 
 /** Who is in one of these is being charged, and the group has no room. */
 const CHARGING =
@@ -68,18 +79,35 @@ interface Given {
   readonly pageSize: number;
 }
 
-function findingOf({ group, limit, tasks }: Stuck, { memcgs, candidates, memory, pageSize }: Given): Finding {
+function findingOf(stuck: Stuck, { memcgs, candidates, memory, pageSize }: Given): Finding {
+  const { group, limit, tasks } = stuck;
   const path = name(group.path ?? '(path not known)');
   const most = limit === 'max' ? group.memory.max : group.memory.high;
   const of = byteCount(most ?? 0);
   const kills = group.events.get('oom_kill') ?? 0;
   const holders = holdersOf(group, memcgs, candidates);
   const enough = memory.verdict === 'enough';
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`${path} uses ${byteCount(group.memory.usage)}; its memory.${limit} is ${of}.`,
+      address: group.address,
+      ctype: 'struct mem_cgroup',
+      confidence: 'certain',
+      show: `struct mem_cgroup.memory 0x${group.address.toString(16)}`,
+    },
+    ...tasks.slice(0, 5).map(({ task, func }) => ({
+      claim: prose`${taskValue(task)} is in ${symbol(func)}.`,
+      address: task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain' as const,
+      show: `bt ${task.pid}`,
+    })),
+  ];
   return {
     detector: 'memcg-limit',
     cause: 'memcg-at-limit',
     role: 'cause',
-    title: prose`${plural(tasks.length, 'task')} wait for memory of the cgroup ${path}, which is at its limit of ${of}${enough ? ', while the machine has memory' : ''}.`,
+    title: titleOf(stuck, path, enough),
     confidence: enough ? 'certain' : 'probable',
     ...(enough ? {} : { because: ['the machine is short of memory as well'] }),
     weight: tasks.length,
@@ -87,7 +115,7 @@ function findingOf({ group, limit, tasks }: Stuck, { memcgs, candidates, memory,
     story: [
       {
         topic: 'what',
-        text: prose`memory.${limit} of ${path} is ${of}; it uses ${byteCount(group.memory.usage)}. ${plural(tasks.length, 'task')} of it ${tasks.length === 1 ? 'is' : 'are'} in ${funcsOf(tasks)}.`,
+        text: prose`${plural(tasks.length, 'task')} of ${path} ${tasks.length === 1 ? 'is' : 'are'} in ${funcsOf(tasks)}.`,
       },
       {
         topic: 'why',
@@ -96,32 +124,27 @@ function findingOf({ group, limit, tasks }: Stuck, { memcgs, candidates, memory,
             ? prose`A page more has to be freed in the group first, and its OOM killer has ended ${plural(kills, 'process', 'processes')} so far.`
             : ['Above memory.high the kernel makes the tasks of the group wait, and kills nobody.'],
       },
+      ...proofLines(evidence, 2),
       ...holders.slice(0, 3).map(({ task, pages }) => ({
         topic: 'holder' as const,
         text: prose`${taskValue(task)}: ${byteCount(pages * pageSize)} resident, swapped and in page tables.`,
       })),
+      ...(holders.length <= 3
+        ? []
+        : [
+            {
+              topic: 'holder' as const,
+              text: prose`${plural(holders.length - 3, 'more process', 'more processes')} of the group.`,
+            },
+          ]),
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`${path}: ${byteCount(group.memory.usage)} of ${of} used.`,
-        address: group.address,
-        ctype: 'struct mem_cgroup',
-        confidence: 'certain',
-        show: `struct mem_cgroup.memory 0x${group.address.toString(16)}`,
-      },
-      ...tasks.slice(0, 5).map(({ task, func }) => ({
-        claim: prose`${taskValue(task)} is in ${symbol(func)}.`,
-        address: task.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain' as const,
-        show: `bt ${task.pid}`,
-      })),
-    ],
+    evidence,
     remedies: [
       {
         action: prose`Raise ${command(`memory.${limit}`)} of ${path}, or let less run in it.`,
-        caution: ['what the machine has for others becomes less'],
+        verify: ['the group needs so much, and nothing in it leaks.'],
+        caution: ['what the machine has for others becomes less.'],
       },
     ],
     details: {
@@ -138,6 +161,16 @@ function findingOf({ group, limit, tasks }: Stuck, { memcgs, candidates, memory,
       memory: memoryData(memory),
     },
   };
+}
+
+/** memory.max is a limit that holds; memory.high is one that slows down whoever goes beyond it. */
+function titleOf({ group, limit, tasks }: Stuck, path: Value, enough: boolean): Prose {
+  const most = byteCount((limit === 'max' ? group.memory.max : group.memory.high) ?? 0);
+  const while_ = enough ? ', while the machine has memory' : '';
+  const who = prose`${plural(tasks.length, 'task waits', 'tasks wait')}`;
+  return limit === 'max'
+    ? prose`${who} for memory of the cgroup ${path}, which is at its limit (memory.max) of ${most}${while_}.`
+    : prose`${who} because their cgroup ${path} uses ${byteCount(group.memory.usage)}, more than the ${most} of its memory.high, and is slowed down${while_}.`;
 }
 
 /** The processes of a group and of those below it, largest first. */

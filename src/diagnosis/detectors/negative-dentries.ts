@@ -4,12 +4,13 @@
  * its way, with locks held.
  */
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { address, byteCount, count, prose, ratio } from '../../model/value.ts';
 import { type Dentries, dentriesFact } from '../facts/dentries.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { NEGATIVE_SHARE } from '../facts/thresholds.ts';
 import { isTight } from '../facts/tightness.ts';
+import { proofLines } from '../facts/proof.ts';
 
 export default defineDetector({
   id: 'negative-dentries',
@@ -29,6 +30,22 @@ function findingOf(dentries: Dentries, share: number, memory: MemoryState): Find
   const { total, unused, negative, negativeBytes, cache } = dentries;
   const held = prose`${byteCount(negativeBytes)} (${ratio(share)} of memory)`;
   const tight = isTight(memory);
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`nr_dentry_negative is ${count(negative)} over all CPUs.`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'p nr_dentry_negative',
+    },
+    {
+      claim: prose`The slab cache dentry (objects of ${byteCount(cache.objectSize)}) holds ${byteCount(cache.bytes)}.`,
+      address: cache.cache,
+      ctype: 'struct kmem_cache',
+      confidence: 'certain',
+      show: 'kmem -s dentry',
+    },
+  ];
   return {
     detector: 'negative-dentries',
     cause: 'negative-dentries',
@@ -50,32 +67,18 @@ function findingOf(dentries: Dentries, share: number, memory: MemoryState): Find
           'Each look-up of another missing name adds one; walks over the children of a directory and reclaim go through all of them.',
         ],
       },
+      ...proofLines(evidence, 2),
       {
         topic: 'clears',
         text: ['Only slowly, when memory is short and reclaim takes them back; or when somebody drops the caches.'],
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`nr_dentry_negative is ${count(negative)} over all CPUs.`,
-        address: undefined,
-        ctype: undefined,
-        confidence: 'certain',
-        show: 'p nr_dentry_negative',
-      },
-      {
-        claim: prose`The slab cache dentry (objects of ${byteCount(cache.objectSize)}) holds ${byteCount(cache.bytes)}.`,
-        address: cache.cache,
-        ctype: 'struct kmem_cache',
-        confidence: 'certain',
-        show: 'kmem -s dentry',
-      },
-    ],
+    evidence,
     remedies: [
       {
         action: prose`Find who asks for missing names (strace, or perf trace of openat and stat that end in ENOENT); echo 2 > /proc/sys/vm/drop_caches takes them back for now.`,
-        caution: ['dropping takes the useful ones with it'],
+        caution: ['dropping takes the useful ones with it.'],
       },
     ],
     details: {

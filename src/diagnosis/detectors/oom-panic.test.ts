@@ -92,7 +92,10 @@ describe('oom-panic', () => {
       whole: true,
       largest: [process(7, 'a', 9, undefined)],
     } as const;
-    expect(told(panic)[0]).toMatchObject({ confidence: 'probable', evidence: [{ confidence: 'probable' }] });
+    expect(told(panic)[0]).toMatchObject({
+      confidence: 'probable',
+      evidence: [{ confidence: 'certain' }, { confidence: 'probable' }],
+    });
   });
 });
 

@@ -7,6 +7,7 @@ import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, command, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { proofLines } from '../facts/proof.ts';
 import { MOST_OF_MEMORY } from '../facts/thresholds.ts';
 import { oomPanicFact, type OomPanic, type OomProcess } from '../facts/oom-panic.ts';
 
@@ -25,6 +26,7 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
     panic.why === 'no-victim' ? first?.exempt === true && isLargest(panic, memory) : hasMost(panic, memory);
   const culprit = mostly ? first : undefined;
   const sure = culprit !== undefined && panic.why === 'no-victim';
+  const evidence = [panicEvidence(panic), ...panic.largest.map(evidenceOf)];
   return {
     detector: 'oom-panic',
     cause: panic.why === 'no-victim' ? 'oom-no-victim' : 'oom-panic-on-oom',
@@ -43,11 +45,11 @@ function findingOf(panic: OomPanic, memory: MemoryState): Finding {
       ...panic.largest.slice(0, 3).map((process) => ({
         topic: 'holder' as const,
         text: processText(process),
-        detail: process === culprit,
       })),
+      ...proofLines(evidence, 1),
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: panic.largest.map(evidenceOf),
+    evidence,
     remedies: remediesOf(panic, culprit),
     details: {
       why: panic.why,
@@ -92,7 +94,7 @@ function titleOf({ why, whole }: OomPanic, first: OomProcess | undefined, culpri
 function whyText({ why }: OomPanic, culprit: OomProcess | undefined): Prose {
   if (why === 'by-setting') return ['vm.panic_on_oom asks the kernel to stop when memory runs out.'];
   if (culprit === undefined) return ['All that could be killed was gone or exempt.'];
-  return prose`${taskValue(culprit.task)} holds ${byteCount(culprit.group.bytes)} and may not be killed: its oom_score_adj is -1000.`;
+  return ['A process with oom_score_adj -1000 may not be killed, and all others were exempt as well or gone.'];
 }
 
 function processText({ task, group, scoreAdj, exempt }: OomProcess): Prose {
@@ -100,6 +102,16 @@ function processText({ task, group, scoreAdj, exempt }: OomProcess): Prose {
     scoreAdj === undefined ? ', oom_score_adj not known' : `, oom_score_adj ${scoreAdj}${exempt ? ': exempt' : ''}`;
   const others = group.processes > 1 ? prose` and ${String(group.processes - 1)} more of that name` : '';
   return prose`${taskValue(task)}${others}: ${byteCount(group.bytes)} resident${adj}.`;
+}
+
+function panicEvidence({ text }: OomPanic): Evidence {
+  return {
+    claim: prose`The log says: ${name(text)}.`,
+    address: undefined,
+    ctype: undefined,
+    confidence: 'certain',
+    show: 'log',
+  };
 }
 
 function evidenceOf(process: OomProcess): Evidence {
@@ -121,7 +133,8 @@ function remediesOf({ why }: OomPanic, culprit: OomProcess | undefined): Finding
   return [
     {
       action: prose`Do not exempt ${name(culprit.task.comm)} from the OOM killer (oom_score_adj above -1000), or limit its memory.`,
-      caution: ['the killer will then choose it first'],
+      verify: ['it does not need that much.'],
+      caution: ['without protection the OOM killer chooses it first.'],
     },
   ];
 }

@@ -5,7 +5,7 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
@@ -13,6 +13,7 @@ import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
 import { oomData, oomOutlook } from '../facts/oom-outlook.ts';
 import { oomPanicFact } from '../facts/oom-panic.ts';
 import { OOM_PROTECTED_CAUSE } from '../facts/thresholds.ts';
+import { proofLines } from '../facts/proof.ts';
 
 export default defineDetector({
   id: 'oom-protection',
@@ -71,6 +72,15 @@ function findingOf(
   const { scoreAdj, exemption } = largest.standing;
   const never = exemption === 'adj';
   const rank = candidates.killable.indexOf(largest);
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`signal->oom_score_adj of ${taskValue(largest.task)} is ${String(scoreAdj)}.`,
+      address: largest.task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: `task -R signal ${largest.task.pid}`,
+    },
+  ];
   return {
     detector: 'oom-protection',
     cause: 'oom-largest-protected',
@@ -99,22 +109,16 @@ function findingOf(
           ? ['oom_score_adj -1000 exempts a process: the OOM killer ends others, one after another.']
           : prose`oom_score_adj ${String(scoreAdj)} takes nearly all of memory off its badness: all others come first.`,
       },
+      ...proofLines(evidence, 1),
       ...oomOutlook(candidates, pageSize).map((text) => ({ topic: 'clears' as const, text })),
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`signal->oom_score_adj of ${taskValue(largest.task)} is ${String(scoreAdj)}.`,
-        address: largest.task.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain',
-        show: `task -R signal ${largest.task.pid}`,
-      },
-    ],
+    evidence,
     remedies: [
       {
         action: prose`Limit the memory of ${name(largest.task.comm)}, or do not protect it (oom_score_adj ${never ? 'above -1000' : 'nearer to 0'}).`,
-        caution: ['the OOM killer will then choose it first'],
+        verify: ['it does not need that much.'],
+        caution: ['without protection the OOM killer chooses it first.'],
       },
     ],
     details: {

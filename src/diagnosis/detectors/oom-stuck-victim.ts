@@ -4,13 +4,15 @@
  */
 import { blocked, memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
 import type { Task } from '../../kernel/sched.ts';
+import { driverOf } from '../facts/holders.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
 import { type StackTable, stacksFact, waitsIn } from '../facts/stacks.ts';
 import { type TaskWaits, taskWaitsFact, waitProse } from '../facts/task-waits.ts';
+import { proofLines } from '../facts/proof.ts';
 
 interface Stuck {
   readonly process: OomProcess;
@@ -20,6 +22,8 @@ interface Stuck {
   readonly func: string | undefined;
   /** What the first of them waits for; undefined when that is not known. */
   readonly waits: Prose | undefined;
+  /** Module whose function it sleeps under. */
+  readonly driver: string | undefined;
 }
 
 export default defineDetector({
@@ -39,7 +43,8 @@ function stuckOf({ victims }: OomCandidates, stacks: StackTable, waits: TaskWait
     if (first === undefined) return [];
     const wait = waits.of(first);
     const known = wait === undefined || wait.kind === 'unknown' ? undefined : waitProse(wait);
-    return [{ process, sleepers, func: waitsIn(stacks.of(first).frames), waits: known }];
+    const { frames } = stacks.of(first);
+    return [{ process, sleepers, func: waitsIn(frames), waits: known, driver: driverOf(frames)?.module }];
   });
 }
 
@@ -49,11 +54,27 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
   const taken = process.standing.exemption === 'skip';
   const short = memory.verdict === 'short';
   const where: Prose = func === undefined ? [] : prose` in ${symbol(func)}`;
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`signal->oom_mm of ${taskValue(process.task)} is set.`,
+      address: process.task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: `task -R signal ${process.task.pid}`,
+    },
+    ...sleepers.slice(0, 3).map((thread) => ({
+      claim: prose`${taskValue(thread)} is in state ${thread.state.letter}${where}.`,
+      address: thread.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain' as const,
+      show: `bt ${thread.pid}`,
+    })),
+  ];
   return {
     detector: 'oom-stuck-victim',
     cause: 'oom-victim-stuck',
     role: 'cause',
-    title: prose`The OOM killer chose ${taskValue(process.task)}, which cannot end: it sleeps uninterruptibly${where}.`,
+    title: prose`The OOM killer chose ${taskValue(process.task)}, which cannot end: ${waits === undefined ? prose`it sleeps uninterruptibly${where}` : prose`in uninterruptible sleep it waits ${waits}`}.`,
     confidence: short ? 'certain' : 'probable',
     ...(short ? {} : { because: ['memory is not short any more, so what it still holds may not matter'] }),
     weight: sleepers.length,
@@ -66,7 +87,7 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
       },
       {
         topic: 'why',
-        text: prose`SIGKILL is only seen when what it waits for comes${waits === undefined ? '' : prose`; it waits ${waits}`}.`,
+        text: prose`${waits === undefined ? 'What it waits for is not known' : prose`It waits ${waits}`}; a kill is only seen when that comes.`,
       },
       {
         topic: 'holder',
@@ -74,27 +95,13 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
           ? prose`Its memory was taken from it, or given up (MMF_OOM_SKIP): the killer may choose others. It still counts ${byteCount(size)}.`
           : prose`It still holds ${byteCount(size)}, and the killer chooses nobody else before that is taken or given up.`,
       },
+      ...proofLines(evidence, 2),
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`signal->oom_mm of ${taskValue(process.task)} is set.`,
-        address: process.task.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain',
-        show: `task -R signal ${process.task.pid}`,
-      },
-      ...sleepers.slice(0, 3).map((thread) => ({
-        claim: prose`${taskValue(thread)} is in state ${thread.state.letter}${where}.`,
-        address: thread.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain' as const,
-        show: `bt ${thread.pid}`,
-      })),
-    ],
+    evidence,
     remedies: [
       {
-        action: prose`Find out what ${name(process.task.comm)} waits for: that, and no further kill, lets it end.`,
+        action: actionOf(stuck),
       },
     ],
     details: {
@@ -106,4 +113,14 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
       memory: memoryData(memory),
     },
   };
+}
+
+/** Neither a kill nor more memory wakes it. */
+function actionOf({ process, waits, driver }: Stuck): Prose {
+  const who = name(process.task.comm);
+  if (driver !== undefined)
+    return prose`Bring about what ${who} waits for in module ${name(driver)} (reset its device), or restart the machine: no further kill lets it end. Then mend or update ${name(driver)}.`;
+  return waits === undefined
+    ? prose`Find out by its stack what ${who} waits for: that, and no further kill, lets it end; else restart the machine.`
+    : prose`Bring about what ${who} waits for, or restart the machine: no further kill lets it end.`;
 }

@@ -6,8 +6,9 @@
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
-import { byteCount, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
+import { byteCount, command, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { proofLines } from '../facts/proof.ts';
 import { PAGE_LEAK_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
 import { type Uncounted, uncountedFact } from '../facts/uncounted.ts';
@@ -51,6 +52,7 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
       ? 'not all page structures were looked at'
       : 'the size is counted; that it is a leak, and not use that is wanted, is inferred from it',
   ]);
+  const evidence = evidenceOf(uncounted, owner);
   return {
     detector: 'page-leak',
     cause: 'page-leak',
@@ -61,7 +63,7 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
     story: [
       {
         topic: 'what',
-        text: prose`${most}${plural(pages, 'page')}, ${held}, have an owner that page structures do not tell${usual === undefined ? '' : prose`; most are in blocks of ${byteCount(blockSize(usual, pages, bytes))}`}.`,
+        text: prose`${most}${plural(pages, 'page')}, ${held}, belong to somebody whom page structures do not tell${usual === undefined ? '' : prose`; most are in blocks of ${byteCount(blockSize(usual, pages, bytes))}`}.`,
       },
       {
         topic: 'why',
@@ -70,17 +72,18 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
         ],
       },
       ...(owner === undefined ? [] : [{ topic: 'holder' as const, text: ownerText(uncounted, owner) }]),
+      ...proofLines(evidence, 2),
       { topic: 'clears', text: ['No: no process owns them, so no kill gives them back.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: evidenceOf(uncounted, owner),
+    evidence,
     remedies: [
       {
         action:
           owner === undefined
-            ? prose`Look for a driver that takes pages; booting with page_owner=on tells who does.`
-            : prose`Update or unload the module ${name(owner)}; booting with page_owner=on tells where it takes them.`,
-        caution: ['page_owner makes the machine slower; only a reboot gives back what was forgotten'],
+            ? prose`Look for a driver that takes pages; booting with ${command('page_owner=on')} (CONFIG_PAGE_OWNER) tells who does, in /sys/kernel/debug/page_owner.`
+            : prose`Update or unload the module ${name(owner)}; booting with ${command('page_owner=on')} (CONFIG_PAGE_OWNER) tells where it takes them, in /sys/kernel/debug/page_owner.`,
+        caution: ['page_owner makes the machine slower; only a reboot gives back what was forgotten.'],
       },
     ],
     details: {

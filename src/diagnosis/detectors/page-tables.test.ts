@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryWith, mib } from '../../../test/builders/memory-state.ts';
-import { textOf } from '../../../test/builders/text.ts';
+import { actionsOf, textOf } from '../../../test/builders/text.ts';
 import { virt } from '../../base/address.ts';
 import type { Task } from '../../kernel/sched.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -42,6 +42,17 @@ describe('page-tables', () => {
 
   it('is only context where memory is left', () => {
     expect(told([POSTGRES], 500)).toMatchObject([{ role: 'context' }]);
+  });
+
+  it('advises huge pages only where there is memory for them', () => {
+    // 2 MiB of tables cover at most 496 huge pages.
+    expect(actionsOf(told([POSTGRES], 50)[0])).toEqual([
+      expect.stringMatching(/^Let fewer processes of postgres .* no way out: they would take up to 1040187392\.$/),
+    ]);
+    const [dense] = told([{ ...POSTGRES, shared: mib(900) }], 50);
+    expect(actionsOf(dense)).toEqual([expect.stringMatching(/^Map the shared memory of postgres with huge pages/)]);
+    expect(textOf(dense?.remedies[0]?.verify)).toMatch(/up to 1040187392 can be set aside/);
+    expect(actionsOf(told([{ ...POSTGRES, shared: undefined }], 50)[0])).toEqual([expect.stringMatching(/no way out/)]);
   });
 
   it('is silent about what many small processes have, and where nobody could be read', () => {

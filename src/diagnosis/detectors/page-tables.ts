@@ -5,12 +5,16 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type PageTableOwners, pageTableOwnersFact, type PageTables } from '../facts/page-table-owners.ts';
-import { PAGE_TABLE_SHARE } from '../facts/thresholds.ts';
+import { PAGE_TABLE_BASE, PAGE_TABLE_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
+import { proofLines } from '../facts/proof.ts';
+
+/** Bytes of an entry of a page table. */
+const ENTRY = 8;
 
 export default defineDetector({
   id: 'page-tables',
@@ -20,25 +24,41 @@ export default defineDetector({
   needs: { tables: pageTableOwnersFact, memory: memoryFact },
   appliesTo: (program) =>
     program.tryField('struct mm_struct', 'pgd') !== undefined ? true : 'the type of address spaces is not known',
-  run({ tables, memory }) {
+  run({ tables, memory }, { pageSize }) {
     const { memTotal, pageTables } = memory.info;
     const [largest] = tables.owners;
     if (largest === undefined || memTotal.value === undefined || pageTables.value === undefined) return [];
     const excess = tables.owners.reduce((sum, owner) => sum + owner.excess, 0);
     if (excess < memTotal.value * PAGE_TABLE_SHARE) return [];
-    return [findingOf(largest, tables, { bytes: pageTables.value, total: memTotal.value }, memory)];
+    return [findingOf(largest, tables, { bytes: pageTables.value, total: memTotal.value, pageSize }, memory)];
   },
 });
 
 function findingOf(
   owner: PageTableOwners,
   { owners, whole }: PageTables,
-  { bytes, total }: { readonly bytes: number; readonly total: number },
+  { bytes, total, pageSize }: { readonly bytes: number; readonly total: number; readonly pageSize: number },
   memory: MemoryState,
 ): Finding {
   const held = prose`${byteCount(bytes)} (${ratio(bytes / total)} of memory)`;
   const who = prose`${plural(owner.processes, 'process', 'processes')} named ${name(owner.comm)}`;
   const least = whole ? '' : 'at least ';
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`NR_PAGETABLE counts ${byteCount(bytes)}.`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -V',
+    },
+    ...owners.slice(0, 3).map((each) => ({
+      claim: prose`${plural(each.processes, 'process', 'processes')} named ${name(each.comm)}: ${byteCount(each.bytes)} in page tables (mm_struct.pgtables_bytes).`,
+      address: each.largest.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain' as const,
+      show: `vm ${each.largest.pid}`,
+    })),
+  ];
   return {
     detector: 'page-tables',
     cause: 'page-tables',
@@ -49,7 +69,7 @@ function findingOf(
     story: [
       {
         topic: 'what',
-        text: prose`Page tables hold ${held}, which no RSS has in it.`,
+        text: prose`Page tables hold ${held}, which count in no process's resident size.`,
       },
       {
         topic: 'why',
@@ -59,31 +79,12 @@ function findingOf(
         topic: 'holder',
         text: prose`${who}: ${least}${byteCount(owner.bytes)}, in the largest, ${taskValue(owner.largest)}, ${byteCount(owner.largestBytes)}${owner.shared === undefined ? '' : prose` for ${byteCount(owner.shared)} of resident shared memory`}.`,
       },
+      ...proofLines(evidence, 2),
       { topic: 'clears', text: ['Only when these processes end, or unmap it.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`NR_PAGETABLE counts ${byteCount(bytes)}.`,
-        address: undefined,
-        ctype: undefined,
-        confidence: 'certain',
-        show: 'kmem -V',
-      },
-      ...owners.slice(0, 3).map((each) => ({
-        claim: prose`${plural(each.processes, 'process', 'processes')} named ${name(each.comm)}: ${byteCount(each.bytes)} in page tables (mm_struct.pgtables_bytes).`,
-        address: each.largest.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain' as const,
-        show: `vm ${each.largest.pid}`,
-      })),
-    ],
-    remedies: [
-      {
-        action: prose`Map the shared memory of ${name(owner.comm)} with huge pages (one entry for 2 MiB in place of 512), or let fewer processes map it: a pool of connections.`,
-        caution: ['huge pages must be reserved, and take memory from everybody else'],
-      },
-    ],
+    evidence,
+    remedies: [remedyOf(owner, memory, pageSize)],
     details: {
       held: byteCount(bytes),
       share: ratio(bytes / total),
@@ -95,5 +96,24 @@ function findingOf(
       complete: whole,
       memory: memory.verdict,
     },
+  };
+}
+
+/** Huge pages help where what is mapped is there: a mapping that is touched here and there needs a whole one for each place. */
+function remedyOf(owner: PageTableOwners, { info }: MemoryState, pageSize: number): Remedy {
+  const { comm, largestBytes, bytes, shared } = owner;
+  const entries = pageSize / ENTRY;
+  const huge = entries * pageSize;
+  // A last-level table is one page and covers one huge page.
+  const wanted = (Math.max(0, largestBytes - PAGE_TABLE_BASE) / pageSize) * huge;
+  const fewer = prose`fewer processes of ${name(comm)} map the shared memory (a pool of connections), or map less in each`;
+  if (shared === undefined || wanted > shared + bytes + (info.memAvailable.value ?? 0))
+    return {
+      action: prose`Let ${fewer}. Huge pages are no way out: they would take up to ${byteCount(wanted)}.`,
+      verify: ['the work can be done with fewer.'],
+    };
+  return {
+    action: prose`Map the shared memory of ${name(comm)} with huge pages (one entry for ${byteCount(huge)} in place of ${String(entries)}), or let ${fewer}.`,
+    verify: prose`up to ${byteCount(wanted)} can be set aside for huge pages: nobody else gets them.`,
   };
 }

@@ -4,11 +4,12 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, prose, ratio, task as taskValue } from '../../model/value.ts';
 import { type LargestProcess, largestProcessFact } from '../facts/largest-process.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { PROCESS_SHARE } from '../facts/thresholds.ts';
+import { proofLines } from '../facts/proof.ts';
 
 export default defineDetector({
   id: 'process-too-big',
@@ -26,6 +27,15 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
   const { process, own, mapped, total, second, whole } = largest;
   const { task, standing } = process;
   const held = prose`${byteCount(own)} (${ratio(own / total)} of memory and swap)`;
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`mm_struct.rss_stat of ${taskValue(task)} counts ${byteCount(own)} of anonymous pages and swap entries.`,
+      address: task.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: `ps -G ${task.pid}`,
+    },
+  ];
   return {
     detector: 'process-too-big',
     cause: 'process-too-big',
@@ -44,8 +54,9 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
       },
       {
         topic: 'why',
-        text: prose`The next largest process has ${byteCount(second)}.`,
+        text: prose`It is the largest; the next has ${byteCount(second)}.`,
       },
+      ...proofLines(evidence, 1),
       {
         topic: 'clears',
         text: memory.ranOut
@@ -54,21 +65,14 @@ function findingOf(largest: LargestProcess, memory: MemoryState): Finding {
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`mm_struct.rss_stat of ${taskValue(task)} counts ${byteCount(own)} of anonymous pages and swap entries.`,
-        address: task.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain',
-        show: `ps -G ${task.pid}`,
-      },
-    ],
+    evidence,
     remedies: [
       memory.ranOut
         ? { action: prose`Give ${name(task.comm)} less (heap size, memory.max of its cgroup), or the machine more.` }
         : {
             action: prose`End or restart ${taskValue(task)}, which gives back ${byteCount(own)}; give it less (heap size, memory.max of its cgroup), or the machine more.`,
-            caution: ['what it has not written to disk is lost'],
+            verify: ['it does not need that much.'],
+            caution: ['what it has not written to disk is lost.'],
           },
     ],
     details: {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { contextOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
+import { textOf } from '../../../test/builders/text.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { virt } from '../../base/address.ts';
 import { bytes } from '../../base/units.ts';
@@ -30,7 +31,12 @@ const NO_TASKS: TaskTable = {
 };
 
 /** On a machine of 1000 MiB. @param read - tasks */
-function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined, read = 100): readonly Finding[] {
+function told(
+  caches: readonly SlabUsage[],
+  reclaimableMib: number | undefined,
+  read = 100,
+  foreign: readonly string[] = [],
+): readonly Finding[] {
   const program = programOfImage(new KernelImage());
   const memory = contextOf(program).use(memoryFact);
   const known = (mib: number | undefined) => ({
@@ -39,7 +45,10 @@ function told(caches: readonly SlabUsage[], reclaimableMib: number | undefined, 
     problem: undefined,
   });
   const info = { ...memory.info, memTotal: known(1000), sReclaimable: known(reclaimableMib) };
-  return slabLeak.detector.run({ memory: { ...memory, info }, slabs: caches, tasks: { ...NO_TASKS, read } }, program);
+  return slabLeak.detector.run(
+    { memory: { ...memory, info }, slabs: caches, tasks: { ...NO_TASKS, read }, foreign },
+    program,
+  );
 }
 
 describe('slab-leak', () => {
@@ -51,6 +60,17 @@ describe('slab-leak', () => {
       confidence: 'probable',
       details: { resource: { value: 0xffff888100042900n }, cache: { value: 'kmalloc-192' } },
     });
+  });
+
+  it('names what is no part of the kernel as the first to look at, and nobody as guilty', () => {
+    const [finding] = told([usage('kmalloc-192', 228)], 10, 100, ['a', 'b', 'c', 'd', 'leaky']);
+    const held = finding?.story.find(({ topic }) => topic === 'holder')?.text ?? [];
+    expect(textOf(held)).toMatch(/not recorded.* module a, b, c, d and 1 more\.$/);
+    expect(finding?.details['culprit']).toBeUndefined();
+    const [nobody] = told([usage('kmalloc-192', 228)], 10);
+    expect(textOf(nobody?.story.find(({ topic }) => topic === 'holder')?.text ?? [])).toBe(
+      'Who allocated it is not recorded.',
+    );
   });
 
   it('is silent about caches that the kernel can shrink, however large', () => {

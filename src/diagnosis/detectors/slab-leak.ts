@@ -4,31 +4,36 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { address, byteCount, name, prose, ratio } from '../../model/value.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { address, byteCount, command, name, prose, type Prose, ratio } from '../../model/value.ts';
 import type { SlabUsage } from '../../kernel/slab-usage.ts';
+import { foreignModulesFact } from '../facts/foreign-modules.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { slabsFact } from '../facts/slabs.ts';
 import { tasksFact } from '../facts/tasks.ts';
 import { SLAB_SHARE } from '../facts/thresholds.ts';
+import { proofLines } from '../facts/proof.ts';
+
+/** Modules from outside of the kernel that are named. */
+const MOST_NAMED = 4;
 
 export default defineDetector({
   id: 'slab-leak',
   title: 'Kernel memory in one slab cache',
   summary: 'Memory that the kernel itself allocates and never frees is in no process; the cache tells its kind.',
-  needs: { memory: memoryFact, slabs: slabsFact, tasks: tasksFact },
+  needs: { memory: memoryFact, slabs: slabsFact, tasks: tasksFact, foreign: foreignModulesFact },
   appliesTo: (program) =>
     program.tryField('struct kmem_cache_node', 'nr_slabs') !== undefined && program.hasSymbol('slab_caches')
       ? true
       : 'the types of SLUB are not known, or the kernel has another allocator',
-  run({ memory, slabs, tasks }) {
+  run({ memory, slabs, tasks, foreign }) {
     const total = memory.info.memTotal.value;
     const reclaimable = memory.info.sReclaimable.value;
     const largest = slabs.find((cache) => !isOfTasks(cache, tasks.read));
     if (largest === undefined || total === undefined || reclaimable === undefined || total === 0) return [];
     const share = largest.bytes / total;
     // A cache that is larger than all reclaimable slab together is none of it.
-    return share >= SLAB_SHARE && largest.bytes > reclaimable ? [findingOf(largest, share, memory)] : [];
+    return share >= SLAB_SHARE && largest.bytes > reclaimable ? [findingOf(largest, share, memory, foreign)] : [];
   },
 });
 
@@ -37,8 +42,17 @@ function isOfTasks({ name: cache, objectSize, bytes }: SlabUsage, tasks: number)
   return cache === 'task_struct' && tasks * objectSize >= bytes / 2;
 }
 
-function findingOf(cache: SlabUsage, share: number, memory: MemoryState): Finding {
+function findingOf(cache: SlabUsage, share: number, memory: MemoryState, foreign: readonly string[]): Finding {
   const held = prose`${byteCount(cache.bytes)} (${ratio(share)} of memory)`;
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`The slabs of ${name(cache.name)} on all nodes hold ${byteCount(cache.bytes)}.`,
+      address: cache.cache,
+      ctype: 'struct kmem_cache',
+      confidence: 'certain',
+      show: `kmem -s ${cache.name}`,
+    },
+  ];
   return {
     detector: 'slab-leak',
     cause: 'slab-leak',
@@ -51,29 +65,33 @@ function findingOf(cache: SlabUsage, share: number, memory: MemoryState): Findin
     story: [
       {
         topic: 'what',
-        text: prose`The slab cache ${name(cache.name)} (objects of ${byteCount(cache.objectSize)}) holds ${held}.`,
+        text: prose`The slab cache ${name(cache.name)} (objects of ${byteCount(cache.objectSize)}${isKmalloc(cache) ? ', which kmalloc() gives out' : ''}) holds ${held}.`,
       },
       { topic: 'why', text: ['None of it can be reclaimed, no process owns it, and no kill gives it back.'] },
+      ...proofLines(evidence, 1),
+      { topic: 'holder', text: holderText(foreign) },
       { topic: 'clears', text: ['No: only who allocated it can free it.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`Its slabs on all nodes hold ${byteCount(cache.bytes)}.`,
-        address: cache.cache,
-        ctype: 'struct kmem_cache',
-        confidence: 'certain',
-        show: `kmem -s ${cache.name}`,
-      },
-    ],
+    evidence,
     remedies: [
       {
-        action: prose`Look for a driver or module that allocates objects of up to ${byteCount(cache.objectSize)}; booting with slab_debug=U,${name(cache.name)} tells who does.`,
-        caution: ['slab_debug makes the machine slower'],
+        action: prose`Look for a driver or module that ${isKmalloc(cache) ? prose`allocates objects of up to ${byteCount(cache.objectSize)}` : prose`allocates from ${name(cache.name)}`}; booting with ${command(`slub_debug=U,${cache.name}`)} tells who does, in ${name(`/sys/kernel/debug/slab/${cache.name}/alloc_traces`)}.`,
+        caution: ['it makes the machine slower.'],
       },
     ],
     details: cacheData(cache, share, memory.verdict),
   };
+}
+
+const isKmalloc = ({ name: cache }: SlabUsage): boolean => cache.startsWith('kmalloc-');
+
+/** No page says who allocated the objects in it. */
+function holderText(foreign: readonly string[]): Prose {
+  const most = foreign.slice(0, MOST_NAMED).flatMap((module, i): Prose => [i === 0 ? '' : ', ', name(module)]);
+  if (foreign.length === 0) return ['Who allocated it is not recorded.'];
+  const more = foreign.length > MOST_NAMED ? ` and ${foreign.length - MOST_NAMED} more` : '';
+  return prose`Who allocated it is not recorded. Look first at what is no part of this kernel: module ${most}${more}.`;
 }
 
 function cacheData(cache: SlabUsage, share: number, memory: string): Finding['details'] {

@@ -18,6 +18,7 @@ import { rssFact, type RssTable } from '../facts/rss.ts';
 import { type StackTable, stacksFact } from '../facts/stacks.ts';
 import { type TaskTable, tasksFact } from '../facts/tasks.ts';
 import { MEMORY_PRESSURE, PILE_UP, SWAP_FULL } from '../facts/thresholds.ts';
+import { proofLines } from '../facts/proof.ts';
 
 /** Who is in one of these gets a page back from swap. */
 const SWAPPING_IN =
@@ -98,8 +99,34 @@ function doubtOf({ pressure, swapping, proven }: Seen): string | undefined {
 function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
   const { total, free, pressure, swapping, proven } = seen;
   const used = total - free;
+  const [first] = rss.groups;
+  const largest =
+    first === undefined
+      ? undefined
+      : prose`the ${plural(first.processes, 'process', 'processes')} named ${name(first.comm)}`;
   const doubt = doubtOf(seen);
   const inSwap = proven.reduce((sum, reader) => sum + reader.inSwap, 0);
+  const evidence: readonly Evidence[] = [
+    ...(pressure === undefined
+      ? []
+      : [
+          {
+            claim: prose`psi_system: some task waited for ${pressure.what} in ${ratio(pressure.share)} of the last ten seconds.`,
+            address: undefined,
+            ctype: 'struct psi_group',
+            confidence: 'certain' as const,
+            show: 'p psi_system',
+          },
+        ]),
+    {
+      claim: prose`${byteCount(free)} of ${byteCount(total)} of swap are free.`,
+      address: undefined,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -i',
+    },
+    ...(proven.length > 0 ? proven.slice(0, 3).map(provenEvidence) : swapping.slice(0, 3).map(stackEvidence)),
+  ];
   return {
     detector: 'swap-thrashing',
     cause: 'swap-thrashing',
@@ -124,38 +151,18 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
         topic: 'holder' as const,
         text: prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each).`,
       })),
+      ...proofLines(evidence, 2),
       {
         topic: 'clears',
         text: ['Only when a large program ends: the machine goes on, but spends its time on moving pages.'],
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      ...(pressure === undefined
-        ? []
-        : [
-            {
-              claim: prose`psi_system: some task waited for ${pressure.what} in ${ratio(pressure.share)} of the last ten seconds.`,
-              address: undefined,
-              ctype: 'struct psi_group',
-              confidence: 'certain' as const,
-              show: 'p psi_system',
-            },
-          ]),
-      {
-        claim: prose`${byteCount(free)} of ${byteCount(total)} of swap are free.`,
-        address: undefined,
-        ctype: undefined,
-        confidence: 'certain',
-        show: 'kmem -i',
-      },
-      ...(proven.length > 0 ? proven.slice(0, 3).map(provenEvidence) : swapping.slice(0, 3).map(stackEvidence)),
-    ],
+    evidence,
     remedies: [
       {
-        action: [
-          'Let less run at the same time, or give the machine more memory; more swap only lets it crawl for longer.',
-        ],
+        action: prose`Let less run at the same time${largest === undefined ? '' : prose` (first of all ${largest})`}, or give the machine more memory; more swap only lets it crawl for longer.`,
+        verify: ['none of them takes more than it needs.'],
       },
     ],
     details: {

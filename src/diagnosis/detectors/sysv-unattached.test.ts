@@ -33,7 +33,7 @@ describe('sysv-unattached', () => {
       confidence: 'probable',
       details: { segments: 2, held: { value: mib(500) }, largest: [{ id: 7, creator: 812 }, { id: 9 }] },
     });
-    expect(textOf(finding?.remedies[0]?.action ?? [])).toBe('Remove them: ipcrm -m ID, for 7 9.');
+    expect(textOf(finding?.remedies[0]?.action ?? [])).toBe('Remove them: ipcrm -m 7 -m 9.');
   });
 
   it('says at least when a table breaks off', () => {

@@ -4,9 +4,10 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { address, byteCount, count, name, plural, prose, ratio } from '../../model/value.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { address, byteCount, command, count, name, plural, prose, ratio } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
+import { proofLines } from '../facts/proof.ts';
 import { type SysvShm, sysvShmFact } from '../facts/sysv-shm.ts';
 import { SYSV_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
@@ -32,7 +33,15 @@ function findingOf({ unattached, idle, used, whole }: SysvShm, share: number, me
   const least = whole ? '' : 'at least ';
   const held = prose`${least}${byteCount(idle)} (${ratio(share)} of memory)`;
   const segments = plural(unattached.length, 'segment');
-  const ids = unattached.slice(0, MAX_LISTED).flatMap(({ id }, i) => (i === 0 ? [String(id)] : [' ', String(id)]));
+  const ids = unattached.slice(0, MAX_LISTED).map(({ id }) => `-m ${id}`);
+  const makers = [...new Set(unattached.flatMap(({ creator }) => creator ?? []))];
+  const evidence: readonly Evidence[] = unattached.slice(0, MAX_LISTED).map((segment) => ({
+    claim: prose`Segment ${String(segment.id)}, key 0x${hex(segment.key)}${segment.creator === undefined ? '' : prose`, made by pid ${String(segment.creator)}`}${segment.uid === undefined ? '' : prose` of user ${String(segment.uid)}`}: ${byteCount(segment.bytes)}, ${count(segment.attached)} attached.`,
+    address: segment.address,
+    ctype: 'struct shmid_kernel',
+    confidence: 'certain' as const,
+    show: 'ipcs -m',
+  }));
   return {
     detector: 'sysv-unattached',
     cause: 'sysv-unattached',
@@ -49,20 +58,19 @@ function findingOf({ unattached, idle, used, whole }: SysvShm, share: number, me
         topic: 'why',
         text: ['A segment lives until it is removed, also when all processes that knew it have ended.'],
       },
+      ...proofLines(evidence, 1),
       { topic: 'clears', text: ['No: no process owns them, so no kill gives them back.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: unattached.slice(0, MAX_LISTED).map((segment) => ({
-      claim: prose`Segment ${String(segment.id)}, key 0x${hex(segment.key)}${segment.creator === undefined ? '' : prose`, made by pid ${String(segment.creator)}`}${segment.uid === undefined ? '' : prose` of user ${String(segment.uid)}`}: ${byteCount(segment.bytes)}, ${count(segment.attached)} attached.`,
-      address: segment.address,
-      ctype: 'struct shmid_kernel',
-      confidence: 'certain' as const,
-      show: 'ipcs -m',
-    })),
+    evidence,
     remedies: [
       {
-        action: prose`Remove them: ipcrm -m ID, for ${ids}${unattached.length > MAX_LISTED ? ' and more' : ''}.`,
-        caution: ['make sure that no program will attach to them again: what is in them is lost'],
+        action: prose`Remove them: ${command(`ipcrm ${ids.join(' ')}`)}${unattached.length > MAX_LISTED ? prose` and ${String(unattached.length - MAX_LISTED)} more` : ''}.`,
+        verify: prose`no program will attach to them again (${command('ipcs -mp')} says who did last).`,
+        caution: ['what is in them is lost.'],
+      },
+      {
+        action: prose`Find the program that made them${makers.length === 0 ? '' : prose` (pid ${makers.slice(0, 3).join(', ')}${makers.length > 3 ? ' and others' : ''} at that time)`}, and have it remove them before it ends.`,
       },
     ],
     details: {

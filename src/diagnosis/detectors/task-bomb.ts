@@ -4,12 +4,13 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type TaskOrigin, type TaskOrigins, taskOriginsFact } from '../facts/task-origins.ts';
 import { TASKS_CAUSE, TASKS_LEAST, TASKS_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
+import { proofLines } from '../facts/proof.ts';
 
 export default defineDetector({
   id: 'task-bomb',
@@ -40,6 +41,15 @@ function findingOf(most: TaskOrigin, { users, whole }: TaskOrigins, total: numbe
       ? 'who started them and what they take is read; that they are not wanted is inferred'
       : 'not all tasks could be read',
   ]);
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`${what} ${kind === 'threads' ? 'belong to' : 'come from'} ${who}.`,
+      address: origin.address,
+      ctype: 'struct task_struct',
+      confidence: 'certain',
+      show: kind === 'threads' ? `ps -g ${origin.pid}` : `ps -c ${origin.pid}`,
+    },
+  ];
   return {
     detector: 'task-bomb',
     cause: 'task-bomb',
@@ -58,25 +68,19 @@ function findingOf(most: TaskOrigin, { users, whole }: TaskOrigins, total: numbe
       },
       { topic: 'why', text: ['What a task takes of the kernel is in no RSS, so none of them looks large.'] },
       { topic: 'holder', text: prose`${who} ${kind === 'threads' ? 'has them' : 'started them'}.` },
+      ...proofLines(evidence, 1),
       {
         topic: 'clears',
         text: ['Hardly: the OOM killer ends one process at a time, and each gives back little.'],
       },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`${what} ${kind === 'threads' ? 'belong to' : 'come from'} ${who}.`,
-        address: origin.address,
-        ctype: 'struct task_struct',
-        confidence: 'certain',
-        show: kind === 'threads' ? `ps -g ${origin.pid}` : `ps -c ${origin.pid}`,
-      },
-    ],
+    evidence,
     remedies: [
       {
         action: prose`End ${who}${kind === 'threads' ? '' : ' first, and then those that it started'}; limit what it may start: pids.max of its cgroup, or ulimit -u.`,
-        caution: ['what waits for them fails'],
+        verify: ['they are not wanted.'],
+        caution: ['what waits for them fails.'],
       },
     ],
     details: {

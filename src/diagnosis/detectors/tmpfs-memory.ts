@@ -4,10 +4,11 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { address, byteCount, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { address, byteCount, command, name, plural, prose, type Prose, ratio, type Value } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
+import { proofLines } from '../facts/proof.ts';
 import { TMPFS_SHARE } from '../facts/thresholds.ts';
 import { isTight } from '../facts/tightness.ts';
 import { type Tmpfs, tmpfsFact } from '../facts/tmpfs.ts';
@@ -37,6 +38,7 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
   const killed = kills.flatMap(({ victims }) => victims);
   const names = [...new Set(killed.map(({ comm }) => comm))].slice(0, 3);
   const short = memory.verdict === 'short';
+  const evidence = evidenceOf(tmpfs, where);
   return {
     detector: 'tmpfs-memory',
     cause: 'memory-held-by-tmpfs',
@@ -49,33 +51,23 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
     story: [
       {
         topic: 'what',
-        text: prose`${plural(tmpfs.files, 'file')} on ${where}: ${byteCount(tmpfs.live)}${tmpfs.deleted === 0 ? '' : prose`, and ${byteCount(tmpfs.deleted)} in files without a name`}.`,
+        text: prose`${plural(tmpfs.files, 'file')} on ${where}: ${byteCount(tmpfs.live)}${largestText(tmpfs)}${tmpfs.deleted === 0 ? '' : prose`; ${byteCount(tmpfs.deleted)} more in files without a name`}.`,
       },
-      { topic: 'why', text: ['Their pages are memory; without swap they stay until the files are removed.'] },
+      {
+        topic: 'why',
+        text: ['Files on tmpfs live in memory alone; without swap they stay there until they are removed.'],
+      },
+      ...proofLines(evidence.slice(0, 1), 1),
       ...(killed.length === 0 ? [] : [{ topic: 'since' as const, text: killText(killed.length, names) }]),
       { topic: 'clears', text: ['No: no process owns these pages, so no kill gives them back.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`The files of ${where} that have a name hold ${byteCount(tmpfs.live)}.`,
-        address: tmpfs.superBlock,
-        ctype: 'struct super_block',
-        confidence: 'certain',
-        show: 'mount',
-      },
-      ...tmpfs.largest.map(({ inode, path, bytes }) => ({
-        claim: prose`${name(path ?? '(no name found)')}: ${byteCount(bytes)}.`,
-        address: inode,
-        ctype: 'struct inode',
-        confidence: 'certain' as const,
-        show: 'mem --by filesystem',
-      })),
-    ],
+    evidence,
     remedies: [
       {
         action: prose`Remove what is not needed from ${where}, and mount it with a smaller size= limit.`,
-        caution: ['what is removed is lost'],
+        verify: prose`nobody uses them (${command(`lsof +D ${tmpfs.directories[0] ?? ''}`)}).`,
+        caution: ['what is removed is lost.'],
       },
     ],
     details: {
@@ -94,6 +86,29 @@ function findingOf(tmpfs: Tmpfs, share: number, kills: OomLog['reports'], memory
       })),
     },
   };
+}
+
+function evidenceOf(tmpfs: Tmpfs, where: Value): readonly Evidence[] {
+  return [
+    {
+      claim: prose`The files of ${where} that have a name hold ${byteCount(tmpfs.live)}, by the pages that each inode counts.`,
+      address: tmpfs.superBlock,
+      ctype: 'struct super_block',
+      confidence: 'certain',
+      show: 'mem --by filesystem',
+    },
+    ...tmpfs.largest.map(({ inode, path, bytes }) => ({
+      claim: prose`${name(path ?? '(no name found)')}: ${byteCount(bytes)}.`,
+      address: inode,
+      ctype: 'struct inode',
+      confidence: 'certain' as const,
+      show: 'mem --by filesystem',
+    })),
+  ];
+}
+
+function largestText({ largest: [first] }: Tmpfs): Prose {
+  return first?.path === undefined ? [] : prose`; the largest is ${name(first.path)}, ${byteCount(first.bytes)}`;
 }
 
 function notShort(memory: MemoryState): string {

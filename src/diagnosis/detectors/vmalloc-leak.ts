@@ -4,12 +4,13 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, symbol } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { VMALLOC_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
 import { type VmallocCaller, type VmallocCallers, vmallocCallersFact } from '../facts/vmalloc-callers.ts';
+import { proofLines } from '../facts/proof.ts';
 
 export default defineDetector({
   id: 'vmalloc-leak',
@@ -35,6 +36,15 @@ function findingOf(caller: VmallocCaller, { whole }: VmallocCallers, share: numb
     module === undefined
       ? prose`${symbol(caller.function)}`
       : prose`${symbol(caller.function)} of the module ${name(module)}`;
+  const evidence: readonly Evidence[] = [
+    {
+      claim: prose`The areas whose vm_struct.caller is in ${who} list ${byteCount(caller.bytes)} of pages.`,
+      address: caller.address,
+      ctype: undefined,
+      confidence: 'certain',
+      show: 'kmem -v',
+    },
+  ];
   return {
     detector: 'vmalloc-leak',
     cause: 'vmalloc-leak',
@@ -45,28 +55,22 @@ function findingOf(caller: VmallocCaller, { whole }: VmallocCallers, share: numb
     weight: caller.areas,
     explains: [memoryShort],
     story: [
-      { topic: 'what', text: prose`${areas}, taken by one caller, hold ${held}.` },
+      // The title says so.
+      { topic: 'what', text: prose`${areas}, taken by one caller, hold ${held}.`, detail: true },
       { topic: 'why', text: ['Such an area is memory of the kernel until whoever took it calls vfree().'] },
       { topic: 'holder', text: prose`${who} asked for them.` },
+      ...proofLines(evidence, 1),
       { topic: 'clears', text: ['No: no process owns them, so no kill gives them back.'] },
       { topic: 'memory', text: memoryText(memory) },
     ],
-    evidence: [
-      {
-        claim: prose`The areas whose vm_struct.caller is in ${who} list ${byteCount(caller.bytes)} of pages.`,
-        address: caller.address,
-        ctype: undefined,
-        confidence: 'certain',
-        show: 'kmem -v',
-      },
-    ],
+    evidence,
     remedies: [
       {
         action:
           module === undefined
-            ? prose`Look for what makes ${symbol(caller.function)} take memory; /proc/vmallocinfo shows it growing.`
-            : prose`Update or unload the module ${name(module)}; /proc/vmallocinfo shows it growing.`,
-        caution: ['only a reboot gives back what was forgotten'],
+            ? prose`Look for what makes ${symbol(caller.function)} take memory; /proc/vmallocinfo shows whether it grows again.`
+            : prose`Update or unload the module ${name(module)}; /proc/vmallocinfo shows whether it grows again.`,
+        caution: ['only a reboot gives back what was forgotten.'],
       },
     ],
     details: {

@@ -150,7 +150,7 @@ function stallOf(context: FactContext, lock: ContendedLock, task: Task, frames: 
   return { kind: 'sleeping' };
 }
 
-function driverOf(frames: readonly NamedFrame[]): Holder['driver'] {
+export function driverOf(frames: readonly NamedFrame[]): Holder['driver'] {
   for (const { func, symbol } of frames) {
     if (func !== undefined && symbol?.module !== undefined) return { func, module: symbol.module };
   }

@@ -44,6 +44,17 @@ describe('memory', () => {
     expect(memoryOf(total, Math.floor(free / 4096) * 4096).verdict).toBe(verdict);
   });
 
+  it('tells what is tight, and what is short for another reason, with the thresholds', () => {
+    const said = (total: number, free: number): string => textOf(memoryText(memoryOf(total, free)));
+    expect(said(16 * GIB, GIB)).toBe(
+      `Tight: ${GIB} of ${16 * GIB} available (0.0625), ${GIB} free. Below 0.1 counts as tight, below 0.03 as short.`,
+    );
+    expect(said(GIB, 60 * MIB)).toMatch(
+      /^Short: .* free: less than the 67108864 that the kernel keeps for emergencies/,
+    );
+    expect(said(16 * GIB, 128 * MIB)).toMatch(/^Short: .* free\.$/);
+  });
+
   it.each([
     ['System is deadlocked on memory', 'short'],
     ['Out of memory and no killable processes...', 'short'],

@@ -4,7 +4,8 @@ import { type Meminfo, meminfo } from '../../kernel/meminfo.ts';
 import { type Zone, zones } from '../../kernel/zone.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { byteCount, type Data, prose, type Prose, ratio } from '../../model/value.ts';
-import { SHORT_AVAILABLE } from './thresholds.ts';
+import { SHORT_AVAILABLE, TIGHT_AVAILABLE } from './thresholds.ts';
+import { isTight } from './tightness.ts';
 import { triggerFact } from './trigger.ts';
 
 export interface MemoryState {
@@ -83,12 +84,20 @@ export function memoryNumbers({ info, available }: MemoryState): Prose {
 export function memoryText(memory: MemoryState): Prose {
   switch (memory.verdict) {
     case 'short':
-      return prose`${memory.ranOut ? 'Ran out, as the OOM killer says; at the crash' : 'Short:'} ${memoryNumbers(memory)}.`;
+      return prose`${memory.ranOut ? 'Ran out, as the OOM killer says; at the crash' : 'Short:'} ${memoryNumbers(memory)}${belowText(memory)}.`;
     case 'enough':
-      return prose`Not short: ${memoryNumbers(memory)}.`;
+      return isTight(memory)
+        ? prose`Tight: ${memoryNumbers(memory)}. Below ${ratio(TIGHT_AVAILABLE)} counts as tight, below ${ratio(SHORT_AVAILABLE)} as short.`
+        : prose`Not short: ${memoryNumbers(memory)}.`;
     case 'unknown':
       return ['Not known: the counters cannot be read.'];
   }
+}
+
+/** Why it is short where the share that is available does not say so. */
+function belowText({ available, minWatermark }: MemoryState): Prose {
+  if (minWatermark === undefined || available === undefined || available < SHORT_AVAILABLE) return [];
+  return prose`: less than the ${byteCount(minWatermark)} that the kernel keeps for emergencies`;
 }
 
 /** For machines: bytes by the names of /proc/meminfo; what is not known is left out. */
