@@ -40,6 +40,8 @@ export interface Incident {
   readonly kernelModules: readonly string[];
   /** More words for the kernel's command line. */
   readonly cmdline: string;
+  /** QEMU's `-cpu` of a variant; missing for the usual one. */
+  readonly cpu?: Parameter;
   /** Whether the report need not name a culprit, or a resource. */
   readonly names: readonly ('culprit' | 'resource')[];
   /** Whether it is made only when it is asked for by name. */
@@ -132,6 +134,12 @@ const COMPANY: Readonly<Record<string, Parameter>> = {
 /** How a variant's dump is taken: the third is a live one, unless the kernel crashes by itself. */
 export function dumpOf(incident: Pick<Incident, 'dump'>, variant: number): DumpKind {
   return incident.dump === 'sysrq' && variant === 3 ? 'live' : incident.dump;
+}
+
+/** QEMU's `-cpu`: 5-level page tables, and 4-level ones for the second variant. */
+export function cpuOf(incident: Pick<Incident, 'cpu'>, variant: number): string {
+  if (incident.cpu !== undefined) return String(valueOf(incident.cpu, 0, variant));
+  return variant === 2 ? 'max,la57=off' : 'max';
 }
 
 function valueOf(parameter: Parameter, at: number, variant: number): string | number {

@@ -8,9 +8,10 @@ import { zstdCompressSync } from 'node:zlib';
 import { boot, type Machine, type Outcome } from './boot.ts';
 import { convertDump, convertLiveDump, type Thoroughness } from './dump.ts';
 import { buildGuest, type Guest, guestSources } from './guest.ts';
-import { drawParameters, dumpOf, type Incident, seedOf } from './incidents.ts';
+import { cpuOf, drawParameters, dumpOf, type Incident, seedOf } from './incidents.ts';
 import type { Kernel } from './kernels.ts';
 import { expectedOf, makeManifest, type Manifest, sortTruth } from './manifest.ts';
+import { serveMonitor } from './monitor.ts';
 import { cacheFolder, dumpsRoot, labRoot } from './paths.ts';
 import { LabError } from './run.ts';
 
@@ -41,11 +42,11 @@ export function readManifest(folder: string): Manifest | undefined {
 /** An emulated drive or a race of the incident fails now and then: one more try, said aloud. */
 async function bootTwice(guest: Guest, machine: Machine, work: string): Promise<Outcome> {
   try {
-    return await boot(guest, machine, work);
+    return await serveMonitor(work, boot(guest, machine, work));
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     console.error(`once more: ${error.message}`);
-    return await boot(guest, machine, work);
+    return await serveMonitor(work, boot(guest, machine, work));
   }
 }
 
@@ -81,7 +82,7 @@ export async function makeVariant(
     memoryMb: incident.memoryMb,
     crashkernelMb: kernel.name === 'sid' ? 192 : 160,
     cpus: 2,
-    cpu: variant === 2 ? 'max,la57=off' : 'max',
+    cpu: cpuOf(incident, variant),
     // An ELF file of a large guest takes too much room.
     liveFormat: incident.memoryMb > 2048 ? 'kdump-zlib' : 'elf',
     balloon: incident.kernelModules.includes('virtio_balloon'),
