@@ -131,10 +131,12 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
 const victimsOf = ({ victims }: PileUp): readonly Condition[] => victims.map(({ task }) => blocked(task.address));
 
 /** Whether so many bytes more would lift memory above where it is called short. */
-function wouldEnd({ info }: MemoryState, bytes: number): boolean {
+function wouldEnd({ info, minWatermark }: MemoryState, bytes: number): boolean {
   const total = info.memTotal.value;
   const available = info.memAvailable.value;
-  return total !== undefined && available !== undefined && available + bytes >= total * SHORT_AVAILABLE;
+  const free = info.memFree.value ?? 0;
+  if (total === undefined || available === undefined) return false;
+  return available + bytes >= total * SHORT_AVAILABLE && free + bytes >= (minWatermark ?? 0);
 }
 
 function othersLine(others: number): StoryLine {
