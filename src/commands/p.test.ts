@@ -101,3 +101,9 @@ test('JSON', () => {
     data: { type: 'struct list_head', value: { next: '0xffff8889811ea950' } },
   });
 });
+
+test('arrays whose length an enumerator tells are whole', () => {
+  const counters = [48361, 17698, 4512, 0, 0, 0, 0, 0, 0, 0, 0].map((counter) => ({ counter }));
+  expect(json('p vm_zone_stat')).toMatchObject({ data: { value: counters } });
+  expect(run('p vm_zone_stat').lines.filter((line) => line.includes('counter'))).toHaveLength(11);
+});

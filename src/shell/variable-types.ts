@@ -9,10 +9,12 @@ import type { Program } from '../program/program.ts';
 import { SCALAR_VARIABLES } from './variable-types-scalars.ts';
 import { STRUCT_VARIABLES } from './variable-types-structs.ts';
 
-/** Arrays whose lengths depend on the configuration: by a variable that tells it, or without one. */
+/** Arrays whose lengths depend on the configuration: by a variable or an enumerator that tells it, or without one. */
 const ARRAYS: { readonly [name: string]: readonly [type: string, length: string | undefined] } = {
   __per_cpu_offset: ['unsigned long', 'nr_cpu_ids'],
   node_data: ['struct pglist_data *', 'nr_node_ids'],
+  vm_zone_stat: ['atomic_long_t', 'NR_VM_ZONE_STAT_ITEMS'],
+  vm_node_stat: ['atomic_long_t', 'NR_VM_NODE_STAT_ITEMS'],
   linux_banner: ['const char', undefined],
   linux_proc_banner: ['const char', undefined],
 };
@@ -28,10 +30,16 @@ function arrayType(program: Program, name: string): CType | undefined {
   const [spelled, length] = Object.hasOwn(ARRAYS, name) ? (ARRAYS[name] ?? []) : [];
   if (spelled === undefined) return undefined;
   const element = parseType(program, spelled);
-  const symbol = length === undefined ? undefined : program.symbols.kernel.lookup(length);
-  const count = symbol === undefined ? 0 : attempt(() => program.memory.readU32(symbol.address));
+  const count = length === undefined ? 0 : lengthOf(program, length);
   if (element === undefined || count === undefined || count > MAX_LENGTH) return undefined;
   return { kind: 'array', element, length: count };
+}
+
+function lengthOf(program: Program, name: string): number | undefined {
+  const symbol = program.symbols.kernel.lookup(name);
+  if (symbol !== undefined) return attempt(() => program.memory.readU32(symbol.address));
+  const value = attempt(() => program.enumerator(name));
+  return value === undefined ? undefined : Number(value);
 }
 
 /** One search in a text of 60 KB for each variable that somebody asks for: no index is worth its memory. */
