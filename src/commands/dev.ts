@@ -1,7 +1,8 @@
 /** `dev`: registered devices, I/O ports and memory, PCI devices, and requests that disks are working at. */
 import { type VirtAddr } from '../base/address.ts';
 import { isDataError } from '../base/errors.ts';
-import { blockMajors, charDevices, type Disk, disks, inFlight, type PciBus, pciBuses } from '../kernel/devices.ts';
+import { inFlight } from '../kernel/block-tags.ts';
+import { blockMajors, charDevices, type Disk, disks, type PciBus, pciBuses } from '../kernel/devices.ts';
 import { type PlacedResource, resourcesBelow } from '../kernel/iomem.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
 import { type Cell, type Shape, shown, type Table } from '../model/shape.ts';

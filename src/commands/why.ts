@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../base/errors.ts';
 import { locksFact } from '../diagnosis/facts/locks.ts';
-import { taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
+import { detailProse, taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
 import { leavesFact } from '../diagnosis/facts/wait-leaves.ts';
 import { followed, type WaitTarget } from '../diagnosis/facts/wait-graph.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
@@ -69,8 +69,8 @@ function* chainLines(view: WaitView, start: Task): Generator<Prose> {
 }
 
 function detailText({ context }: WaitView, task: Task): Prose {
-  const detail = context.use(taskWaitsFact).of(task)?.detail;
-  return detail === undefined ? [] : [` (${detail})`];
+  const wait = context.use(taskWaitsFact).of(task);
+  return wait === undefined ? [] : detailProse(wait);
 }
 
 /** Why a task that waits for no other does not go on. */

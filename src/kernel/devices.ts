@@ -5,9 +5,7 @@
 import { isKernel, NULL, add, type VirtAddr } from '../base/address.ts';
 import { attempt, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
-import { cpus } from './cpus.ts';
 import { listEntries, listNodes } from './list.ts';
-import { xEntries } from './xarray.ts';
 
 /** CHRDEV_MAJOR_HASH_SIZE, BLKDEV_MAJOR_HASH_SIZE and the slots of `struct kobj_map`. */
 const SLOTS = 255;
@@ -164,57 +162,6 @@ function subsystemOf(program: Program, of: VirtAddr): VirtAddr {
     if (owner.pointer(at) === of) return at;
   }
   throw new ValidationError('struct class', of, 'is not among the registered ones');
-}
-
-export interface InFlight {
-  readonly reads: number;
-  readonly writes: number;
-}
-
-/** MQ_RQ_IN_FLIGHT of enum mq_rq_state. */
-const RQ_IN_FLIGHT = 1;
-
-/**
- * Requests of a `struct request_queue *` that the driver has, counted by their tags; undefined for a queue without
- * hardware queues, whose requests nobody counts.
- * @throws FaultError, LookupError, ValidationError
- */
-export function inFlight(program: Program, queue: VirtAddr): InFlight | undefined {
-  const request = (path: string) => program.field('struct request', path);
-  const [owner, state, flags] = [request('q'), request('state'), request('cmd_flags')];
-  let [reads, writes, queues] = [0, 0, 0];
-  const seen = new Set<VirtAddr>();
-  for (const hardware of hardwareQueues(program, queue)) {
-    queues++;
-    const tags = program.field('struct blk_mq_hw_ctx', 'tags').pointer(hardware);
-    if (!isKernel(tags) || seen.has(tags)) continue;
-    seen.add(tags);
-    const count = program.field('struct blk_mq_tags', 'nr_tags').number(tags);
-    const table = program.field('struct blk_mq_tags', 'rqs').pointer(tags);
-    if (!(count >= 0 && count <= 1 << 16)) throw new ValidationError('struct blk_mq_tags', tags, `has ${count} tags`);
-    for (let i = 0; i < count; i++) {
-      const at = program.memory.readPointer(add(table, 8 * i));
-      if (!isKernel(at) || owner.pointer(at) !== queue || state.number(at) !== RQ_IN_FLIGHT) continue;
-      // The operations that write are odd.
-      if ((flags.number(at) & 1) === 1) writes++;
-      else reads++;
-    }
-  }
-  return queues === 0 ? undefined : { reads, writes };
-}
-
-/** Each `struct blk_mq_hw_ctx *` of a queue. */
-function* hardwareQueues(program: Program, queue: VirtAddr): Generator<VirtAddr> {
-  // An XArray since 5.18 (commit 4e5cc99e1e48), an array of pointers before.
-  const table = program.tryField('struct request_queue', 'hctx_table');
-  if (table !== undefined) {
-    for (const { value } of xEntries(program, table.address(queue))) yield value;
-    return;
-  }
-  const array = program.field('struct request_queue', 'queue_hw_ctx').pointer(queue);
-  const count = program.field('struct request_queue', 'nr_hw_queues').number(queue);
-  for (let i = 0; i < Math.min(count, cpus(program, 'possible').length * 64) && array !== NULL; i++)
-    yield program.memory.readPointer(add(array, 8 * i));
 }
 
 export interface PciBus {

@@ -3,9 +3,10 @@
  * resumed. What LVM, multipath, dm-crypt and snapshots are made of. The types are those of the module dm_mod, or built in.
  * Devices stacked on a suspended one are not followed.
  */
-import { add, isKernel, type VirtAddr } from '../base/address.ts';
-import { attempt, ValidationError } from '../base/errors.ts';
+import { isKernel, type VirtAddr } from '../base/address.ts';
+import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { type BioPages, pagesOfBio } from './bio.ts';
 import { nameOfFunction } from './wait-shapes.ts';
 
 const TYPE = 'struct mapped_device';
@@ -15,8 +16,6 @@ const OPERATIONS: ReadonlySet<string> = new Set(['dm_blk_dops', 'dm_rq_blk_dops'
 const BLOCKS = 1n;
 const SUSPENDED = 2n;
 const MAX_BIOS = 1 << 20;
-const MAX_VECTORS = 1 << 12;
-const PAGE = 4096;
 
 export interface MappedDevice {
   /** `struct mapped_device *`. */
@@ -72,7 +71,7 @@ export interface KeptBios {
   /** `bi_private` of each: a `struct buffer_head *`, a `struct completion *` or something else of who asked for it. */
   readonly users: ReadonlySet<VirtAddr>;
   /** Their memory: each from a `struct page *` on, some `struct page`s. */
-  readonly pages: readonly { readonly page: VirtAddr; readonly count: number }[];
+  readonly pages: readonly BioPages[];
   /** False when the list could not be read to its end. */
   readonly whole: boolean;
 }
@@ -85,7 +84,7 @@ export function keptBios(program: Program, { address }: Pick<MappedDevice, 'addr
   const bio = (path: string) => program.field('struct bio', path);
   const [next, owner] = [bio('bi_next'), bio('bi_private')];
   const users = new Set<VirtAddr>();
-  const pages: { page: VirtAddr; count: number }[] = [];
+  const pages: BioPages[] = [];
   const seen = new Set<VirtAddr>();
   let at = program.field(TYPE, 'deferred.head').pointer(address);
   while (isKernel(at) && !seen.has(at) && seen.size < MAX_BIOS) {
@@ -97,30 +96,11 @@ export function keptBios(program: Program, { address }: Pick<MappedDevice, 'addr
       return follows;
     });
     if (after === undefined) break;
-    pages.push(...(attempt(() => [...pagesOf(program, here)]) ?? []));
+    pages.push(...(attempt(() => [...pagesOfBio(program, here)]) ?? []));
     seen.add(here);
     at = after;
   }
   return { count: seen.size, users, pages, whole: at === 0n };
-}
-
-/** What is left of a bio: from its iterator on. */
-function* pagesOf(program: Program, bio: VirtAddr): Generator<{ page: VirtAddr; count: number }> {
-  const field = (path: string) => program.field('struct bio', path);
-  const vector = (path: string) => program.field('struct bio_vec', path);
-  const size = program.sizeOf('struct bio_vec');
-  const first = field('bi_io_vec').pointer(bio);
-  let left = field('bi_iter.bi_size').number(bio) + field('bi_iter.bi_bvec_done').number(bio);
-  let index = field('bi_iter.bi_idx').number(bio);
-  for (let n = 0; left > 0; n++, index++) {
-    if (n >= MAX_VECTORS) throw new ValidationError('struct bio', bio, 'has too many parts');
-    const at = add(first, index * size);
-    const length = vector('bv_len').number(at);
-    if (length === 0) throw new ValidationError('struct bio_vec', at, 'is empty');
-    const bytes = (vector('bv_offset').number(at) % PAGE) + length;
-    yield { page: vector('bv_page').pointer(at), count: Math.ceil(bytes / PAGE) };
-    left -= length;
-  }
 }
 
 /** Whether a bio reads or writes some of so many `struct page`s. @throws LookupError */

@@ -11,6 +11,7 @@ import { type OpenEnds, openEnds } from './open-ends.ts';
 import type { Task } from './sched.ts';
 import type { NamedFrame } from './stack.ts';
 import { findUserFault } from './userfaultfd.ts';
+import { type BlockSearch, type BlockSource, blockSearch, blockWait, requestBehind } from './wait-block.ts';
 import { type EndsOfAll, fuseWait, otherEnd } from './wait-channels.ts';
 import { completionWait, type Machine, vforkChildren } from './wait-completions.ts';
 import { functionWait, isIdleLoop } from './wait-functions.ts';
@@ -36,18 +37,28 @@ export interface WaitSearch extends Machine {
   readonly heads: HeadCache;
   readonly isTask: (address: VirtAddr) => boolean;
   readonly ends: EndsOfAll;
+  readonly blocks: BlockSource;
 }
 
 /**
  * Prepares the searches.
  * @param tasks - all tasks, each a `struct task_struct`
  * @param descriptors - their tables of open files, asked for when they are needed; read then where nobody else has them
+ * @param blocks - the block devices, in the same way
  * @throws nothing for what the dump holds
  */
-export function waitSearch(program: Program, tasks: readonly Task[], descriptors?: () => DescriptorTables): WaitSearch {
+export function waitSearch(
+  program: Program,
+  tasks: readonly Task[],
+  descriptors?: () => DescriptorTables,
+  blocks?: BlockSource,
+): WaitSearch {
   const byAddress = new Map(tasks.map((task) => [task.address, task]));
   let ends: OpenEnds | undefined;
+  let own: { readonly found: BlockSearch | undefined } | undefined;
+  const clocks = waitClocks(program);
   return {
+    blocks: blocks ?? (() => (own ??= { found: attempt(() => blockSearch(program, clocks)) }).found),
     ends: () => (ends ??= openEnds(program, descriptors?.() ?? tasks.map(({ address }) => address))),
     program,
     tasks,
@@ -59,7 +70,7 @@ export function waitSearch(program: Program, tasks: readonly Task[], descriptors
     ),
     isTask: (address) => byAddress.has(address),
     heads: new Map(),
-    clocks: waitClocks(program),
+    clocks,
     workers: readWorkers(program, tasks),
     vforks: vforkChildren(program, tasks),
   };
@@ -83,6 +94,7 @@ export function taskWait(search: WaitSearch, task: Task, frames: readonly NamedF
     attempt(() => program.tryField('struct task_struct', 'in_iowait')?.u64(task.address) === 1n) ?? false;
   const idle = task.kthread && isIdleLoop(frames) ? ({ kind: 'idle', what: 'for work' } as const) : undefined;
   const found = idle ?? (stack && foundOn(search, stack)) ?? functionWait(frames, task.kthread, inIoWait);
+  const block = found === undefined ? undefined : requestBehind(program, found, search.blocks);
   const queued = found === undefined && stack !== undefined ? attempt(() => anyQueue(stack)) : undefined;
   const channel = frames.find(({ func }) => func !== undefined && !SCHEDULER.test(func))?.func;
   const none: FoundWait =
@@ -95,6 +107,7 @@ export function taskWait(search: WaitSearch, task: Task, frames: readonly NamedF
     awaited: [],
     proof: timer !== undefined && found?.kind === 'timer' ? 'structure' : 'function',
     ...(found ?? queued ?? none),
+    ...(block === undefined ? {} : { block }),
     // It gives up by itself.
     ...(timer !== undefined && found !== undefined && GIVES_UP.has(found.kind) ? { awaited: [] } : {}),
     left: timer?.left,
@@ -120,6 +133,8 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
       attempt(() => completionWait(stack, entry, search));
     if (found !== undefined) return found;
   }
+  const block = attempt(() => blockWait(stack, entries, search.blocks));
+  if (block !== undefined) return block;
   for (const entry of attempt(() => simpleEntries(stack)) ?? []) {
     const found = attempt(() => completionWait(stack, entry, search));
     if (found !== undefined) return found;

@@ -1,6 +1,7 @@
 /** What a sleeping task can wait for beside a lock, as task-wait.ts and its parts (wait-*.ts) find it. */
 import type { VirtAddr } from '../base/address.ts';
 import type { Nanoseconds } from '../base/units.ts';
+import type { BlockQueue, BlockRequest } from './block-requests.ts';
 
 export type WaitKind =
   | 'completion'
@@ -46,6 +47,13 @@ export interface Awaited {
   readonly why: string;
 }
 
+/** The block device behind a wait. */
+export interface BlockWait {
+  readonly queue: BlockQueue;
+  /** The request that ends the wait; undefined where it has none yet, as it waits for a tag. */
+  readonly request: BlockRequest | undefined;
+}
+
 export interface TaskWait {
   readonly kind: WaitKind;
   /** The object that the task waits for, such as a `struct completion`; undefined where none was found. */
@@ -58,10 +66,14 @@ export interface TaskWait {
   readonly name: string | undefined;
   /** `structure`: objects in memory prove it; `function`: the functions on the stack alone say it. */
   readonly proof: 'structure' | 'function';
+  /** Where it is for block I/O, and the device is known. */
+  readonly block?: BlockWait;
   /** The tasks that have to act. */
   readonly awaited: readonly Awaited[];
   /** True where one of several in `awaited` would do: any thread of a server, whoever has the other end of a pipe. */
   readonly anyOf?: boolean;
+  /** True where nobody is left who could end it: all others have closed their ends. */
+  readonly hopeless?: boolean;
   /** True where what it waits for has come already: it was just woken, or nobody woke it. */
   readonly over?: boolean;
   /** How long until a timer ends the wait at the latest; negative when it is overdue. */

@@ -42,6 +42,16 @@ export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundW
   };
 }
 
+/** How many `struct page`s a `struct folio` has. @throws FaultError, LookupError */
+export function pagesOfFolio(program: Program, folio: VirtAddr): number {
+  // 2^order in the low byte of `_flags_1` since 6.6; `_folio_order` from 5.17 on, which a single page has not.
+  const head = 1n << (program.enumerator('PG_head') ?? 16n);
+  if ((program.field('struct folio', 'flags').u64(folio) & head) === 0n) return 1;
+  const flags = program.tryField('struct folio', '_flags_1');
+  const order = program.tryField('struct folio', '_folio_order') ?? flags;
+  return order === undefined ? 1 : 1 << Math.min(Number(order.u64(folio) & 0xffn), 10);
+}
+
 /** The file and the index in it. */
 function fileOfPage(program: Program, page: VirtAddr): (NamedInode & { readonly index: bigint }) | undefined {
   const type = program.tryField('struct folio', 'mapping') === undefined ? 'struct page' : 'struct folio';

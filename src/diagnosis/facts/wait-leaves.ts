@@ -7,7 +7,7 @@ import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { count, duration, name, plural, type Prose, prose, symbol, task as taskValue } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
-import { taskWaitsFact, waitProse } from './task-waits.ts';
+import { detailProse, taskWaitsFact, waitProse } from './task-waits.ts';
 import { waitGraphFact, type WaitRoot } from './wait-graph.ts';
 import type { Obstacle } from './wait-obstacles.ts';
 
@@ -122,8 +122,7 @@ function taskLeaf(context: FactContext, task: Task): Leaf {
   const { left } = wait;
   const end =
     left === undefined ? [] : left < 0n ? [', whose timer is overdue'] : prose`, for ${duration(left)} more at most`;
-  const detail = wait.detail === undefined ? [] : [` (${wait.detail})`];
-  return { kind: KINDS[wait.kind] ?? 'sleeping', text: prose`waits ${waitProse(wait)}${end}${detail}` };
+  return { kind: KINDS[wait.kind] ?? 'sleeping', text: prose`waits ${waitProse(wait)}${end}${detailProse(wait)}` };
 }
 
 const KINDS: { readonly [kind: string]: LeafKind } = {

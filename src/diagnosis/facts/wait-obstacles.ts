@@ -9,6 +9,7 @@ import { isKept, type KeptBios, keptBios, type MappedDevice, mappedDevice } from
 import { mountsOfSuperBlock, readMount } from '../../kernel/mount.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { superBlocks } from '../../kernel/super-block.ts';
+import { pagesOfFolio } from '../../kernel/wait-pages.ts';
 import type { Program } from '../../program/program.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { name, prose, type Prose } from '../../model/value.ts';
@@ -144,15 +145,6 @@ function keeps(program: Program, kept: KeptBios, { address, ctype }: Found): boo
   if (ctype !== 'struct buffer_head') return false;
   // `b_folio` since 6.5 or so, in a union with `b_page` first.
   return isKept(program, kept, program.firstField(ctype, ['b_page', 'b_folio']).pointer(address));
-}
-
-function pagesOfFolio(program: Program, folio: VirtAddr): number {
-  // 2^order in the low byte of `_flags_1` since 6.6; `_folio_order` from 5.17 on, which a single page has not.
-  const head = 1n << (program.enumerator('PG_head') ?? 16n);
-  if ((program.field('struct folio', 'flags').u64(folio) & head) === 0n) return 1;
-  const flags = program.tryField('struct folio', '_flags_1');
-  const order = program.tryField('struct folio', '_folio_order') ?? flags;
-  return order === undefined ? 1 : 1 << Math.min(Number(order.u64(folio) & 0xffn), 10);
 }
 
 function diskUnder(program: Program, { address, ctype }: Found): VirtAddr | undefined {
