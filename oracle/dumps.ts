@@ -2,7 +2,7 @@
  * Which dumps are asked about: those given, or all that the lab has made.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { dumpsRoot } from '../lab/paths.ts';
 
 export interface DumpToAsk {
@@ -29,7 +29,8 @@ export function labDumps(everyFormat: boolean, root = dumpsRoot): DumpToAsk[] {
 
 /** A dump that was named. */
 export function namedDump(path: string): DumpToAsk {
-  return { path, name: basename(path) };
+  const inLab = relative(dumpsRoot, resolve(path));
+  return { path, name: inLab.startsWith('..') ? basename(path) : inLab };
 }
 
 function folders(path: string): string[] {

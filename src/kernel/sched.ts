@@ -185,7 +185,7 @@ export function threadCount(program: Program): number | undefined {
 }
 
 /**
- * How many tasks there are, the idle ones of the online CPUs included, without a look at each: `nr_threads`, and `rq.idle`.
+ * How many tasks there are, the idle ones of the online CPUs included, without a look at each: `int nr_threads`, and `struct rq.idle`.
  * @returns undefined when either cannot be read
  * @throws nothing for what the dump holds
  */
