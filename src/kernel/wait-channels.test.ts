@@ -49,7 +49,12 @@ describe('a pipe', () => {
 
   it('that only the reader itself could write to leads to nobody', () => {
     const wait = reading([], 1, true).wait(READ);
-    expect(wait).toMatchObject({ kind: 'pipe', awaited: [], detail: 'nobody else has its other end open' });
+    expect(wait).toMatchObject({
+      kind: 'pipe',
+      awaited: [],
+      detail: 'nobody else has its other end open',
+      hopeless: true,
+    });
   });
 
   it('with something to read leads to nobody: it has been woken, or should have been', () => {

@@ -15,7 +15,7 @@ import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
 /** The descriptors of all tasks, read when they are first asked for. */
 export type EndsOfAll = () => OpenEnds;
 
-type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail' | 'object'>;
+type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail' | 'hopeless' | 'object'>;
 
 /** Pipes have one queue until 5.4, and one for readers and one for writers since 5.5 (commit 0ddad21d3e99). */
 const READS_PIPE = /^(pipe_read|anon_pipe_read|pipe_wait_readable)$/;
@@ -118,7 +118,7 @@ function pipeEnd(
   const whole = { ...all, whole: all.whole && count === far.length };
   const found = others(far, task, whole, `it has the pipe open to ${reads ? 'write' : 'read'}`);
   const alone = whole.whole && found.awaited?.length === 0;
-  return alone ? { ...found, detail: 'nobody else has its other end open' } : found;
+  return alone ? { ...found, detail: 'nobody else has its other end open', hopeless: true } : found;
 }
 
 /** Ring of buffers since 5.5 (commit 8cefc107ca54); `nrbufs` before. */

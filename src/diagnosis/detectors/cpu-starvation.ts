@@ -9,6 +9,7 @@ import {
   address,
   command,
   count,
+  ctype,
   duration,
   plural,
   prose,
@@ -26,20 +27,20 @@ export default defineDetector({
   summary: 'What is bound to a CPU cannot run while a real-time task has it; who waits for that waits with it.',
   needs: { verdicts: starvationVerdictsFact, stories: waitStoriesFact },
   appliesTo: needsTypes,
-  run: ({ verdicts, stories }) => verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.root))),
+  run: ({ verdicts, stories }) =>
+    verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.root, verdict.waiters))),
 });
 
 function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): Finding {
   const { starvation, waiters, confidence, cause } = verdict;
   const { by, cpu, rq, starved } = starvation;
   const remedies = remediesOf(starvation, waiters.length);
-  const wait =
-    waiters.length === 0 ? [] : prose`; ${plural(waiters.length, 'task waits', 'tasks wait')} for what they should do`;
+  const wait = waiters.length === 0 ? [] : prose`, and ${plural(waiters.length, 'more waits', 'more wait')} behind it`;
   return {
     detector: 'cpu-starvation',
     cause: 'cpu-starved-by-realtime-task',
     role: cause ? 'cause' : 'context',
-    title: prose`${taskValue(by)} has CPU ${String(cpu)} for itself, with real-time priority: ${plural(starved.length, 'task that is', 'tasks that are')} to run there ${starved.length === 1 ? 'does' : 'do'} not${wait}.`,
+    title: prose`${taskValue(by)} has CPU ${String(cpu)} for itself, with real-time priority: ${plural(starved.length, 'task gets', 'tasks get')} no turn on it${wait}.`,
     confidence,
     ...(confidence === 'certain' ? {} : { because: becauseOf(starvation) }),
     weight: Math.max(1, waiters.length),
@@ -47,10 +48,7 @@ function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): F
     story: [
       { topic: 'what', text: starvedText(starvation) },
       { topic: 'why', text: whyText(starvation) },
-      {
-        topic: 'holder',
-        text: prose`${taskValue(by)}, ${symbol(`SCHED_${starvation.class.policy}`)} with priority ${String(starvation.class.priority)}, state ${by.state.letter}.`,
-      },
+      { topic: 'proof', text: proofText(starvation) },
       ...lines,
       { topic: 'clears', text: clearsText(starvation) },
       ...remedyLines(remedies, 2),
@@ -78,10 +76,10 @@ function starvedText({ starved, cpu }: Starvation): Prose {
     .slice(0, 3)
     .map(({ task, queued }, i): Prose => prose`${i === 0 ? '' : ', '}${taskValue(task)} for ${duration(queued)}`);
   const more = starved.length > shown.length ? prose` and ${count(starved.length - shown.length)} more` : [];
-  return prose`Runnable on CPU ${String(cpu)} and without a turn: ${shown.flat()}${more}.`;
+  return prose`Ready to run on CPU ${String(cpu)}, and without a turn: ${shown.flat()}${more}.`;
 }
 
-function whyText({ by, throttling }: Starvation): Prose {
+function whyText({ by, throttling, class: { policy, priority } }: Starvation): Prose {
   const { runtimeUs, fairServer } = throttling;
   const kept =
     runtimeUs === -1
@@ -89,7 +87,11 @@ function whyText({ by, throttling }: Starvation): Prose {
       : fairServer === 0n
         ? prose` The fair server of this CPU, which keeps some time for others, is turned off.`
         : [];
-  return prose`${taskValue(by)} never sleeps, and no task of a lower class runs before it does.${kept}`;
+  return prose`${taskValue(by)}, ${symbol(`SCHED_${policy}`)} with priority ${String(priority)}, never sleeps, and no task of a lower class runs before it does.${kept}`;
+}
+
+function proofText({ by, cpu, rq }: Starvation): Prose {
+  return prose`${symbol('curr')} of ${ctype('struct rq')} ${address(rq)} is ${taskValue(by)}; the others stand in its queues, each since its ${symbol('sched_info.last_queued')} (by hand: ${command(`runq -c ${cpu}`)}).`;
 }
 
 function becauseOf({ sure }: Starvation): Prose {
@@ -106,7 +108,7 @@ function remediesOf({ by, cpu, throttling }: Starvation, waiters: number): reado
   const out: Remedy[] = [
     {
       action: prose`Take its priority away, ${command(`chrt -o -p 0 ${by.pid}`)}, or let it sleep when it has nothing to do.`,
-      caution: ['what it serves becomes slower.'],
+      verify: ['what it serves can bear to be slower.'],
     },
   ];
   if (throttling.runtimeUs === -1)

@@ -9,6 +9,7 @@ import { type Evidence, type Finding, type Remedy, remedyLines } from '../../mod
 import {
   address,
   command,
+  count,
   ctype,
   type Data,
   duration,
@@ -16,6 +17,7 @@ import {
   plural,
   type Prose,
   prose,
+  symbol,
   task as taskValue,
 } from '../../model/value.ts';
 import { type Thawing, thawingFact } from '../facts/thawing.ts';
@@ -63,9 +65,13 @@ function findingOf(
     story: [
       {
         topic: 'why',
-        text: prose`${plural(direct, 'task stands', 'tasks stand')} at the gates of the frozen file system, ${ctype('struct super_block')} ${address(superBlock)}, in a write or a page fault${direct === root.behind.length ? '' : '; the others wait for these'}.`,
+        text: prose`${plural(direct, 'task waits', 'tasks wait')} in a write or a page fault until it is thawed${direct === root.behind.length ? '' : prose`; the other ${count(root.behind.length - direct)} wait for these tasks`}.`,
       },
       { topic: 'holder', text: holderText(throughDevice, thawing) },
+      {
+        topic: 'proof',
+        text: prose`${symbol('s_writers.frozen')} of ${ctype('struct super_block')} ${address(superBlock)} is SB_FREEZE_COMPLETE, and ${plural(direct, 'task is', 'tasks are')} in the queues of its ${symbol('s_writers.rw_sem')} (by hand: ${command(`struct super_block.s_writers ${hex(superBlock)}`)}).`,
+      },
       ...lines,
       { topic: 'clears', text: clearsText(thawing) },
       ...remedyLines(remedies, 1),
@@ -105,8 +111,8 @@ function holderText(throughDevice: number | undefined, { tasks }: Thawing): Pros
 function clearsText({ tasks, stuck }: Thawing): Prose {
   if (stuck) return ['No: who wants to thaw it waits for one who waits for that.'];
   return tasks.length > 0
-    ? ['Perhaps: somebody is at thawing it.']
-    : ['Only if somebody thaws it: none of those who wait can, and no task is at it.'];
+    ? ['Perhaps: somebody is thawing it.']
+    : ['Only if somebody thaws it: none of those who wait can, killing them does not, and no task is about to.'];
 }
 
 function evidenceOf({ superBlock, gates }: FrozenMount, direct: number, { tasks }: Thawing): readonly Evidence[] {
@@ -152,7 +158,8 @@ function remediesOf({ directories }: FrozenMount, { stuck }: Thawing): readonly 
     ];
   return [
     {
-      action: prose`Thaw it: ${command(`fsfreeze --unfreeze ${where}`)}, or ${command('echo j > /proc/sysrq-trigger')} for all file systems. Killing those who wait does not help: their sleep does not end on a signal.`,
+      action: prose`Thaw it: ${command(`fsfreeze --unfreeze ${where}`)}, or ${command('echo j > /proc/sysrq-trigger')} for all file systems.`,
+      verify: ['no backup or snapshot of it is still being made.'],
     },
     agent,
   ];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import { WaitScene } from '../../../test/builders/wait-scene.ts';
+import { type Nanoseconds, nanoseconds } from '../../base/units.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { explainedFact } from '../facts/chain-ends.ts';
 import { waitGraphFact } from '../facts/wait-graph.ts';
@@ -55,7 +56,7 @@ describe('fuse-server', () => {
     expect(finding).toMatchObject({ cause: 'fuse-server-silent', role: 'cause', confidence: 'probable', weight: 7 });
     expect(textOf(finding?.title)).toContain('7 tasks wait for the FUSE server');
     expect(finding?.details['culprit']).toMatchObject({ pid: servers[0]?.pid });
-    expect(storyOf(finding, 'what')).toContain('3 requests to the server have no answer: 3 LOOKUP');
+    expect(storyOf(finding, 'what')).toContain('3 tasks have asked the server and got no answer: 3 LOOKUP');
     expect(storyOf(finding, 'what')).toContain('4 more wait behind');
     expect(actionsOf(finding)[0]).toContain('when its /dev/fuse closes, all requests end with an error');
   });
@@ -106,6 +107,17 @@ describe('fuse-server', () => {
     const [finding] = scene.findings(fuseServer);
     expect(finding).toMatchObject({ role: 'cause', confidence: 'probable' });
     expect(textOf(finding?.title)).toContain('which asks itself and can never answer');
+  });
+
+  it('never goes on where nobody is left who could send what it waits for, but for a timer', () => {
+    const clears = (left?: Nanoseconds): string => {
+      const { scene, servers } = asked();
+      for (const server of servers)
+        scene.waits(server, { kind: 'pipe', what: 'for the pipe', hopeless: true, left }, 'struct pipe_inode_info', []);
+      return storyOf(scene.findings(fuseServer)[0], 'clears');
+    };
+    expect(clears()).toBe('No: nobody is left who could send what it waits for; only a signal ends its sleep.');
+    expect(clears(nanoseconds(5n))).toContain('what it waits for may still come');
   });
 
   it('is silent where the server itself waits for somebody else, who is the end', () => {

@@ -9,6 +9,7 @@ import {
   address,
   command,
   count,
+  ctype,
   duration,
   name,
   plural,
@@ -26,10 +27,12 @@ export default defineDetector({
   summary: 'A file system in user space is as alive as its server: when that hangs, all who touch the file system do.',
   needs: { verdicts: serverVerdictsFact, stories: waitStoriesFact },
   appliesTo: needsTypes,
-  run: ({ verdicts, stories }) => verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.server.root))),
+  run: ({ verdicts, stories }) =>
+    verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.server.root, verdict.server.behind))),
 });
 
-function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, details }: WaitStory): Finding {
+function findingOf(verdict: ServerVerdict, { lines, details }: WaitStory): Finding {
+  const { server, leaf, confidence, cause } = verdict;
   const { connection, servers, requests, still, behind } = server;
   const [first] = servers;
   const place = placeText(server);
@@ -48,7 +51,7 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
     story: [
       {
         topic: 'what',
-        text: prose`${plural(requests.length, 'request')} to the server ${requests.length === 1 ? 'has' : 'have'} no answer${kindsText(server)}; ${count(total - requests.length)} more wait behind those who ask.`,
+        text: prose`${plural(requests.length, 'task has', 'tasks have')} asked the server and got no answer${kindsText(server)}; ${count(total - requests.length)} more wait behind these.`,
       },
       {
         topic: 'why',
@@ -58,8 +61,9 @@ function findingOf({ server, leaf, confidence, cause }: ServerVerdict, { lines, 
             : prose`${taskValue(first)} ${leaf}.${threadsText(server)}`,
       },
       { topic: 'holder', text: holderText(server) },
+      { topic: 'proof', text: proofText(server) },
       ...lines,
-      { topic: 'clears', text: clearsText(server) },
+      { topic: 'clears', text: clearsText(verdict) },
       ...remedyLines(remedies, 2),
     ],
     evidence: evidenceOf(server, confidence),
@@ -116,6 +120,10 @@ function holderText({ servers, target: { owners } }: SilentServer): Prose {
   return prose`${taskValue(first)}, state ${first.state.letter}${why === undefined ? '' : `: ${why}`}.`;
 }
 
+function proofText({ connection, requests }: SilentServer): Prose {
+  return prose`${plural(requests.length, 'task sleeps', 'tasks sleep')} in queues of ${ctype('struct fuse_req')}, of ${ctype('struct fuse_conn')} ${address(connection)} (by hand: ${command(`waiters ${connection.toString(16)}`)}).`;
+}
+
 function becauseOf({ still, reads, asksItself }: SilentServer): Prose {
   if (asksItself) return ['its own wait shows it; no real dump has proven how such a one looks'];
   if (reads) return ['a thread of the server waits for new requests: it may have forgotten these, or answer later'];
@@ -123,11 +131,11 @@ function becauseOf({ still, reads, asksItself }: SilentServer): Prose {
   return prose`argued from the ${duration(still)} that no thread of the server has run: an answer needs one of them to run`;
 }
 
-function clearsText({ still, asksItself }: SilentServer): Prose {
+function clearsText({ server: { still, asksItself }, hopeless }: ServerVerdict): Prose {
   if (asksItself) return ['No: its only thread waits for an answer that it would have to give itself.'];
-  return still === undefined
-    ? ['Only when the server answers.']
-    : prose`Only when the server goes on, which it has not for ${duration(still)}; what it waits for may still come.`;
+  if (still === undefined) return ['Only when the server answers.'];
+  if (hopeless) return ['No: nobody is left who could send what it waits for; only a signal ends its sleep.'];
+  return prose`Only when the server goes on, which it has not for ${duration(still)}; what it waits for may still come.`;
 }
 
 function remediesOf({ servers, fileSystem, reads, behind }: SilentServer): Remedy[] {

@@ -18,7 +18,7 @@ describe('a lock that is free', () => {
     expect(textOf(finding?.title)).toBe('5 tasks wait for the global a_mutex, which nobody holds: a wake-up was lost.');
     expect(finding?.details['first']).toMatchObject({ task: { pid: 110 } });
     expect(storyOf(finding, 'why')).toContain('top (pid 110), whose turn it is, has slept for 30');
-    expect(actionsOf(finding)[0]).toContain('Have one more task take the lock');
+    expect(actionsOf(finding)[0]).toContain('Do once more what takes this lock, as top does');
   });
 
   it('is silent where somebody holds it, or the first was woken', () => {

@@ -7,6 +7,7 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
+  command,
   count,
   ctype,
   duration,
@@ -52,7 +53,7 @@ function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
         text: prose`${plural(waiters.length, 'task sleeps', 'tasks sleep')} in the queue of ${ctype(target.ctype)} ${address(target.address)}${more}.`,
       },
       { topic: 'why', text: whyText(lost) },
-      { topic: 'holder', text: [isLock ? 'nobody: it is free.' : 'nobody has to act any more: it is done.'] },
+      { topic: 'proof', text: proofText(lost) },
       ...lines,
       {
         topic: 'clears',
@@ -100,9 +101,15 @@ function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
   };
 }
 
-function whyText({ first, wait, free, target }: LostWakeUp): Prose {
+function whyText({ first, wait, target }: LostWakeUp): Prose {
   const of = target.lock === undefined ? 'first in its queue' : 'whose turn it is';
-  return prose`${free.replace(/^its/, 'Its')}, and yet ${taskValue(first)}, ${of}, has slept for ${duration(wait)}; nobody is about to wake it.`;
+  const ready = target.lock === undefined ? 'What they wait for has come' : 'Nobody holds the lock';
+  return prose`${ready}, and yet ${taskValue(first)}, ${of}, has slept for ${duration(wait)}, and nobody is about to wake it.`;
+}
+
+function proofText({ free, target }: LostWakeUp): Prose {
+  const at = prose`${command(`${target.ctype} ${target.address.toString(16)}`)}`;
+  return prose`${free.replace(/^its/, target.lock === undefined ? "The completion's" : "The lock's")} (by hand: ${at}). No task that runs or could run is in a function that gives back a lock, wakes, or was woken (${command('foreach RU bt')}).`;
 }
 
 function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): readonly Remedy[] {
@@ -119,9 +126,7 @@ function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): r
         action:
           lock === undefined
             ? ['Restart the machine, unless whoever completes it does so once more.']
-            : [
-                'Have one more task take the lock, by what the others were started for: when it gives it back, it wakes the first. Else restart the machine.',
-              ],
+            : prose`Do once more what takes this lock, as ${name(first.comm)} does: the newcomer gets it, and when it gives it back, the kernel wakes the first of those who wait. Else restart the machine.`,
       };
   return [end, mend];
 }

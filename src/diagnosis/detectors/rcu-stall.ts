@@ -6,8 +6,19 @@
 import { blocked } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
-import { address, duration, name, plural, prose, type Prose, symbol, task as taskValue } from '../../model/value.ts';
-import { graceAddressFact, killRemedy } from '../facts/chain-ends.ts';
+import {
+  address,
+  command,
+  ctype,
+  duration,
+  name,
+  plural,
+  prose,
+  type Prose,
+  symbol,
+  task as taskValue,
+} from '../../model/value.ts';
+import { graceAddressFact, KILLED, killRemedy } from '../facts/chain-ends.ts';
 import { graceStallFact, type GraceStall, type StallingReader } from '../facts/grace-stall.ts';
 import { lockupFinding } from '../facts/lockup-story.ts';
 import { lockupFact } from '../facts/lockups.ts';
@@ -68,13 +79,16 @@ function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Be
     story: [
       {
         topic: 'what',
-        text: prose`A grace period of RCU has been running for ${duration(age)}, where the kernel complains after ${duration(stall.threshold)}.`,
+        text: prose`Who frees or changes what RCU protects waits for the end of a grace period. This one has been running for ${duration(age)}, where the kernel complains after ${duration(stall.threshold)}.`,
       },
       { topic: 'why', text: whyText(first) },
       {
         topic: 'holder',
         text: prose`${taskValue(task)}, state ${task.state.letter}: ${first.why}.${moreText(readers)}`,
+        // The reason says the same of one alone.
+        detail: readers.length === 1,
       },
+      { topic: 'proof', text: proofText(stall, first) },
       ...lines,
       { topic: 'clears', text: clearsText(first) },
       ...remedyLines(remedies, 1),
@@ -121,8 +135,16 @@ function whyText(reader: StallingReader): Prose {
     const long = since ? ' and has since before the grace period began' : '';
     return prose`${taskValue(task)} runs${atText(reader)}${long}: no grace period can end before its CPU schedules.`;
   }
-  const off = reader.offCpu === undefined ? '' : prose`, for ${duration(reader.offCpu)}`;
+  const off = reader.offCpu === undefined ? '' : prose` ${duration(reader.offCpu)} before the crash`;
   return prose`${taskValue(task)} ${task.state.sleeping ? 'went to sleep' : 'was put off its CPU'}${atText(reader)}${off}, between rcu_read_lock() and rcu_read_unlock(): no grace period can end before it comes out.`;
+}
+
+function proofText({ grace }: GraceStall, { task }: StallingReader): Prose {
+  const node = grace.cpus.find(({ cpu }) => cpu === task.cpu)?.node;
+  const reader = task.running
+    ? prose`the bit of CPU ${String(task.cpu ?? '?')} in ${symbol('qsmask')} of its struct rcu_node is still set${node === undefined ? '' : prose` (by hand: ${command(`struct rcu_node.qsmask ${node.toString(16)}`)})`}`
+    : prose`${taskValue(task)} stands on ${symbol('blkd_tasks')} of its struct rcu_node`;
+  return prose`${symbol('gp_seq')} and ${symbol('gp_start')} of ${ctype('struct rcu_state')} ${address(grace.state)} say that a grace period runs and since when; ${reader}.`;
 }
 
 function moreText(readers: readonly StallingReader[]): Prose {
@@ -138,7 +160,8 @@ function remediesOf({ task, at }: StallingReader): readonly Remedy[] {
   if (task.running)
     return [
       {
-        action: prose`Killing ${taskValue(task)} helps only when its loop in the kernel looks for signals: else restart the machine.`,
+        action: prose`Kill ${taskValue(task)}, which helps only when its loop in the kernel looks for signals; else restart the machine.`,
+        ...KILLED,
       },
       ...moduleRemedy(at?.module),
     ];

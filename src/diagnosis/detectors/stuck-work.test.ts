@@ -23,8 +23,10 @@ describe('stuck-work', () => {
     expect(textOf(finding?.title)).toBe(
       '8 tasks wait, directly or not, for the work item fwsync_talk, which does not end.',
     );
-    expect(storyOf(finding, 'waiters')).toContain(
-      '5 wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
+    expect(storyOf(finding, 'waiters')).toBe(
+      '7 tasks named lldpd and nvme (pid 103); longest: lldpd (pid 101), for 8 s.\n' +
+        'Of these 3 flush it.\n' +
+        '5 wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
     );
     expect(actionsOf(finding)[0]).toMatch(/^Killing helps nobody/);
   });

@@ -8,6 +8,7 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
+  command,
   ctype,
   duration,
   name,
@@ -39,7 +40,9 @@ export default defineDetector({
     verdicts.all.flatMap((verdict) => {
       if (verdict.kind !== 'work') return [];
       const doing = leaves.of(verdict.root).text;
-      return [findingOf(verdict, stories.of(verdict.root), graph.heldBy(verdict.task), doing, places.of(verdict.task))];
+      const held = graph.heldBy(verdict.task);
+      const story = stories.of(verdict.root, verdict.root.behind, flushText(held));
+      return [findingOf(verdict, story, held, doing, places.of(verdict.task))];
     }),
 });
 
@@ -69,12 +72,17 @@ function findingOf(
     explains: root.behind.map((each) => blocked(each.address)),
     restsOn: [blocked(task.address)],
     story: [
-      { topic: 'why', text: prose`${taskValue(task)} runs it and ${doing}${since}.` },
+      { topic: 'why', text: prose`${taskValue(task)}, a kernel worker, runs it, ${doing}${since}.` },
       {
         topic: 'holder',
-        text: prose`${taskValue(task)}, state ${task.state.letter}, a kernel worker; ${ctype('struct work_struct')} ${address(item)}.`,
+        text: prose`${taskValue(task)}, state ${task.state.letter}, a kernel worker.`,
+        // The reason names it.
+        detail: true,
       },
-      { topic: 'waiters', text: flushText(held) },
+      {
+        topic: 'proof',
+        text: prose`${symbol('current_work')} of ${ctype('struct worker')} ${address(worker.worker)} is ${ctype('struct work_struct')} ${address(item)} (by hand: ${command(`struct worker.current_work,current_func ${hex(worker.worker)}`)}).`,
+      },
       ...lines,
       {
         topic: 'clears',
@@ -105,8 +113,8 @@ function workText({ worker }: WorkVerdict, { queue }: WorkPlace): Prose {
 function flushText(held: readonly WaitTarget[]): Prose {
   const direct = held.filter(({ lock }) => lock === undefined);
   const number = direct.reduce((sum, { waiters }) => sum + waiters.length, 0);
-  const what = direct.length === 1 ? ['it'] : ['it, its workqueue, or a work item that waits for its turn behind it'];
-  return prose`${plural(number, 'task flushes', 'tasks flush')} ${what}.`;
+  const what = direct.length === 1 ? ['it'] : ['it, its workqueue, or a work item behind it'];
+  return prose`${plural(number, 'flushes', 'flush')} ${what}.`;
 }
 
 function runsEvidence({ task, worker }: WorkVerdict, { module }: WorkPlace): Evidence {

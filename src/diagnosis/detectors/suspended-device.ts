@@ -7,7 +7,19 @@ import { hex } from '../../base/address.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
-import { address, command, ctype, type Data, duration, name, plural, type Prose, prose } from '../../model/value.ts';
+import {
+  address,
+  command,
+  count,
+  ctype,
+  type Data,
+  duration,
+  name,
+  plural,
+  type Prose,
+  prose,
+  symbol,
+} from '../../model/value.ts';
 import { type FrozenMount, obstaclesFact, type SuspendedDevice } from '../facts/wait-obstacles.ts';
 import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
 import { type ObstacleVerdict, waitVerdictsFact } from '../facts/wait-verdicts.ts';
@@ -56,11 +68,15 @@ function findingOf(
     story: [
       {
         topic: 'why',
-        text: prose`${plural(direct, 'task waits', 'tasks wait')} for pages, blocks or a file system of the device, ${ctype('struct mapped_device')} ${address(device.address)}; it keeps ${plural(kept.count, 'block I/O', 'block I/Os')} until it is resumed${direct === root.behind.length ? '' : '. The others wait for these'}.`,
+        text: prose`${plural(direct, 'task waits', 'tasks wait')} for pages, blocks or a file system of the device, ${ctype('struct mapped_device')} ${address(device.address)}; it keeps ${plural(kept.count, 'block I/O', 'block I/Os')} until it is resumed${direct === root.behind.length ? '' : prose`. The other ${count(root.behind.length - direct)} wait for these tasks`}.`,
       },
       { topic: 'holder', text: holderText(directories, frozen) },
+      { topic: 'proof', text: proofText(found, exact) },
       ...lines,
-      { topic: 'clears', text: ['Only if somebody resumes the device: none of those who wait can.'] },
+      {
+        topic: 'clears',
+        text: ['Only if somebody resumes the device: none of those who wait can, and killing them does not.'],
+      },
       ...remedyLines(remedies, 1),
     ],
     evidence: evidenceOf(found, frozen, direct, exact),
@@ -77,6 +93,11 @@ function findingOf(
       frozenFileSystems: frozen.map(({ superBlock }) => address(superBlock)),
     },
   };
+}
+
+function proofText({ device, kept }: SuspendedDevice, exact: number): Prose {
+  const flags = device.blocks ? ' and DMF_BLOCK_IO_FOR_SUSPEND' : '';
+  return prose`Its flags have DMF_SUSPENDED${flags}. What ${plural(exact, 'task waits', 'tasks wait')} for is among the ${plural(kept.count, 'I/O', 'I/Os')} on its list ${symbol('deferred')}, or behind a gate of its file system (by hand: ${command(`struct mapped_device ${hex(device.address)}`)}).`;
 }
 
 function deviceText({ device }: SuspendedDevice): Prose {
@@ -126,10 +147,8 @@ function remediesOf({ device }: SuspendedDevice): readonly Remedy[] {
   const what = device.name ?? device.diskName;
   return [
     {
-      action: prose`Resume it: ${command(`dmsetup resume ${what}`)}. Killing those who wait does not help: their sleep does not end on a signal.`,
-      caution: [
-        'whoever suspended it may have been about to load another table: see dmsetup info and dmsetup table --inactive.',
-      ],
+      action: prose`Resume it: ${command(`dmsetup resume ${what}`)}.`,
+      verify: prose`nobody is about to give it another table: see ${command('dmsetup info')} and ${command(`dmsetup table --inactive ${what}`)}.`,
     },
     { action: ['Find what suspended it (lvm, multipath, a snapshot): it must resume the device when it fails.'] },
   ];

@@ -11,6 +11,7 @@ import { graceStallFact } from './grace-stall.ts';
 import { functionAt } from './oopses.ts';
 import { type SilentServer, silentServersFact } from './silent-servers.ts';
 import { type Starvation, starvationFact } from './starvation.ts';
+import { taskWaitsFact } from './task-waits.ts';
 import { PILE_UP, SILENT, STILL, STUCK_BY_AGE } from './thresholds.ts';
 import { waitGraphFact, type WaitRoot } from './wait-graph.ts';
 import { leavesFact } from './wait-leaves.ts';
@@ -19,6 +20,8 @@ export interface ServerVerdict {
   readonly server: SilentServer;
   /** Why the server does not go on: fits behind its name. */
   readonly leaf: Prose;
+  /** Nobody is left who could end what it waits for. */
+  readonly hopeless: boolean;
   readonly confidence: Confidence;
   /** Else it is told as context only. */
   readonly cause: boolean;
@@ -44,7 +47,8 @@ function serverVerdict(context: FactContext, server: SilentServer): ServerVerdic
   const text = context
     .use(leavesFact)
     .of(first === undefined ? root : { ...root, task: first, target: undefined }).text;
-  const found = { server, leaf: text };
+  const wait = first === undefined || servers.length > 1 ? undefined : context.use(taskWaitsFact).of(first);
+  const found = { server, leaf: text, hopeless: wait?.hopeless === true && wait.left === undefined };
   // Proved by structure, but no real dump has shown it yet.
   if (server.asksItself) return { ...found, confidence: 'probable', cause: true };
   if (!reads && still !== undefined && still >= STILL)
@@ -100,7 +104,7 @@ export function killRemedy(task: Task, then: Prose): Remedy {
   if (task.kthread) return { action: prose`${who} is a kernel thread and cannot be killed: only a restart clears it.` };
   if (task.state.sleeping && !task.state.killable)
     return {
-      action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal.`,
+      action: prose`Killing ${who} does not help: its sleep (state ${task.state.letter}) does not end on a signal. Bring about what it waits for, or restart the machine.`,
     };
   const how = task.state.sleeping ? prose`its sleep (state ${task.state.letter}) ends on SIGKILL, and ` : '';
   return {

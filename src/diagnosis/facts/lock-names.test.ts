@@ -126,6 +126,22 @@ describe('names of locks', () => {
     expect(nameOf(incident, inner).member).toMatch(/^rtnl_mutex\+\d+$/);
   });
 
+  it('names a static variable of a function by whoever waits for it there: others have the same symbol', () => {
+    const named = (callers: readonly string[]): string => {
+      const incident = new Incident();
+      const lock = incident.lock('mutex', 'drain_mutex');
+      incident.image.symbol('lock.1', 'drain_mutex', 64);
+      callers.forEach((caller, i) => {
+        incident.task('kubelet', { pid: 50 + i, offCpu: 9, waits: [lock], stack: ['__mutex_lock', caller] });
+      });
+      return textOf(nameOf(incident, lock).text);
+    };
+    const drain = 'lru_add_drain_all';
+    expect(named([drain, drain])).toBe(`the static lock that ${drain} takes (symbol lock.1)`);
+    expect(named([drain, 'another_caller'])).toBe('a static lock (symbol lock.1)');
+    expect(named([])).toBe('a static lock (symbol lock.1)');
+  });
+
   it('names at least the slab cache that a lock lies in', () => {
     const slabs = new Slabs(new KernelImage(), '6.1');
     slabs.cache('devices', { name: 'kmalloc-512', size: 512, objects: 8 });

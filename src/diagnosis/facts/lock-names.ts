@@ -11,6 +11,8 @@ import { fsTypeName, superBlocks } from '../../kernel/super-block.ts';
 import { vmaOfLock } from '../../kernel/vma-lock.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { address, name, prose, symbol, task as taskValue, type Prose } from '../../model/value.ts';
+import { lockCaller, locksFact } from './locks.ts';
+import { stacksFact } from './stacks.ts';
 import { tasksFact } from './tasks.ts';
 
 export interface LockName {
@@ -75,7 +77,8 @@ function nameOf(context: FactContext, lock: VirtAddr, kind: LockKind): LockName 
   );
 }
 
-function globalName({ program }: FactContext, lock: VirtAddr): LockName | undefined {
+function globalName(context: FactContext, lock: VirtAddr): LockName | undefined {
+  const { program } = context;
   const at = program.symbols.at(lock);
   if (at === undefined) return undefined;
   // A `struct lock_class_key` is empty without lockdep, and lies where the next variable begins: maybe the lock itself.
@@ -84,16 +87,29 @@ function globalName({ program }: FactContext, lock: VirtAddr): LockName | undefi
   const base = own ?? at.name;
   const spelled = at.offset === 0 ? base : `${base}+${at.offset}`;
   const where = at.module === undefined ? '' : prose` of module ${name(at.module)}`;
+  const [, bare] = NUMBERED.exec(spelled) ?? [];
   return {
     ...NOTHING,
     what: 'symbol',
-    text: prose`the global ${symbol(spelled)}${where}`,
+    text: prose`${bare === undefined ? prose`the global ${symbol(spelled)}` : staticText(context, lock, bare, spelled)}${where}`,
     member: spelled,
     witnesses: [`symbol ${spelled} covers it`],
   };
 }
 
 const EMPTY_KEY = /^__key(\.\d+)?$/;
+
+/** How compilers tell the static variables of functions apart: 'lock.1'. Other functions may have others of that name. */
+const NUMBERED = /^([A-Za-z_]\w*)\.\d+$/;
+
+function staticText({ use }: FactContext, lock: VirtAddr, bare: string, spelled: string): Prose {
+  const waiters = use(locksFact).locks.find(({ address: at }) => at === lock)?.waiters ?? [];
+  const callers = new Set(waiters.map(({ task }) => lockCaller(use(stacksFact).of(task).frames)));
+  const [caller] = callers;
+  return caller === undefined || callers.size > 1
+    ? prose`a static ${symbol(bare)} (symbol ${symbol(spelled)})`
+    : prose`the static ${symbol(bare)} that ${symbol(caller)} takes (symbol ${symbol(spelled)})`;
+}
 
 function otherAt(
   symbols: { entries(): Iterable<{ readonly name: string; readonly address: VirtAddr }> } | undefined,

@@ -13,6 +13,7 @@ import { rtMutexState } from '../../kernel/rt-mutex.ts';
 import { rwsemState, type RwsemState } from '../../kernel/rwsem.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { semaphoreState } from '../../kernel/semaphore.ts';
+import type { NamedFrame } from '../../kernel/stack.ts';
 import { newRingCache } from '../../kernel/waiter-ring.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { groupReasons } from './reasons.ts';
@@ -72,6 +73,13 @@ export interface LockTable {
 /** Functions that queue on these locks and sleep; narrower than what the search looks at. */
 const SLEEPS_ON_LOCK =
   /^(_*(ww_)?mutex_lock(_\w+)?|__ww_rt_mutex_lock|rwsem_down_(read|write)_\w+|down_(read|write)(_killable|_interruptible)?|_*down(_common|_interruptible|_killable|_timeout)?|_*(rt_mutex_slowlock|rtlock_slowlock)\w*|_*rwbase_(read|write)_lock|percpu_down_write|percpu_rwsem_wait|__percpu_down_read)$/;
+
+/** The function that took a task to sleep on a lock; undefined where its stack does not show one. */
+export function lockCaller(frames: readonly NamedFrame[]): string | undefined {
+  const first = frames.findIndex(({ func }) => func !== undefined && SLEEPS_ON_LOCK.test(func));
+  if (first < 0) return undefined;
+  return frames.slice(first).find(({ func }) => func === undefined || !SLEEPS_ON_LOCK.test(func))?.func;
+}
 
 export const locksFact = defineFact<LockTable>({
   id: 'locks',

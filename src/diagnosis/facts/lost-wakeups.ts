@@ -24,7 +24,7 @@ export interface LostWakeUp {
   readonly module: string | undefined;
   /** True when the stacks of all that run could be read to their ends. */
   readonly sure: boolean;
-  /** Words that show that it is free: 'its owner word is 0x1'. */
+  /** Words that show that it is free: 'its owner word, 0x1, names no task and has only flags: some wait'. */
   readonly free: string;
 }
 
@@ -61,9 +61,9 @@ function lostAt(context: FactContext, root: WaitRoot, target: WaitTarget): Omit<
     lock === undefined
       ? 'its done is not 0'
       : lock.mutex !== undefined
-        ? `its owner word is 0x${lock.mutex.raw.toString(16)}`
+        ? `its owner word, 0x${lock.mutex.raw.toString(16)}, names no task and has only flags${lock.mutex.raw === 1n ? ': some wait' : ''}`
         : lock.rwsem !== undefined && lock.kind === 'rw_semaphore'
-          ? `its count is 0x${BigInt.asUintN(64, lock.rwsem.count).toString(16)}`
+          ? `its count, 0x${BigInt.asUintN(64, lock.rwsem.count).toString(16)}, has no holder, only flags`
           : undefined;
   // A word that does not know of the waiters is damaged, and says nothing of who holds it.
   if (lock?.mutex?.hasWaiters === false || lock?.rwsem?.count === 0n) return undefined;

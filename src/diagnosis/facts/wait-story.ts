@@ -33,23 +33,26 @@ export interface WaitStory {
 }
 
 export interface WaitStories {
-  /** @param told - those that the title counts, where these are not all that are behind it */
-  of(root: WaitRoot, told?: readonly Task[]): WaitStory;
+  /**
+   * @param told - those that the title counts, where these are not all that are behind it
+   * @param direct - who waits for the end itself: fits after 'Of these'
+   */
+  of(root: WaitRoot, told?: readonly Task[], direct?: Prose): WaitStory;
 }
 
 export const waitStoriesFact = defineFact<WaitStories>({
   id: 'wait-stories',
-  derive: (context) => ({ of: (root, told = root.behind) => storyOf(context, root, told) }),
+  derive: (context) => ({ of: (root, told = root.behind, direct = []) => storyOf(context, root, told, direct) }),
 });
 
-function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[]): WaitStory {
+function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[], direct: Prose): WaitStory {
   const middle = middleOf(context, root);
   const groups = [...Map.groupBy(told, ({ comm }) => comm).values()].sort((a, b) => b.length - a.length);
   const since = sinceText(context, [...root.cycle, ...told]);
   return {
     lines: [
       ...whoLine(context, groups),
-      ...queueLines(context, root, new Set(told), middle),
+      ...queueLines(context, root, new Set(told), middle, direct),
       ...furtherLine(root, told),
       ...launchLine(context, groups[0] ?? []),
       ...(since === undefined ? [] : [{ topic: 'since', text: since } as const]),
@@ -112,6 +115,7 @@ function queueLines(
   { cycle }: WaitRoot,
   told: ReadonlySet<Task>,
   middle: readonly WaitTarget[],
+  direct: Prose,
 ): readonly StoryLine[] {
   const circle = circleLine(context, cycle, told);
   const queues = middle
@@ -121,6 +125,7 @@ function queueLines(
   const shown = queues.slice(0, queues.length > MAX_QUEUES + 1 ? MAX_QUEUES : undefined);
   const rest = queues.slice(shown.length).reduce((sum, { number }) => sum + number, 0);
   const lines = [
+    ...(direct.length === 0 ? [] : [direct]),
     ...circle,
     ...shown.map(({ target, number }) => middleText(context, target, number)),
     ...(rest === 0 ? [] : [prose`${plural(rest, 'more waits', 'more wait')} for other locks that one of them has.`]),
