@@ -10,7 +10,7 @@ import { startProgress, ticking } from './progress.ts';
 import type { ReportOptions } from './report-options.ts';
 import { runReport } from './report-run.ts';
 import { systemReason } from './system-error.ts';
-import { wantsColour, widthOf } from './terminal.ts';
+import { speaksUtf8, wantsColour, widthOf } from './terminal.ts';
 
 /** How much longer than the limit work may go on that does not ask its budget. */
 const GRACE_MS = 1000;
@@ -24,6 +24,7 @@ async function rendered(report: Report, options: ReportOptions, io: Io, toFile: 
   return reportText(report, {
     width: widthOf(options.width, target),
     colour: wantsColour(options.colour, io.env, target),
+    ascii: !speaksUtf8(io.env),
   });
 }
 

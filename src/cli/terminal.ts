@@ -27,3 +27,9 @@ export function widthOf(option: number | undefined, target: Sink | undefined): n
   const columns = target?.columns;
   return columns === undefined || columns <= 0 ? DEFAULT_WIDTH : Math.min(columns, WIDEST);
 }
+
+/** What the locale says, as the C library reads it: the first of these that is set decides. */
+export function speaksUtf8(env: Io['env']): boolean {
+  const said = [env.LC_ALL, env.LC_CTYPE, env.LANG].find((each) => each !== undefined && each !== '');
+  return said !== undefined && /utf-?8/i.test(said);
+}

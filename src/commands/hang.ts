@@ -11,9 +11,10 @@ import type { WaitGraph, WaitRoot } from '../diagnosis/facts/wait-graph.ts';
 import type { Task } from '../kernel/sched.ts';
 import type { TaskWait } from '../kernel/wait-kinds.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
+import type { Growth } from '../model/growth.ts';
 import type { Shape, Table } from '../model/shape.ts';
 import { count, duration, name, plural, type Prose, prose } from '../model/value.ts';
-import { dotLines, rootData, rootLines, waitView } from '../shell/wait-views.ts';
+import { crowdLines, crowdOf, dotLines, rootData, rootLines, waitView } from '../shell/wait-views.ts';
 
 export default defineCommand({
   name: 'hang',
@@ -42,8 +43,10 @@ export default defineCommand({
       return { shape: 'lines', lines, data: () => lines };
     }
     const roots = view.graph.roots.filter((root) => args.has('a') || isHang(view.graph, root));
-    const lines: Prose[] = [summary(context, view.graph, roots)];
-    roots.forEach((root, i) => lines.push([''], ...rootLines(view, root, i + 1)));
+    const lines: (Prose | Growth)[] = [summary(context, view.graph, roots)];
+    roots.forEach((root, i) =>
+      lines.push([''], ...rootLines(view, root, i + 1), ...crowdLines(context, crowdOf(root))),
+    );
     const text: Shape = { shape: 'text', lines, data: () => roots.map((root) => rootData(view, root)) };
     return { shape: 'list', items: [text, others(context, view.graph)] };
   },

@@ -4,10 +4,11 @@ import { clockFact } from '../diagnosis/facts/clock.ts';
 import { lockNamesFact } from '../diagnosis/facts/lock-names.ts';
 import { waitGraphFact, type WaitTarget } from '../diagnosis/facts/wait-graph.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
+import type { Growth } from '../model/growth.ts';
 import type { Shape } from '../model/shape.ts';
 import { address, count, duration, name, type Prose, prose, symbol } from '../model/value.ts';
 import { addressArgument } from '../shell/expression.ts';
-import { ownersText, targetData, targetText } from '../shell/wait-views.ts';
+import { crowdData, crowdLines, ownersText, targetData, targetText } from '../shell/wait-views.ts';
 
 export default defineCommand({
   name: 'locks',
@@ -85,7 +86,7 @@ function plainText(text: Prose): string {
 
 function detail(context: CommandContext, target: WaitTarget): Shape {
   const { lock } = target;
-  const lines: Prose[] = [prose`Tasks wait ${targetText(target)}`, prose`   ${ownersText(target)}`];
+  const lines: (Prose | Growth)[] = [prose`Tasks wait ${targetText(target)}`, prose`   ${ownersText(target)}`];
   if (lock !== undefined) {
     for (const problem of lock.problems) context.problem(problem);
     if (lock.unread !== undefined) context.problem(`its words cannot be read: ${lock.unread}`);
@@ -99,5 +100,6 @@ function detail(context: CommandContext, target: WaitTarget): Shape {
       lines.push([`   what it is: ${witness}`]);
     lines.push(prose`   ${count(target.waiters.length)} in its queue${lock.whole ? '' : ', which breaks off'}`);
   }
-  return { shape: 'text', lines, data: () => targetData(target) };
+  lines.push(...crowdLines(context, target.waiters));
+  return { shape: 'text', lines, data: () => targetData(target, crowdData(context, target.waiters)) };
 }

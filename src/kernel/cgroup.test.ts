@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { FaultError, ValidationError } from '../base/errors.ts';
-import { cgroupPath, taskCgroup } from './cgroup.ts';
+import { Cgroups } from '../../test/builders/cgroups.ts';
+import { cgroupPath, namedCgroup, taskCgroup, taskCssSet } from './cgroup.ts';
 
 /** Task 'sshd' in /system.slice/ssh.service of version 2, and in /limited of version 1's memory hierarchy. */
 function groups(parent: 'parent' | '__parent' = 'parent'): KernelImage {
@@ -64,5 +65,35 @@ describe('cgroupPath', () => {
     expect(() => cgroupPath(programOfImage(image), service)).toThrow(ValidationError);
     image.write('slice kn.parent', 0xffff999900000000n);
     expect(() => cgroupPath(programOfImage(image), service)).toThrow(FaultError);
+  });
+});
+
+describe('namedCgroup', () => {
+  function hierarchies(): KernelImage {
+    const image = new KernelImage();
+    image.struct('task_struct', { cgroups: 'struct css_set *' });
+    image.place('cron', 'struct task_struct', {});
+    new Cgroups(image).put('cron', { freezer: '/', systemd: '/system.slice/cron.service' });
+    return image;
+  }
+  const pathOf = (image: KernelImage, name: string): string | undefined => {
+    const program = programOfImage(image);
+    const group = namedCgroup(program, taskCssSet(program, image.address('cron')), name);
+    return group === undefined ? undefined : cgroupPath(program, group);
+  };
+
+  it('goes through the links of the css_set to the hierarchy of that name', () => {
+    expect(pathOf(hierarchies(), 'systemd')).toBe('/system.slice/cron.service');
+    expect(pathOf(hierarchies(), 'freezer')).toBe('/');
+    expect(pathOf(hierarchies(), 'systemd2')).toBeUndefined();
+  });
+
+  it('refuses links that do not lead back, and roots that are none', () => {
+    const image = hierarchies();
+    image.write('set of cron.cgrp_links.next', ref('freezer:/'));
+    expect(() => pathOf(image, 'systemd')).toThrow(ValidationError);
+    const rootless = hierarchies();
+    rootless.write('freezer:/.root', 0x10);
+    expect(() => pathOf(rootless, 'systemd')).toThrow(ValidationError);
   });
 });

@@ -1,15 +1,19 @@
 /**
  * Control groups: which one a task is in (`struct css_set`, include/linux/cgroup-defs.h) and a group's path, from its
  * `struct kernfs_node` up to the root. Paths are those of the hierarchy and not of a cgroup namespace.
+ * Named hierarchies of version 1 by the links of the css_set.
  * Not handled: kernels until 3.14, whose cgroups have dentries and no kernfs nodes.
  */
 import { isAligned, isKernel, NULL, type VirtAddr } from '../base/address.ts';
 import { ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { listEntries } from './list.ts';
 
 /** A path may have 4096 bytes. */
 const MAX_DEPTH = 2048;
 const MAX_NAME = 256;
+/** A kernel has some dozens of hierarchies at most: one for each controller, and named ones. */
+const MAX_HIERARCHIES = 256;
 
 /**
  * The cgroup of a task, `struct cgroup *`.
@@ -20,8 +24,26 @@ const MAX_NAME = 256;
  * @throws FaultError, LookupError, ValidationError
  */
 export function taskCgroup(program: Program, task: VirtAddr, controller?: string): VirtAddr | undefined {
+  return cgroupOfSet(program, taskCssSet(program, task), controller);
+}
+
+/**
+ * The groups of a task in all hierarchies, `struct css_set *`: many tasks share one.
+ * @param task - `struct task_struct *`
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function taskCssSet(program: Program, task: VirtAddr): VirtAddr {
   const set = program.field('struct task_struct', 'cgroups').pointer(task);
   check('struct css_set', set, task);
+  return set;
+}
+
+/**
+ * The same as `taskCgroup`, of the task's css_set.
+ * @param set - `struct css_set *`
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function cgroupOfSet(program: Program, set: VirtAddr, controller?: string): VirtAddr | undefined {
   if (controller === undefined) {
     const group = program.tryField('struct css_set', 'dfl_cgrp')?.pointer(set);
     return group === NULL ? undefined : group;
@@ -32,6 +54,31 @@ export function taskCgroup(program: Program, task: VirtAddr, controller?: string
   if (css === undefined || css === 0n) return undefined;
   check('struct cgroup_subsys_state', css, set);
   return program.field('struct cgroup_subsys_state', 'cgroup').pointer(css);
+}
+
+/**
+ * The cgroup of a named hierarchy of version 1, such as systemd's own.
+ * @param set - `struct css_set *`
+ * @param name - as in `mount -o name=systemd`
+ * @returns `struct cgroup *`; undefined when there is no such hierarchy, or the kernel has no such links
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function namedCgroup(program: Program, set: VirtAddr, name: string): VirtAddr | undefined {
+  // Since 3.11 (commit 69d0206c793a); the root's name in a struct of its own since 3.14 (commit 3dd06ffa9df8).
+  const links = program.tryField('struct css_set', 'cgrp_links');
+  const group = program.tryField('struct cgrp_cset_link', 'cgrp');
+  const rootName = program.tryField('struct cgroup_root', 'name');
+  if (links === undefined || group === undefined || rootName === undefined) return undefined;
+  const root = program.field('struct cgroup', 'root');
+  const head = links.address(set);
+  for (const link of listEntries(program, head, 'struct cgrp_cset_link', 'cgrp_link', MAX_HIERARCHIES)) {
+    const at = group.pointer(link);
+    check('struct cgroup', at, link);
+    const of = root.pointer(at);
+    check('struct cgroup_root', of, at);
+    if (rootName.text(of) === name) return at;
+  }
+  return undefined;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { VirtAddr } from '../base/address.ts';
 import type { Condition } from './condition.ts';
+import type { Growth } from './growth.ts';
 import { type Data, prose, type Prose } from './value.ts';
 
 /**
@@ -88,6 +89,8 @@ export interface Finding {
   /** Conditions without which what it tells would not be so. */
   readonly restsOn?: readonly Condition[];
   readonly story: readonly StoryLine[];
+  /** How the crowd grew that it tells of. */
+  readonly growth?: Growth;
   readonly evidence: readonly Evidence[];
   readonly remedies: readonly Remedy[];
   /** For machines; keys documented in docs/json-schema.md. */

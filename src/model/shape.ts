@@ -3,6 +3,7 @@
  * units are decided once, in render/. Where crash has a layout of its own, cells and lines bring their text along, and
  * the same facts as data for JSON.
  */
+import type { Growth } from './growth.ts';
 import type { Data, Prose, Value } from './value.ts';
 
 /** A cell whose text is given (crash's columns: KiB, bare hex digits), and what it is. */
@@ -66,8 +67,9 @@ export interface Stacks {
 
 export interface TextLines {
   readonly shape: 'text';
-  readonly lines: readonly Prose[];
-  /** What JSON has beside the sentences. */
+  /** Sentences, and how a crowd grew as a chart of some lines. */
+  readonly lines: readonly (Prose | Growth)[];
+  /** What JSON has beside the sentences; a chart is only there. */
   readonly data?: () => Data;
 }
 

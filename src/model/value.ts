@@ -19,7 +19,9 @@ export type Value =
   | { readonly kind: 'symbol'; readonly value: string }
   | { readonly kind: 'ctype'; readonly value: string }
   /** Something that can be typed at a prompt. */
-  | { readonly kind: 'command'; readonly value: string };
+  | { readonly kind: 'command'; readonly value: string }
+  /** Numbers one after the other, to be drawn as one word: how a crowd grew. */
+  | { readonly kind: 'spark'; readonly counts: readonly number[] };
 
 export const address = (value: VirtAddr): Value => ({ kind: 'address', value });
 export const count = (value: number): Value => ({ kind: 'count', value });
@@ -31,6 +33,7 @@ export const name = (value: string): Value => ({ kind: 'name', value });
 export const symbol = (value: string): Value => ({ kind: 'symbol', value });
 export const ctype = (value: string): Value => ({ kind: 'ctype', value });
 export const command = (value: string): Value => ({ kind: 'command', value });
+export const spark = (counts: readonly number[]): Value => ({ kind: 'spark', counts });
 export function task(ref: { readonly pid: number; readonly comm: string; readonly address: VirtAddr }): Value {
   return { kind: 'task', pid: ref.pid, comm: ref.comm, address: ref.address };
 }

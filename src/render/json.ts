@@ -42,6 +42,8 @@ export function encodeValue(value: Value): JsonValue | undefined {
     case 'ctype':
     case 'command':
       return value.value;
+    case 'spark':
+      return value.counts.map((each) => finite(each) ?? null);
   }
 }
 
@@ -62,6 +64,7 @@ const fields: { readonly [K in Value['kind']]: readonly (readonly [string, strin
   symbol: [['value', 'string']],
   ctype: [['value', 'string']],
   command: [['value', 'string']],
+  spark: [['counts', 'object']],
 };
 
 /** True for a value; false for a detail that merely has a member named `kind`, such as the kind of a lock. */

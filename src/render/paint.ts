@@ -18,6 +18,7 @@ const formats: { readonly [S in Style]: Format | undefined } = {
   task: ['bold', 'magenta'],
   name: 'yellow',
   code: 'green',
+  spark: 'yellow',
   good: 'green',
   warning: ['bold', 'yellow'],
   bad: ['bold', 'red'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatCount, formatDuration, formatRatio, formatWallClock } from './quantities.ts';
+import { formatCount, formatDuration, formatEdge, formatRatio, formatWallClock } from './quantities.ts';
 
 test.each([
   [0, '0'],
@@ -33,6 +33,20 @@ test.each([
   [-7_500_000_000n, '-7.5 s'],
 ])('duration %d ns', (ns, text) => {
   expect(formatDuration(ns)).toBe(text);
+});
+
+test.each([
+  [0n, 30, '0 s'],
+  [50_370_000_000_000n, 30, '13 h 59 min 30 s'],
+  [50_400_000_000_000n, 30, '14 h'],
+  [86_430_000_000_000n, 30, '1 d 30 s'],
+  [259_200_000_000_000n, 86400, '3 d'],
+  [2_500_000_000n, 0.5, '2.5 s'],
+  [200_000_000n, 0.1, '200 ms'],
+  [61_005_000_000n, 0.005, '1 min 1.005 s'],
+  [-7_000_000_000n, 1, '-7 s'],
+])('the edge %d ns of steps of %d s', (ns, step, text) => {
+  expect(formatEdge(ns, BigInt(step * 1000) * 1_000_000n)).toBe(text);
 });
 
 test.each([

@@ -53,6 +53,28 @@ export function formatDuration(ns: bigint): string {
   return `${rough(ns / SECOND)} (${tenths(ns)} s)`;
 }
 
+const MS = 1_000_000n;
+const UNITS = [
+  [SECOND * DAY, 'd'],
+  [SECOND * HOUR, 'h'],
+  [SECOND * MINUTE, 'min'],
+] as const;
+
+/** A multiple of a step in all its units, with nothing finer than the step: 13 h 59 min 30 s, 2.5 s, 200 ms, 0 s. */
+export function formatEdge(ns: bigint, step: bigint): string {
+  if (ns < 0n) return `-${formatEdge(-ns, step)}`;
+  if (ns > 0n && ns < SECOND) return `${ns / MS} ms`;
+  const parts: string[] = [];
+  let rest = ns;
+  for (const [size, label] of UNITS) {
+    if (rest >= size) parts.push(`${rest / size} ${label}`);
+    rest %= size;
+  }
+  const digits = step >= SECOND ? 0 : step >= 100n * MS ? 1 : 3;
+  if (rest > 0n || parts.length === 0) parts.push(`${(Number(rest / MS) / 1000).toFixed(digits)} s`);
+  return parts.join(' ');
+}
+
 /** 0.6 -> 60 %, 0.052 -> 5.2 %. Something is never shown as nothing, nor nearly all as all. */
 export function formatRatio(value: number): string {
   if (!Number.isFinite(value)) return unknown;

@@ -2,6 +2,7 @@
 import { hex } from '../base/address.ts';
 import type { Evidence, Finding } from '../model/finding.ts';
 import type { Report } from '../model/report.ts';
+import { growthLines } from './growth-chart.ts';
 import { pad, wrap } from './layout.ts';
 import { confidenceSpans, remedyLines, type Telling, tellingLines, tellingsOf, titleSpans } from './report-finding.ts';
 import { leadOf } from './report-first-screen.ts';
@@ -41,6 +42,7 @@ function findingLines(finding: Finding, below: readonly Telling[] | undefined, w
     ...wrap(emphasize(titleSpans(finding), 'title'), width),
     ...(isLead ? [] : because),
     ...told,
+    ...(finding.growth === undefined ? [] : growthLines(finding.growth, width)),
     ...finding.evidence.flatMap((evidence, i) => evidenceLines(evidence, i, width)),
     ...remedyLines(finding, width),
   ];

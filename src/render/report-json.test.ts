@@ -34,6 +34,7 @@ const schema: Rule = {
   stopped: oneOf('time-limit', 'interrupt'),
   system: 'any',
   summary: text,
+  advice: [text],
   findings: [
     {
       detector: /^[a-z-]+$/,
@@ -61,6 +62,12 @@ const schema: Rule = {
           text,
         },
       ],
+      growth: {
+        width: 'any',
+        clock: oneOf('sched_info.last_arrival'),
+        steps: [{ from: 'any', to: 'any', at: 'any', came: 'number', waiting: 'number' }],
+        unknown: 'number',
+      },
       evidence: [{ claim: text, address, ctype: 'string', confidence, because: text, show: 'string' }],
       remedies: [{ action: text, caution: text }],
       details: 'any',

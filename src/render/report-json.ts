@@ -5,6 +5,7 @@
 import { hex } from '../base/address.ts';
 import type { Coverage } from '../model/diagnosis.ts';
 import type { Evidence, Finding } from '../model/finding.ts';
+import { growthData } from '../model/growth.ts';
 import { type Check, type Report, SCHEMA_VERSION, type Story } from '../model/report.ts';
 import type { Prose } from '../model/value.ts';
 import { encodeData, type JsonValue, jsonObject, jsonText } from './json.ts';
@@ -35,6 +36,7 @@ function findingJson(finding: Finding): JsonValue {
     because: text(finding.because),
     weight: finding.weight,
     story: finding.story.map((line) => jsonObject({ topic: line.topic, text: text(line.text) })),
+    growth: finding.growth === undefined ? undefined : encodeData(growthData(finding.growth)),
     evidence: finding.evidence.map(evidenceJson),
     remedies: finding.remedies.map(({ action, verify, caution }) =>
       jsonObject({ action: text(action), verify: text(verify), caution: text(caution) }),

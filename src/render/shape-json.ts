@@ -45,7 +45,7 @@ export function encodeShape(shape: Shape): JsonValue {
     case 'text':
       return jsonObject({
         shape: 'text',
-        lines: shape.lines.map(proseText),
+        lines: shape.lines.flatMap((each) => ('kind' in each ? [] : [proseText(each)])),
         data: shape.data === undefined ? undefined : encodeData(shape.data()),
       });
     case 'lines':

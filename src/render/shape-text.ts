@@ -18,10 +18,15 @@ import type {
 } from '../model/shape.ts';
 import { cellSpan } from './cell-text.ts';
 import { columnsOf } from './columns.ts';
+import { growthLines } from './growth-chart.ts';
 import { pad } from './layout.ts';
 import { paint } from './paint.ts';
 import { blank, layoutSpan, type Line, line, type Span, span, type Style } from './spans.ts';
 import { proseSpans } from './value-text.ts';
+
+/** A chart stands under a sentence that is indented like this. */
+const CHART_INDENT = 3;
+const CHART_WIDTH = 100;
 
 function titleLines(title: string | undefined): Line[] {
   return title === undefined ? [] : [line(title, 'heading')];
@@ -133,7 +138,10 @@ function* shapeLines(shape: Shape): Generator<Line> {
       yield* stackLines(shape);
       return;
     case 'text':
-      yield* shape.lines.map(proseSpans);
+      for (const each of shape.lines) {
+        if ('kind' in each) yield* growthLines(each, CHART_WIDTH, CHART_INDENT);
+        else yield proseSpans(each);
+      }
       return;
     case 'lines':
       yield* madeLines(shape);

@@ -16,6 +16,8 @@ export type Style =
   | 'task'
   | 'name'
   | 'code'
+  /** A drawing inside of a sentence. */
+  | 'spark'
   | 'good'
   | 'warning'
   | 'bad';

@@ -5,6 +5,7 @@ import { formatBytes } from '../base/byte-size.ts';
 import { hex } from '../base/address.ts';
 import type { Prose, Value } from '../model/value.ts';
 import { escapeText, joinSafe, quoteText, type SafeText } from './escape.ts';
+import { sparkline } from './sparkline.ts';
 import { formatCount, formatDuration, formatRatio, formatWallClock } from './quantities.ts';
 import { type Line, lineText, type Span, safeSpan, span } from './spans.ts';
 
@@ -46,6 +47,8 @@ export function valueSpan(value: Value): Span {
     case 'ctype':
     case 'command':
       return span(value.value, 'code', true);
+    case 'spark':
+      return span(sparkline(value.counts), 'spark', true);
   }
 }
 

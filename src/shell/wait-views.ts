@@ -1,6 +1,8 @@
 /** The graph of who waits for whom as sentences, as data and as a drawing for Graphviz. */
 import type { Task } from '../kernel/sched.ts';
 import { clockFact } from '../diagnosis/facts/clock.ts';
+import { arrivalsText, growthFact } from '../diagnosis/facts/growth.ts';
+import { cgroupData, cgroupText, taskCgroupsFact } from '../diagnosis/facts/task-cgroups.ts';
 import { type Leaf, leavesFact } from '../diagnosis/facts/wait-leaves.ts';
 import {
   type WaitGraph,
@@ -10,6 +12,7 @@ import {
   type WaitTarget,
 } from '../diagnosis/facts/wait-graph.ts';
 import type { FactContext } from '../model/diagnosis.ts';
+import { type Growth, growthData } from '../model/growth.ts';
 import {
   address,
   count,
@@ -39,6 +42,9 @@ export function waitView(context: FactContext): WaitView {
 
 export const certaintyText = ({ certainty, why }: WaitOwner): Prose =>
   certainty === 'exact' ? [why] : [`${certainty}: ${why}`];
+
+/** Those who are stuck in or behind a root. */
+export const crowdOf = ({ cycle, behind }: WaitRoot): readonly Task[] => [...new Set([...cycle, ...behind])];
 
 /** The lines of one root: who it is, why it does not go on, and what waits behind it as a tree. */
 export function rootLines(view: WaitView, root: WaitRoot, number: number): readonly Prose[] {
@@ -152,6 +158,29 @@ export function oneTask(view: WaitView, task: Task): Prose {
   return prose`${taskValue(task)}${state}${since === undefined ? [] : prose`, off the CPU for ${duration(since)}`}`;
 }
 
+/** When the tasks of a crowd came, drawn where they came one after the other, and the cgroup that most of them are in. */
+export function crowdLines({ use }: FactContext, tasks: readonly Task[]): readonly (Prose | Growth)[] {
+  if (tasks.length < GROUP) return [];
+  const arrivals = use(growthFact).of(tasks);
+  const cgroups = use(taskCgroupsFact).among(tasks);
+  return [
+    ...(cgroups.common === undefined ? [] : [prose`   ${cgroupText(cgroups)}`]),
+    arrivals.growth ?? prose`   since when they wait: ${arrivalsText(arrivals, true)}`,
+  ];
+}
+
+/** The same for JSON. */
+export function crowdData({ use }: FactContext, tasks: readonly Task[]): Data {
+  const { growth, first, last, unknown } = use(growthFact).of(tasks);
+  return {
+    first: first === undefined ? undefined : duration(first),
+    last: last === undefined ? undefined : duration(last),
+    unknown: unknown === 0 ? undefined : count(unknown),
+    growth: growth === undefined ? undefined : growthData(growth),
+    cgroups: cgroupData(use(taskCgroupsFact).among(tasks)),
+  };
+}
+
 /** A root with all that is behind it, for JSON. */
 export function rootData(view: WaitView, root: WaitRoot): Data {
   const leaf = view.context.use(leavesFact).of(root);
@@ -162,10 +191,12 @@ export function rootData(view: WaitView, root: WaitRoot): Data {
     target: targetData(root.target),
     behind: root.behind.map(taskValue),
     further: root.further.map(taskValue),
+    crowd: crowdData(view.context, crowdOf(root)),
   };
 }
 
-export function targetData(target: WaitTarget | undefined): Data {
+/** @param crowd - of its waiters */
+export function targetData(target: WaitTarget | undefined, crowd?: Data): Data {
   if (target === undefined) return undefined;
   const { address: at, ctype, owners, anyOf, ownerless, waiters } = target;
   return {
@@ -175,6 +206,7 @@ export function targetData(target: WaitTarget | undefined): Data {
     anyOf: anyOf && owners.length > 1 ? true : undefined,
     ownerless,
     waiters: waiters.map(taskValue),
+    crowd,
   };
 }
 

@@ -24,6 +24,7 @@ export function taskMembers(era: IncidentEra): Members {
           thread_node: 'struct list_head',
           start_time: 'u64',
           psi_flags: 'unsigned int',
+          cgroups: 'struct css_set *',
         }
       : { state: 'volatile long', thread_group: 'struct list_head', pids: 'struct pid_link[3]' };
   return {

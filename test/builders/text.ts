@@ -9,6 +9,7 @@ export function textOf(prose: Prose | undefined): string {
       if (typeof part === 'string') return part;
       if (part.kind === 'task') return `${part.comm} (pid ${part.pid})`;
       if (part.kind === 'address') return hex(part.value);
+      if (part.kind === 'spark') return `[${part.counts.join(' ')}]`;
       if (part.kind === 'duration') return `${Number(part.ns) / 1e9} s`;
       return String(part.kind === 'wall-clock' ? part.seconds : part.value);
     })

@@ -122,6 +122,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
       // Where memory is short, to clear the queue is not enough.
       ...remedyLines(remedies, standstill.kind === 'reclaim' ? 3 : 1),
     ],
+    ...(pileUp.arrivals.growth === undefined ? {} : { growth: pileUp.arrivals.growth }),
     evidence: pileUpEvidence(pileUp, standstill),
     remedies,
     details: { ...pileUpDetails(pileUp, standstill), victimsResident: byteCount(resident), memory: memory.verdict },

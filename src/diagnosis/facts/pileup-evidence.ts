@@ -21,6 +21,7 @@ import type { ContendedLock } from './locks.ts';
 import { firstOf, isWhole, modesOf, type PileUp, type Victim } from './pileups.ts';
 import { lockOfLink } from './pileup-story.ts';
 import type { Standstill } from './standstill.ts';
+import { cgroupData } from './task-cgroups.ts';
 
 const MAX_LISTED = 5;
 
@@ -241,6 +242,7 @@ export function pileUpDetails(pileUp: PileUp, standstill: Standstill): { readonl
       first: victimDetails(victims.find((victim) => first !== undefined && victim.task === first.task)),
       longest: victimDetails(longest),
     },
+    cgroups: cgroupData(pileUp.cgroups),
     victims: pileUp.whole ? pileUp.total : undefined,
     victimsRead: victims.length,
     locksBehind: behind.map((other) => address(other.address)),

@@ -2,7 +2,6 @@
  * What the first screen tells of a pile-up, line by line: what happened, why, who holds and waits, who launched them,
  * since when, whether it clears itself. One sentence or two each; the evidence is in pileup-evidence.ts.
  */
-import type { Nanoseconds } from '../../base/units.ts';
 import type { StoryLine } from '../../model/finding.ts';
 import {
   address,
@@ -18,10 +17,12 @@ import {
   symbol,
   task as taskValue,
 } from '../../model/value.ts';
+import { arrivalsText, isLong } from './growth.ts';
 import type { Holder } from './holders.ts';
 import { type MemoryState, memoryText } from './memory.ts';
 import { type CycleLink, firstOf, isWhole, modesOf, type PileUp, type Victim, type VictimGroup } from './pileups.ts';
 import type { Answerers, Standstill } from './standstill.ts';
+import { cgroupText } from './task-cgroups.ts';
 import { waitProse } from './task-waits.ts';
 import { PILE_UP } from './thresholds.ts';
 
@@ -47,11 +48,14 @@ export function pileUpStory(
     { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
     ...groups.map((group): StoryLine => waitersLine(pileUp, group)),
     ...launchLines(pileUp),
+    ...(pileUp.cgroups.common === undefined
+      ? []
+      : [{ topic: 'launcher', text: cgroupText(pileUp.cgroups) } satisfies StoryLine]),
     // How long the holder and the longest waiter are there already stands with them.
     {
       topic: 'since',
       text: sinceText(pileUp),
-      detail: pileUp.holderOffCpu !== undefined || pileUp.longest !== undefined,
+      detail: !isLong(pileUp.arrivals) && (pileUp.holderOffCpu !== undefined || pileUp.longest !== undefined),
     },
     { topic: 'clears', text: clearsText(pileUp, standstill, memory, held) },
     { topic: 'memory', text: memoryText(memory) },
@@ -312,19 +316,9 @@ function launchText({ comm, launch: { levels, orphans, unread } }: VictimGroup):
   return parts.length === 0 ? [] : [...parts.flat(), '.'];
 }
 
-function sinceText({ holderOffCpu, longest, victims }: PileUp): Prose {
-  const waits = victims.map((victim) => victim.wait).filter((wait): wait is Nanoseconds => wait !== undefined);
-  const latest = waits.length === 0 ? undefined : waits.reduce((a, b) => (a < b ? a : b));
+function sinceText({ holderOffCpu, arrivals }: PileUp): Prose {
   const stopped = holderOffCpu === undefined ? '' : prose`holder: ${duration(holderOffCpu)} before the crash; `;
-  if (longest?.wait === undefined || latest === undefined) return prose`${stopped}waiters: not known.`;
-  const end = holderOffCpu === undefined ? 'before the crash' : 'before it';
-  if (longest.wait === latest) return prose`${stopped}waiters: ${duration(latest)} ${end}.`;
-  // A spread of less than a second, and small beside the wait itself, is none to tell.
-  const spread = longest.wait - latest;
-  if (spread < 1_000_000_000n && spread * 50n < longest.wait) {
-    return prose`${stopped}waiters: all about ${duration(longest.wait)} ${end}.`;
-  }
-  return prose`${stopped}waiters: from ${duration(longest.wait)} to ${duration(latest)} ${end}.`;
+  return prose`${stopped}waiters: ${arrivalsText(arrivals, holderOffCpu === undefined)}`;
 }
 
 function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState, held: HeldMemory): Prose {

@@ -6,10 +6,12 @@ import type { Nanoseconds } from '../../base/units.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { clockFact } from './clock.ts';
+import { type Arrivals, growthFact } from './growth.ts';
 import { holdersFact, type Holder } from './holders.ts';
 import { launchersFact, type Launch } from './launchers.ts';
 import { lockNamesFact, type LockName } from './lock-names.ts';
 import { locksFact, type ContendedLock, type WaitingTask } from './locks.ts';
+import { type CgroupShare, taskCgroupsFact } from './task-cgroups.ts';
 
 export interface Victim {
   readonly task: Task;
@@ -54,6 +56,9 @@ export interface PileUp {
   readonly groups: readonly VictimGroup[];
   /** Longest wait of all. */
   readonly longest: Victim | undefined;
+  /** When the victims came. */
+  readonly arrivals: Arrivals;
+  readonly cgroups: CgroupShare;
 }
 
 export const pileUpsFact = defineFact<readonly PileUp[]>({
@@ -157,6 +162,8 @@ function pileUpOf(
     whole: locks.every(({ whole }) => whole),
     groups,
     longest: [...victims].sort((a, b) => compareWaits(b, a))[0],
+    arrivals: context.use(growthFact).of(victims.map(({ task }) => task)),
+    cgroups: context.use(taskCgroupsFact).among(victims.map(({ task }) => task)),
   };
 }
 

@@ -49,6 +49,21 @@ export const GRACE_PERIOD = nanoseconds(21n * 1_000_000_000n);
 /** One waiter is contention; from here on a queue behind one lock is worth telling, as context. */
 export const PILE_UP = 3;
 
+/** A crowd comes out of one cgroup when this share of it is in it: what is left may have come by itself. */
+export const SAME_CGROUP = 0.75;
+
+/** Waiters that came within this time came at once: there is no growth to draw. */
+export const AT_ONCE = nanoseconds(1_000_000_000n);
+
+/** A list tells as much as a chart of fewer waiters than this. */
+export const GROWTH_TASKS = 5;
+
+/** A chart of growth has so many steps at most: a line each, and half a screen beside what else is told. */
+export const GROWTH_STEPS = 12;
+
+/** A queue that grew for at least this long tells of its growth on the first screen: a shorter time is one moment to people. */
+export const GREW_FOR_LONG = nanoseconds(10n * 1_000_000_000n);
+
 /**
  * Memory is called short when MemAvailable is below this share of MemTotal, or a zone that matters is below its min
  * watermark. 3 %: the kernel's low watermarks sum up to 1-2 % of a machine, so kswapd is at work all the time by then.
