@@ -36,7 +36,9 @@ describe('frozen-filesystem', () => {
     expect(textOf(finding?.title)).toBe(
       '7 tasks wait, directly or not, for the file system /srv (ext4 on ram0), which is frozen.',
     );
-    expect(storyOf(finding, 'why')).toMatch(/^4 tasks wait in a write or a page fault until it is thawed; the other 3 wait for these tasks/);
+    expect(storyOf(finding, 'why')).toMatch(
+      /^4 tasks wait in a write or a page fault until it is thawed; the other 3 wait for these tasks/,
+    );
     expect(storyOf(finding, 'holder')).toContain('frozen by the ioctl FIFREEZE');
     expect(actionsOf(finding)[0]).toContain('fsfreeze --unfreeze /srv');
   });
