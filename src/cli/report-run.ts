@@ -60,6 +60,7 @@ function nothingYet(paths: readonly string[]): Report {
     findings: [],
     stories: [],
     summary: ['Nothing is known yet: the time limit passed while the dump was being opened.'],
+    advice: [],
     checks: [],
     coverage: [],
     unproven: [],

@@ -5,7 +5,7 @@ import { psFaults, tops } from '../../test/builders/scenes.ts';
 import { textOf } from '../../test/builders/text.ts';
 import { type Budget, limitedBudget, unlimited } from '../base/budget.ts';
 import { CancelledError, FaultError, LookupError } from '../base/errors.ts';
-import { memoryShort } from '../model/condition.ts';
+import { kernelStopped, memoryShort } from '../model/condition.ts';
 import { type AnyDetector, type Coverage, defineDetector, defineFact, type Fact } from '../model/diagnosis.ts';
 import type { Finding } from '../model/finding.ts';
 import type { Report } from '../model/report.ts';
@@ -245,7 +245,10 @@ describe('the summary', () => {
       detector('a', () => []),
       speaks('b', { role: 'context' }),
     );
-    expect(textOf(none.summary)).toBe('2 checks found no cause of a hang or of a memory shortage.');
+    expect(textOf(none.summary)).toBe(
+      '2 checks found no cause of a hang or of a memory shortage; what was noticed may be normal.',
+    );
+    expect(none.advice.map(textOf)).toEqual([expect.stringMatching(/^Make a second dump/)]);
     const failed = reportOf(
       detector('a', () => []),
       fails('b', new TypeError('x')),
@@ -256,6 +259,39 @@ describe('the summary', () => {
     expect(textOf(reportOf(fails('b', new TypeError('x'))).summary)).toBe(
       'Nothing is known of a cause: 1 check could not run.',
     );
+    expect(reportOf(fails('b', new TypeError('x'))).advice).toEqual([]);
+  });
+
+  it('calls a machine healthy where nothing was noticed, and only there', () => {
+    const silent = detector('a', () => []);
+    const byHand = speaks('t', { role: 'trigger' });
+    const healthy = reportOf(silent, byHand);
+    expect(textOf(healthy.summary)).toBe(
+      'The machine looks healthy: 2 checks found no cause of a hang or of a memory shortage.',
+    );
+    expect(healthy.advice.map(textOf)).toEqual([expect.stringMatching(/^If it was in trouble/)]);
+    const said = (...detectors: AnyDetector[]): string => textOf(reportOf(silent, ...detectors).summary);
+    expect(said(speaks('n', { role: 'context' }))).not.toMatch(/healthy/);
+    expect(said(speaks('s', { role: 'symptom' }))).not.toMatch(/healthy/);
+    expect(said(fails('b', new TypeError('x')))).not.toMatch(/healthy/);
+    const stopped = reportOf(silent, speaks('t', { role: 'trigger', shows: [kernelStopped] }));
+    expect(textOf(stopped.summary)).not.toMatch(/healthy/);
+    expect(stopped.advice.map(textOf)).toEqual([expect.stringMatching(/^The kernel stopped itself/)]);
+    expect(reportOf(speaks('c')).advice).toEqual([]);
+  });
+
+  it('does not call a machine healthy on which tasks are in uninterruptible sleep', () => {
+    const blocked = (tasks: number): Report => {
+      const incident = new Incident();
+      incident.tasks(tasks, 'dd', (i) => ({ pid: 50 + i, state: 'D' }));
+      return run(incident.program(), [detector('a', () => [])]).report;
+    };
+    expect(textOf(blocked(2).summary)).toMatch(/healthy/);
+    expect(textOf(blocked(3).summary)).not.toMatch(/healthy/);
+    expect(blocked(3).advice.map(textOf)).toEqual([
+      expect.stringMatching(/^3 tasks were in uninterruptible sleep/),
+      expect.stringMatching(/^Make a second dump/),
+    ]);
   });
 });
 

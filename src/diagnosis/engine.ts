@@ -8,11 +8,12 @@ import { CancelledError, isDataError, KwhyError } from '../base/errors.ts';
 import type { AnyDetector, Coverage, Fact, FactContext } from '../model/diagnosis.ts';
 import type { Confidence, Finding, Role } from '../model/finding.ts';
 import type { Check, KeyValue, Report } from '../model/report.ts';
-import { plural, prose, type Prose } from '../model/value.ts';
+import { prose } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
 import { detectors as registered } from './detectors/registry.gen.ts';
 import { systemFact } from './facts/system.ts';
 import { storiesOf } from './stories.ts';
+import { adviceOf, summaryOf } from './summary.ts';
 
 export interface Step {
   readonly step: string;
@@ -95,7 +96,8 @@ function makeReport(program: Program, known: Known): Report {
     system,
     findings,
     stories: storiesOf(findings),
-    summary: summaryOf(findings, checks, complete),
+    summary: summaryOf({ findings, checks, complete, system }),
+    advice: adviceOf({ findings, checks, complete, system }),
     checks,
     coverage: [...coverage],
     unproven,
@@ -183,16 +185,4 @@ function byRank(a: Finding, b: Finding): number {
     CONFIDENCES.indexOf(a.confidence) - CONFIDENCES.indexOf(b.confidence) ||
     b.weight - a.weight
   );
-}
-
-function summaryOf(findings: readonly Finding[], checks: readonly Check[], complete: boolean): Prose {
-  const cause = findings.find((finding) => finding.role === 'cause');
-  if (cause !== undefined) return cause.title;
-  const ran = checks.filter((check) => check.status === 'silent' || check.status === 'spoke').length;
-  const not = checks.length - ran;
-  const rest = prose`${plural(not, 'check')} could not run`;
-  if (ran === 0) return prose`Nothing is known of a cause: ${rest}.`;
-  // Of what was not read nothing is known: silence about it is no clean bill.
-  const where = complete ? '' : ' in what could be read';
-  return prose`${plural(ran, 'check')} found no cause of a hang or of a memory shortage${where}${not === 0 ? '' : prose`; ${rest}`}.`;
 }

@@ -52,6 +52,8 @@ export interface Report {
   readonly stories: readonly Story[];
   /** One sentence when no cause was found: what that means. */
   readonly summary: Prose;
+  /** What to look at next, where no cause was found. */
+  readonly advice: readonly Prose[];
   readonly checks: readonly Check[];
   readonly coverage: readonly Coverage[];
   /** Layouts that this kernel uses and that no real dump has proven; they lower every confidence to `probable`. */

@@ -49,10 +49,10 @@ const SPARED: readonly ({ readonly topic: Topic; readonly from: number } | 'othe
   'other findings',
 ];
 
-/** The finding whose story the first screen tells: the first, unless it only informs. */
+/** The finding whose story the first screen tells: the first, also where it only informs, unless it is the trigger. */
 export function leadOf(report: Report): Finding | undefined {
   const first = report.findings[0];
-  return first?.role === 'cause' || first?.role === 'symptom' ? first : undefined;
+  return first?.role === 'trigger' ? undefined : first;
 }
 
 /** '161 of 163 tasks', 'at least 12 waiters', 'no modules, of a number that is not known'. */
@@ -63,6 +63,14 @@ export function coverageText({ read, total, what }: Coverage): Prose {
   return [...done, ' of ', { kind: 'count', value: total }, ` ${what}`];
 }
 
+/** 'only 161 of 163 tasks could be read', '1374 log records could be read, of a number that is not known'. */
+function unreadText(coverage: Coverage): Prose {
+  const { read, total, what } = coverage;
+  return total === undefined && read > 0
+    ? [{ kind: 'count', value: read }, ` ${what} could be read, of a number that is not known`]
+    : [...coverageText(coverage), ...(total === undefined ? [] : [' could be read'])];
+}
+
 /** Why the report is partial, the gravest first. */
 function missing(report: Report): Prose[] {
   const reasons: Prose[] = [];
@@ -71,7 +79,7 @@ function missing(report: Report): Prose[] {
   reasons.push(...report.problems.map((problem) => [problem]));
   for (const coverage of report.coverage) {
     if (coverage.total === undefined || coverage.read < coverage.total)
-      reasons.push(['read: ', ...coverageText(coverage)]);
+      reasons.push([...(coverage.read > 0 && coverage.total !== undefined ? ['only '] : []), ...unreadText(coverage)]);
   }
   for (const { status, title } of report.checks) {
     if (status === 'failed') reasons.push([`a check failed: ${title}`]);
@@ -93,16 +101,15 @@ function partialLines(report: Report, width: number): Line[] {
 
 /** A symptom stands before the sentence that its cause is not known; that sentence before anything that only informs. */
 function headline(report: Report, lead: Finding | undefined, width: number): Line[] {
-  const out: Line[] = [];
+  const told: Line[] = [];
   if (lead !== undefined) {
-    out.push(...wrap(emphasize(titleSpans(lead), 'title'), width));
-    if (lead.because !== undefined) out.push(...wrap(confidenceSpans(lead.confidence, lead.because), width));
+    told.push(...wrap(emphasize(titleSpans(lead), 'title'), width));
+    if (lead.because !== undefined) told.push(...wrap(confidenceSpans(lead.confidence, lead.because), width));
   }
-  if (lead?.role !== 'cause') {
-    const summary: Prose = report.summary.length > 0 ? report.summary : ['No cause was found.'];
-    out.push(...wrap(emphasize(proseSpans(summary), 'title'), width));
-  }
-  return out;
+  if (lead?.role === 'cause') return told;
+  const summary: Prose = report.summary.length > 0 ? report.summary : ['No cause was found.'];
+  const said = wrap(emphasize(proseSpans(summary), 'title'), width);
+  return lead?.role === 'context' ? [...said, ...told] : [...told, ...said];
 }
 
 const roles: { readonly [R in Role]: string } = {
@@ -116,15 +123,13 @@ const titleLines = (label: string, finding: Finding, width: number): Line[] =>
   labelledLines(label, titleSpans(finding), width);
 
 /** What set the crash off, and what has nothing to do with the lead. */
-function besideLines({ trigger, apart }: Besides, lead: Finding | undefined, width: number, most: number): Line[] {
+function besideLines({ trigger, apart }: Besides, width: number, most: number): Line[] {
   const shown = apart.slice(0, apart.length > most + 1 ? most : undefined);
   const hidden = apart.length - shown.length;
-  const heading = lead === undefined ? 'Findings' : 'Apart from that';
-  const listed = lead === undefined ? [...shown, ...trigger] : shown;
   return [
-    ...(lead === undefined ? [] : trigger.flatMap((finding) => titleLines(roles.trigger, finding, width))),
-    ...(listed.length + hidden === 0 ? [] : [blank, line(heading, 'heading')]),
-    ...listed.flatMap((finding) => titleLines(roles[finding.role], finding, width)),
+    ...trigger.flatMap((finding) => titleLines(roles.trigger, finding, width)),
+    ...(shown.length + hidden === 0 ? [] : [blank, line('Apart from that', 'heading')]),
+    ...shown.flatMap((finding) => titleLines(roles[finding.role], finding, width)),
     ...(hidden === 0 ? [] : wrap([span(`${hidden} more findings, see below`, 'dim')], width)),
   ];
 }
@@ -145,6 +150,19 @@ function toldLines(tellings: readonly Telling[], { tied }: Besides, width: numbe
     ...(hidden === 0 ? [] : labelledLines(ALSO, [span(`${hidden} more findings that go with it, see below.`)], width)),
     ...tellingLines(tellings.filter(isRemedy), width),
   ];
+}
+
+/** What to do where no cause was found. */
+function adviceOf({ advice }: Report): Telling[] {
+  return advice.map((text) => ({ topic: 'remedy', text: proseSpans(text), detail: false }));
+}
+
+/** What may be normal is told, and nobody is advised to do away with it. */
+function storyOf(lead: Finding): Telling[] {
+  const told = tellingsOf(lead);
+  return lead.role === 'context'
+    ? told.map((telling) => (telling.topic === 'remedy' ? { ...telling, detail: true } : telling))
+    : told;
 }
 
 /** What to do about the root cause is worth as much as about the lead. */
@@ -188,19 +206,14 @@ export interface Screen {
 export function firstScreen(report: Report, width: number): Screen {
   const lead = leadOf(report);
   const beside = besides(report, lead);
-  const all = lead === undefined ? [] : tellingsOf(lead);
-  const more = remediesOf(beside);
+  const all = lead === undefined ? [] : storyOf(lead);
+  const more = [...remediesOf(beside), ...adviceOf(report)];
   const head = [...headline(report, lead, width), ...partialLines(report, width)];
   const system = systemLines(report, width);
   const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
     const told = [...all.filter((telling) => !spared.has(telling)), ...more];
     const story = toldLines(told, beside, width, most);
-    return [
-      ...head,
-      ...(story.length > 0 ? [blank, ...story] : []),
-      ...besideLines(beside, lead, width, most),
-      ...system,
-    ];
+    return [...head, ...(story.length > 0 ? [blank, ...story] : []), ...besideLines(beside, width, most), ...system];
   };
   const spared = new Set(all.filter(({ detail }) => detail));
   let most = MOST_OTHERS;

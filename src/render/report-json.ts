@@ -70,6 +70,7 @@ export function encodeReport(report: Report): JsonValue {
     stopped: report.stopped,
     system: encodeData(Object.fromEntries(report.system.map(({ key, data }) => [key, data]))),
     summary: text(report.summary),
+    advice: report.advice.map((line) => proseText(line)),
     findings: report.findings.map(findingJson),
     stories: report.stories.map(storyJson),
     checks: report.checks.map(checkJson),

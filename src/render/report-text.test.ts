@@ -109,7 +109,7 @@ test('without a cause the summary is the answer, and what was found follows', ()
   const summary = prose`No cause was found: nothing that was checked explains it.`;
   const lines = screen(plain(report({ findings: [sysrq], summary })));
   expect(lines[0]).toBe('No cause was found: nothing that was checked explains it.');
-  expect(lines).toContain('Findings');
+  expect(lines).toContain('Trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]');
   expect(plain(report({ findings: [], summary: [] })).split('\n')[0]).toBe('No cause was found.');
 });
 
@@ -122,6 +122,52 @@ test('a symptom without its cause is told in full, before the summary', () => {
     'The cause is not known.',
   ]);
   expect(lines.some((line) => line.startsWith('Held by'))).toBe(true);
+});
+
+test('what only informs comes behind the sentence that no cause was found, and what to do is the advice', () => {
+  const story: StoryLine[] = [
+    { topic: 'why', text: ['it is so'] },
+    { topic: 'remedy', text: ['do away with it'] },
+  ];
+  const note = stuckHolder({
+    role: 'context',
+    confidence: 'possible',
+    title: prose`51 tasks wait`,
+    story,
+    remedies: [],
+  });
+  const advice = [prose`Look again.`, prose`And again.`];
+  const text = plain(report({ findings: [note, sysrq], summary: prose`Nothing was found.`, advice }));
+  expect(screen(text).slice(0, 8)).toEqual([
+    'Nothing was found.',
+    '51 tasks wait [possible]',
+    '',
+    'Why             it is so',
+    'Do              Look again.',
+    '                And again.',
+    'Trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]',
+    '',
+  ]);
+  // It may be normal: what would do away with it stands below.
+  expect(section(text, 'Evidence')).toContain('do away with it');
+});
+
+test('a healthy machine is told so, and what to do next', () => {
+  const lines = screen(
+    plain(report({ findings: [], summary: prose`It looks healthy.`, advice: [prose`Look again.`] })),
+  );
+  expect(lines.slice(0, 3)).toEqual(['It looks healthy.', '', 'Do              Look again.']);
+});
+
+test('of what could be read in part the first screen says how much', () => {
+  const of = (read: number, total: number | undefined): string => {
+    const coverage = [{ what: 'log records', read, total, missing: [] }];
+    return screen(plain(report({ coverage, complete: false }))).find((line) => line.startsWith('Partial')) ?? '';
+  };
+  expect(of(1374, 1375)).toBe('Partial: only 1374 of 1375 log records could be read');
+  expect(of(0, 7)).toBe('Partial: 0 of 7 log records could be read');
+  expect(of(1374, undefined)).toBe('Partial: 1374 log records could be read, of a number that is not known');
+  expect(of(0, undefined)).toBe('Partial: no log records, of a number that is not known');
 });
 
 test('nothing that was read is not called at least nothing', () => {

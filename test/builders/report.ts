@@ -145,6 +145,7 @@ export function report(part: Partial<Report> = {}): Report {
       { findings: [1], links: [], loop: [] },
     ],
     summary: [],
+    advice: [],
     checks: [
       { detector: 'lock-holder', title: 'locks whose holder cannot go on', status: 'spoke' },
       { detector: 'crash-trigger', title: 'what triggered the crash', status: 'spoke' },
@@ -209,6 +210,7 @@ export function hostileReport(address: VirtAddr = lock): Report {
       }),
     ],
     summary: prose`${bad}`,
+    advice: [prose`${bad}`],
     checks: [{ detector: 'x', title: hostileName, status: 'failed', reason: hostileName }],
     coverage: [{ what: hostileName, read: 1, total: 2, missing: [hostileName] }],
     problems: [hostileName],
