@@ -170,7 +170,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     'schedule+5',
     'init_task',
   ],
-  runq: ['', '-t', '-T', '-m', '-c 0', '-g'],
+  runq: ['', '-t', '-T', '-m', '-c 0', '-g', '-d', '-g -c 1'],
   set: ['1', '-p', '-c 1', '-v'],
   tree: [
     '-t rbtree vmap_area_root',
@@ -203,10 +203,10 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   waitq: ['init_signals.wait_chldexit'],
   search: ['-t deadbeef', '-K -c kwhy-nowhere'],
   timer: ['', '-r', '-C 0', '-r -C 1'],
-  irq: ['', '-u', '-b', '-s', '-s -c 0'],
-  sig: ['1', '-l', '-s 4002'],
-  net: ['', '-s 1', '-N 16777343'],
-  ipcs: ['', '-s', '-m', '-q'],
+  irq: ['', '-u', '-b', '-s', '-s -c 0', '-a', '-d'],
+  sig: ['1', '-l', '-s 4002', '-g 1'],
+  net: ['', '-s 1', '-N 16777343', '-a', '-n', '-n 1'],
+  ipcs: ['', '-s', '-m', '-q', '-M', '-n 1'],
   pte: ['8000000012345067', '25'],
   ptov: ['1000', '0'],
   ptob: ['1000'],
@@ -223,7 +223,7 @@ export const LINES: readonly string[] = Object.entries(BY_COMMAND).flatMap(([com
 /** Lines whose answers differ for a reason, and the row of docs/crash-differences.md that has it. */
 export const REASONS: readonly (readonly [lines: RegExp, row: string])[] = [
   [
-    /^(log -[as]|kmem -[nmSF]|kmem (init_task|schedule)|bt -[eo] |vm -f|runq -g|set -v|struct .* -u|dis -U)/,
+    /^(log -[as]|kmem -[nmSF]|kmem (init_task|schedule)|bt -[eo] |vm -f|set -v|struct .* -u|dis -U)/,
     'options that are not there',
   ],
   [/^sys$/, '`sys` KERNEL, UPTIME'],

@@ -21,3 +21,12 @@ test('none of them', () => {
   });
   expect(json('ipcs -m -n 1')).toMatchObject({ items: [{ data: { kind: 'shared_memory', objects: [] } }] });
 });
+
+test('with what they take; what is not there', () => {
+  expect(run('ipcs -M')).toMatchObject({
+    lines: ['SHMID_KERNEL     KEY      SHMID      UID   PERMS BYTES      NATTCH STATUS', '(none allocated)'],
+    problems: [],
+  });
+  expect(run('ipcs -M 7')).toMatchObject({ lines: [], failures: ['no object has the id or address 7'] });
+  expect(run('ipcs zz').failures).toEqual(["ipcs: 'zz' is no id and no address"]);
+});

@@ -33,3 +33,39 @@ test('soft interrupts', () => {
     '    [0]     ffffffff9989cca0  <tasklet_hi_action>',
   ]);
 });
+
+test('which CPUs they may go to', () => {
+  expect(run('irq -a')).toMatchObject({
+    lines: [
+      'IRQ NAME                 AFFINITY',
+      '  0 timer                0-1',
+      '  1 i8042                0-1',
+      '  4 ttyS0                0-1',
+      '  8 rtc0                 0-1',
+      '  9 acpi                 0-1',
+      ' 12 i8042                0-1',
+      ' 24 nvme0q0              0-1',
+      ' 25 nvme0q1              0',
+      ' 26 nvme0q2              1',
+    ],
+    problems: [],
+  });
+  expect(json('irq -a 26')).toMatchObject({ data: [{ irq: 26, cpus: [1], actions: [{ name: 'nvme0q2' }] }] });
+});
+
+test('the interrupt descriptor table', () => {
+  const { lines } = run('irq -d');
+  expect(lines).toHaveLength(256);
+  expect(lines.slice(0, 2)).toEqual(['  [0] asm_exc_divide_error', '  [1] asm_exc_debug']);
+  expect(lines[18]).toBe(' [18] early_idt_handler_array+162');
+  expect(lines.slice(238, 241)).toEqual([
+    '[238] spurious_entries_start+16',
+    '[239] spurious_entries_start+24',
+    '[240] asm_sysvec_kvm_posted_intr_nested_ipi',
+  ]);
+  expect(json('irq -d')).toMatchObject({
+    data: expect.arrayContaining([
+      { vector: 253, handler: '0xffffffff9a400ef0', symbol: 'asm_sysvec_reschedule_ipi' },
+    ]) as unknown,
+  });
+});

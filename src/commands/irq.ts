@@ -1,11 +1,11 @@
 /** `irq`: interrupts, their handlers, and how often each CPU got them. */
 import { attempt } from '../base/errors.ts';
 import { cpus } from '../kernel/cpus.ts';
-import { type Irq, irqCount, irqLimit, irqs, softIrqs } from '../kernel/irqs.ts';
+import { interruptGates, type Irq, irqAffinity, irqCount, irqLimit, irqs, softIrqs } from '../kernel/irqs.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
 import type { Shape, TextLine } from '../model/shape.ts';
 import { address, type Data, name } from '../model/value.ts';
-import { parseCount, parseCpus } from '../shell/arguments.ts';
+import { parseCount, parseCpus, rangesOf } from '../shell/arguments.ts';
 import { hex16 } from '../shell/format.ts';
 
 const UNUSED = '    (unused)    ';
@@ -16,19 +16,24 @@ export default defineCommand({
   options: [
     { flag: 'u', summary: 'only those that have a descriptor' },
     { flag: 's', summary: 'how often they came to each CPU' },
+    { flag: 'a', summary: 'which CPUs they may go to, of those that are handled' },
+    { flag: 'd', summary: 'the interrupt descriptor table: where each vector leads to' },
     { flag: 'b', summary: 'the soft interrupts' },
     { flag: 'c', value: 'cpus', kind: 'cpus', summary: 'these CPUs only, with -s' },
   ],
   arguments: [{ name: 'irq', kinds: ['number'], optional: true, repeated: true }],
   examples: [
     { line: 'irq -u', what: 'the interrupts in use' },
+    { line: 'irq -a', what: 'which CPUs they may go to' },
     { line: 'irq -s', what: 'as /proc/interrupts' },
   ],
   run(context, args) {
     if (args.has('b')) return soft(context);
+    if (args.has('d')) return gates(context);
     const wanted = new Set(args.positionals.map((text) => parseCount(text, 'interrupt', 0, 1 << 20)));
     const all = irqs(context.program);
     const chosen = wanted.size === 0 ? all : all.filter(({ irq }) => wanted.has(irq));
+    if (args.has('a')) return affinities(context, chosen);
     if (args.has('s')) {
       const online = cpus(context.program, 'online');
       const list = args.value('c');
@@ -95,6 +100,38 @@ function counts({ program, problem }: CommandContext, all: readonly Irq[], chose
         ...dataOf(irq),
         counts: chosen.map((cpu, i) => ({ cpu, count: of[i] })),
       })),
+  };
+}
+
+function affinities({ program, problem }: CommandContext, all: readonly Irq[]): Shape {
+  const rows = all
+    .filter(({ actions }) => actions.length > 0)
+    .map((irq) => ({ irq, cpus: attempt(() => irqAffinity(program, irq)) }));
+  if (rows.some((row) => row.cpus === undefined)) problem('the affinity of some interrupts cannot be read');
+  return {
+    shape: 'lines',
+    lines: [
+      [{ text: 'IRQ NAME                 AFFINITY', style: 'heading' }],
+      ...rows.map(({ irq: { irq, actions }, cpus: allowed }) => {
+        const names = actions.map(({ name: by }) => by ?? '?').join(',');
+        return `${String(irq).padStart(3)} ${names.padEnd(20)} ${allowed === undefined ? '?' : rangesOf(allowed)}`;
+      }),
+    ],
+    data: () => rows.map(({ irq, cpus: allowed }) => ({ ...dataOf(irq), cpus: allowed })),
+  };
+}
+
+/** Names and offsets as crash has them: in decimal. */
+function gates({ program }: CommandContext): Shape {
+  const rows = interruptGates(program).map((handler, vector) => {
+    const symbol = program.symbols.at(handler);
+    const offset = symbol === undefined ? 0n : handler - symbol.address;
+    return { vector, handler, text: symbol && `${symbol.name}${offset === 0n ? '' : `+${offset}`}` };
+  });
+  return {
+    shape: 'lines',
+    lines: rows.map(({ vector, handler, text }) => `${`[${vector}]`.padStart(5)} ${text ?? hex16(handler)}`),
+    data: () => rows.map(({ vector, handler, text }) => ({ vector, handler: address(handler), symbol: text })),
   };
 }
 

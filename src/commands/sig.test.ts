@@ -27,6 +27,28 @@ test('handlers and pending signals', () => {
   });
 });
 
+test('all threads of a process', () => {
+  const { lines, problems } = run('sig -g 1');
+  expect(lines[1]).toBe('SIGNAL_STRUCT: ffff8889811fd680  NR_THREADS: 1');
+  expect(lines[4]).toBe(' [2] ffff888981205b00     525892 fffffffe7ffbfeff 4000000 (SA_RESTORER)');
+  expect(lines.slice(67)).toEqual([
+    'SHARED_PENDING',
+    '    SIGNAL: 0000000000000000',
+    '  SIGQUEUE: (empty)',
+    '',
+    '  PID: 1        TASK: ffff8889811ea0c0  CPU: 0    COMMAND: "init"',
+    '  SIGPENDING: no',
+    '     BLOCKED: 0000000000000000',
+    '  PRIVATE_PENDING',
+    '      SIGNAL: 0000000000000000',
+    '    SIGQUEUE: (empty)',
+  ]);
+  expect(problems).toEqual([]);
+  expect(json('sig -g 1')).toMatchObject({
+    data: [{ threads: 1, group: [{ task: { pid: 1 }, pending: false, own: { signals: [], queue: [] } }] }],
+  });
+});
+
 test('names', () => {
   expect(run('sig -s 4002').lines).toEqual(['SIGINT SIGTERM']);
   expect(run('sig -l').lines.slice(28, 34)).toEqual([

@@ -1,7 +1,9 @@
 /** Interrupts, `struct irq_desc` (include/linux/irqdesc.h): who handles them, and how often they came. */
-import { add, isKernel, type VirtAddr } from '../base/address.ts';
+import { add, isKernel, virt, type VirtAddr } from '../base/address.ts';
 import { attempt, LookupError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
+import { strip } from '../program/types.ts';
+import { cpuLimit } from './cpus.ts';
 import { mapleEntries } from './maple-tree.ts';
 import { xEntries } from './xarray.ts';
 
@@ -89,6 +91,45 @@ function readIrq(program: Program, irq: number, desc: VirtAddr): Irq {
 /** How often an interrupt came to a CPU, `unsigned int`. @throws FaultError */
 export function irqCount(program: Program, { counts }: Pick<Irq, 'counts'>, cpu: number): number {
   return program.memory.readU32(program.perCpuAddress(counts, cpu));
+}
+
+/**
+ * The CPUs that an interrupt may go to, `irq_common_data.affinity` (in `irq_data` until 4.2, commit 9df872faa7e1).
+ * @throws FaultError, LookupError
+ */
+export function irqAffinity(program: Program, { desc }: Pick<Irq, 'desc'>): readonly number[] {
+  const field = program.firstField('struct irq_desc', ['irq_common_data.affinity', 'irq_data.affinity']);
+  // `cpumask_var_t` is a pointer with CONFIG_CPUMASK_OFFSTACK, else an array of one mask.
+  const mask = strip(field.type).kind === 'pointer' ? field.pointer(desc) : field.address(desc);
+  const limit = cpuLimit(program);
+  const found: number[] = [];
+  for (let word = 0; word * 64 < limit; word++) {
+    const bits = program.memory.readU64(add(mask, 8 * word));
+    for (let bit = 0; bit < 64 && word * 64 + bit < limit; bit++)
+      if (((bits >> BigInt(bit)) & 1n) !== 0n) found.push(word * 64 + bit);
+  }
+  return found;
+}
+
+/** Vectors of x86-64. */
+const GATES = 256;
+
+/**
+ * Where each vector of the interrupt descriptor table leads to: the entries of `idt_table` of x86-64, `struct gate_struct`,
+ * which was called gate_struct64 until 4.14 (commit 64b163fab684).
+ * @throws FaultError, LookupError when this machine has no such table
+ */
+export function interruptGates(program: Program): readonly VirtAddr[] {
+  const table = program.symbol('idt_table').address;
+  const type =
+    program.types.lookFor('struct gate_struct') === undefined ? 'struct gate_struct64' : 'struct gate_struct';
+  const size = program.sizeOf(type);
+  const [low, middle, high] = ['offset_low', 'offset_middle', 'offset_high'].map((name) => program.field(type, name));
+  if (low === undefined || middle === undefined || high === undefined) return [];
+  return Array.from({ length: GATES }, (_, i) => {
+    const gate = add(table, i * size);
+    return virt((high.u64(gate) << 32n) | (middle.u64(gate) << 16n) | low.u64(gate));
+  });
 }
 
 /**

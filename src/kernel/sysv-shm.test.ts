@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { FaultError } from '../base/errors.ts';
-import { ipcNamespaces, shmSegments } from './sysv-shm.ts';
+import { ipcNamespaces, shmContents, shmSegments } from './sysv-shm.ts';
 
 /** Segments 1, that nobody is attached to, and 3. */
 function image(): KernelImage {
@@ -18,7 +18,7 @@ function image(): KernelImage {
   made.struct('pid', { count: 'int', numbers: 'struct upid[1]' });
   made.struct('address_space', { nrpages: 'unsigned long' });
   made.struct('inode', { i_data: 'struct address_space' });
-  made.struct('file', { f_inode: 'struct inode *' });
+  made.struct('file', { f_inode: 'struct inode *', f_op: 'void *' });
   made.struct('shmid_kernel', {
     shm_perm: 'struct kern_ipc_perm',
     shm_file: 'struct file *',
@@ -84,5 +84,36 @@ describe('ipcNamespaces', () => {
     const program = programOfImage(made);
     const tasks = ['task', 'other', 'task', 'ended'].map((label) => made.address(label));
     expect(ipcNamespaces(program, tasks)).toEqual([made.address('init_ipc_ns'), made.address('box')]);
+  });
+});
+
+describe('shmContents', () => {
+  it('tells pages in memory and in swap', () => {
+    const made = image();
+    made.struct('shmem_inode_info', { swapped: 'unsigned long', vfs_inode: 'struct inode' });
+    made.place('shmem', 'struct shmem_inode_info', { swapped: 40, vfs_inode: { 'i_data.nrpages': 9 } });
+    made.write('file.f_inode', ref('shmem.vfs_inode'));
+    expect(shmContents(programOfImage(made), made.address('idle'))).toEqual({
+      inode: made.address('shmem.vfs_inode'),
+      allocated: 512,
+      resident: 9,
+      swapped: 40,
+    });
+  });
+
+  it('of huge pages nothing is made up, nor of a segment without a file', () => {
+    const made = image();
+    made.struct('shmem_inode_info', { swapped: 'unsigned long', vfs_inode: 'struct inode' });
+    made.symbol('hugetlbfs_file_operations', 0xffffffff81a00000n);
+    made.place('huge', 'struct file', { f_inode: ref('inode'), f_op: 0xffffffff81a00000n });
+    made.write('idle.shm_file', ref('huge'));
+    const program = programOfImage(made);
+    expect(shmContents(program, made.address('idle'))).toEqual({
+      inode: made.address('inode'),
+      allocated: 512,
+      resident: undefined,
+      swapped: undefined,
+    });
+    expect(() => shmContents(program, made.address('used'))).toThrow(/has no file/);
   });
 });

@@ -3,7 +3,7 @@
  * attached to each and what it holds. Their files lie on the kernel's own tmpfs, where no listing shows them.
  */
 import { add, isKernel, type VirtAddr } from '../base/address.ts';
-import { attempt } from '../base/errors.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { idrEntries } from './idr.ts';
 
@@ -83,6 +83,42 @@ export function* shmSegments(program: Program, namespace: VirtAddr): Generator<S
       creator: members.creator === undefined ? undefined : creatorOf(program, members.creator.pointer(segment)),
     };
   }
+}
+
+export interface ShmContents {
+  /** `struct inode *` of the file on the kernel's own tmpfs, or of hugetlbfs. */
+  readonly inode: VirtAddr;
+  /** Pages that the segment may have, by its size. */
+  readonly allocated: number;
+  /** Pages in memory; undefined for a segment of huge pages, which kernels count each in its own way. */
+  readonly resident: number | undefined;
+  /** Pages in swap, `shmem_inode_info.swapped`; undefined for a segment of huge pages, which is never swapped. */
+  readonly swapped: number | undefined;
+}
+
+/**
+ * What a segment takes.
+ * @param segment - `struct shmid_kernel *`
+ * @throws FaultError, LookupError, ValidationError when it has no file
+ */
+export function shmContents(program: Program, segment: VirtAddr): ShmContents {
+  const file = program.field('struct shmid_kernel', 'shm_file').pointer(segment);
+  const inode = isKernel(file) ? program.field('struct file', 'f_inode').pointer(file) : file;
+  if (!isKernel(inode)) throw new ValidationError('struct shmid_kernel', segment, 'has no file');
+  // An anonymous segment of huge pages is a file of hugetlbfs, which has no `struct shmem_inode_info` around its inode.
+  const operations = program.tryField('struct file', 'f_op')?.pointer(file);
+  const isHuge = operations !== undefined && program.symbols.at(operations)?.name.includes('hugetlb') === true;
+  const size = program.field('struct shmid_kernel', 'shm_segsz').number(segment);
+  return {
+    inode,
+    allocated: Math.ceil(size / program.pageSize),
+    resident: isHuge ? undefined : program.field('struct inode', 'i_data.nrpages').number(inode),
+    swapped: isHuge
+      ? undefined
+      : program
+          .field('struct shmem_inode_info', 'swapped')
+          .number(program.field('struct shmem_inode_info', 'vfs_inode').container(inode)),
+  };
 }
 
 /** @param pid - `struct pid *` */

@@ -20,7 +20,7 @@ function machine() {
     skc_num: 'u16',
     skc_family: 'unsigned short',
   });
-  image.struct('sock', { __sk_common: 'struct sock_common' });
+  image.struct('sock', { __sk_common: 'struct sock_common', sk_protocol: 'u16' });
   image.struct('socket', { state: 'int', type: 'short', sk: 'struct sock *' });
   image.place('peer', 'struct sock', {
     '__sk_common.skc_family': 2,
@@ -37,7 +37,7 @@ function machine() {
 }
 
 /** `net -s` of a task that stands in no list. */
-function sockets(image: ReturnType<typeof machine>, whole = false) {
+function sockets(image: ReturnType<typeof machine>, whole = false, only?: bigint) {
   const task = { address: image.address('ps'), pid: 96, comm: 'ps', cpu: 0 } as Task;
   const command = defineCommand({
     name: 'sockets',
@@ -45,7 +45,7 @@ function sockets(image: ReturnType<typeof machine>, whole = false) {
     options: [],
     arguments: [],
     examples: [{ line: 'sockets', what: 'all' }],
-    run: (context) => viewsOf(context, [task], (each) => taskSockets(context, each, whole, 10)),
+    run: (context) => viewsOf(context, [task], (each) => taskSockets(context, each, { whole, radix: 10, only })),
   });
   return commandRunner([command], programOfImage(image)).run('sockets');
 }
@@ -57,16 +57,24 @@ test('a connection with its addresses and ports, and not the other files', () =>
   const { lines, problems } = sockets(image);
   expect(lines.slice(1)).toEqual([
     'FD      SOCKET            SOCK       FAMILY:TYPE SOURCE-PORT DESTINATION-PORT',
-    ` 3 ${hex(image, 'tcp')} ${hex(image, 'peer')} INET:STREAM 10.0.2.15-33000 10.0.2.2-443`,
+    ` 3 ${hex(image, 'tcp')} ${hex(image, 'peer')} INET:STREAM  10.0.2.15-33000 10.0.2.2-443`,
   ]);
   expect(problems).toEqual([]);
   expect(sockets(image, true).lines).toContain('struct socket {');
 });
 
+test('-R: one of them, by its descriptor or by either address', () => {
+  const image = machine();
+  for (const only of [3n, image.address('tcp'), image.address('peer')])
+    expect(sockets(image, false, only).lines).toHaveLength(3);
+  expect(sockets(image, false, 4n).lines).toEqual([]);
+});
+
 test('a socket of another family has no ports; one that cannot be read is told', () => {
   const image = machine();
   image.write('peer.__sk_common.skc_family', 16);
-  expect(sockets(image).lines.at(-1)).toBe(` 3 ${hex(image, 'tcp')} ${hex(image, 'peer')} NETLINK:STREAM`);
+  image.write('peer.sk_protocol', 16);
+  expect(sockets(image).lines.at(-1)).toBe(` 3 ${hex(image, 'tcp')} ${hex(image, 'peer')} NETLINK/GENERIC:STREAM`);
   image.write('tcp.sk', 0xffffc900dead0000n);
   const broken = sockets(image);
   expect(broken.lines.at(-1)).toBe('No open sockets.');

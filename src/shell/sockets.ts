@@ -33,6 +33,12 @@ const TYPES: ReadonlyMap<number, string> = new Map([
   [6, 'DCCP'],
   [10, 'PACKET'],
 ]);
+/** NETLINK_* of include/uapi/linux/netlink.h, by number. */
+const NETLINK =
+  'ROUTE UNUSED USERSOCK FIREWALL SOCK_DIAG NFLOG XFRM SELINUX ISCSI AUDIT FIB_LOOKUP CONNECTOR NETFILTER IP6_FW DNRTMSG KOBJECT_UEVENT GENERIC'.split(
+    ' ',
+  );
+const AF_NETLINK = 16;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
@@ -47,7 +53,20 @@ interface Socket {
   readonly destination: string | undefined;
 }
 
-export function taskSockets(context: CommandContext, task: Task, whole: boolean, radix: 10 | 16): TaskView {
+export interface SocketWishes {
+  /** With struct socket and struct sock. */
+  readonly whole: boolean;
+  readonly radix: 10 | 16;
+  /** Only this descriptor, `struct socket *` or `struct sock *`. */
+  readonly only: bigint | undefined;
+}
+
+/** Undefined when the one that is wanted is not among them. */
+export function taskSockets(
+  context: CommandContext,
+  task: Task,
+  { whole, radix, only }: SocketWishes,
+): TaskView | undefined {
   const { program, problem } = context;
   const sockets: Socket[] = [];
   const files = openFiles(program, task.address);
@@ -55,8 +74,9 @@ export function taskSockets(context: CommandContext, task: Task, whole: boolean,
     if (operationsName !== 'socket_file_ops') continue;
     const found = attempt(() => socketOf(program, fd, privateData));
     if (found === undefined) problem(`pid ${task.pid}, descriptor ${fd}: its socket cannot be read`);
-    else sockets.push(found);
+    else if (only === undefined || [BigInt(fd), found.socket, found.sock].includes(only)) sockets.push(found);
   }
+  if (only !== undefined && sockets.length === 0) return undefined;
   if (files !== undefined && files.undecodable.length > 0)
     problem(`pid ${task.pid}: ${files.undecodable.length} descriptors cannot be read`);
   return { lines: lines(context, sockets, whole, radix), data: { sockets: sockets.map(dataOf) } };
@@ -69,8 +89,7 @@ function* lines(context: CommandContext, sockets: readonly Socket[], whole: bool
   for (const each of sockets) {
     if (whole) yield header;
     const { fd, socket, sock, kind, source, destination } = each;
-    const ends = source === undefined ? '' : ` ${source}${destination === undefined ? '' : ` ${destination}`}`;
-    yield `${String(fd).padStart(2)} ${hex16(socket)} ${hex16(sock)} ${kind}${ends}`;
+    yield `${String(fd).padStart(2)} ${hex16(socket)} ${hex16(sock)} ${kind}${endsText(kind, source, destination)}`;
     if (!whole) continue;
     for (const [type, at] of [
       ['socket', socket],
@@ -83,16 +102,31 @@ function* lines(context: CommandContext, sockets: readonly Socket[], whole: bool
   }
 }
 
+/** The blanks are crash's. */
+function endsText(kind: string, source: string | undefined, destination: string | undefined): string {
+  if (source === undefined) return '';
+  if (kind.startsWith('INET6')) return ` ${source}  ${destination ?? ''}`;
+  return `${kind.endsWith('DGRAM') ? '   ' : '  '}${source} ${destination ?? ''}`;
+}
+
 /** @param socket - `struct socket *` */
 function socketOf(program: Program, fd: number, socket: VirtAddr): Socket {
   const field = (path: string) => program.field('struct sock', path);
   const sock = program.field('struct socket', 'sk').pointer(socket);
   const type = program.field('struct socket', 'type').number(socket);
   const family = isKernel(sock) ? field('__sk_common.skc_family').number(sock) : 0;
-  const kind = `${FAMILIES.get(family) ?? family}:${TYPES.get(type) ?? type}`;
+  const kind = `${FAMILIES.get(family) ?? family}${netlinkProtocol(program, sock, family)}:${TYPES.get(type) ?? type}`;
   const isInternet = family === AF_INET || family === AF_INET6;
   const ends = isInternet ? internetEnds(program, sock, family) : { source: undefined, destination: undefined };
   return { fd, socket, sock, kind, ...ends };
+}
+
+/** '/ROUTE'; undefined members and other families give nothing. */
+function netlinkProtocol(program: Program, sock: VirtAddr, family: number): string {
+  if (family !== AF_NETLINK) return '';
+  // 8 bits of a word until 5.6 (commit bf9765145b85), a u16 since.
+  const protocol = program.tryField('struct sock', 'sk_protocol')?.number(sock);
+  return protocol === undefined ? '' : `/${NETLINK[protocol] ?? protocol}`;
 }
 
 /** Ports stand in network order, but for skc_num, the own one in the machine's. */
