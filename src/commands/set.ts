@@ -1,12 +1,11 @@
 /** `set`: chooses the task that other commands are about, or how numbers are shown; alone it shows the choice. */
 import { UsageError } from '../base/errors.ts';
-import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import type { Task } from '../kernel/sched.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
-import { type Cell, type Shape, shown } from '../model/shape.ts';
-import { address, name } from '../model/value.ts';
+import type { Shape } from '../model/shape.ts';
+import { name } from '../model/value.ts';
 import { parseCount } from '../shell/arguments.ts';
-import { hex16 } from '../shell/format.ts';
+import { taskShape } from '../shell/task-context.ts';
 import { activeTask, currentTask, oneTask, panicTask } from '../shell/tasks.ts';
 
 export default defineCommand({
@@ -54,48 +53,6 @@ export default defineCommand({
     return taskShape(context, task ?? currentTask(context));
   },
 });
-
-const STATES: { readonly [letter: string]: string } = {
-  R: 'TASK_RUNNING',
-  S: 'TASK_INTERRUPTIBLE',
-  D: 'TASK_UNINTERRUPTIBLE',
-  I: 'TASK_IDLE',
-  T: 'TASK_STOPPED',
-  t: 'TASK_TRACING_STOPPED',
-  X: 'TASK_DEAD',
-  Z: 'EXIT_ZOMBIE',
-  P: 'TASK_PARKED',
-};
-
-function taskShape(context: CommandContext, task: Task): Shape {
-  const mark = task === panicTask(context) ? ' (PANIC)' : task.running ? ' (ACTIVE)' : '';
-  const idle = task.idle ? context.use(tasksFact).tasks.filter((each) => each.idle).length : 0;
-  const rows: { readonly key: string; readonly label: string; readonly value: Cell }[] = [
-    { key: 'pid', label: 'PID', value: task.pid },
-    { key: 'comm', label: 'COMMAND', value: shown(`"${task.comm}"`, name(task.comm)) },
-    {
-      key: 'task',
-      label: 'TASK',
-      value: shown(
-        `${hex16(task.address)}  ${idle > 1 ? `(1 of ${idle})  ` : ''}[THREAD_INFO: ${hex16(threadInfo(context, task))}]`,
-        address(task.address),
-      ),
-    },
-    { key: 'cpu', label: 'CPU', value: task.cpu },
-    {
-      key: 'state',
-      label: 'STATE',
-      value: shown(`${STATES[task.state.letter] ?? task.state.letter}${mark}`, task.state.letter),
-    },
-  ];
-  return { shape: 'key-values', labels: 'right', rows };
-}
-
-/** In the task itself since 4.9 on x86 (THREAD_INFO_IN_TASK), at the bottom of its stack before. */
-function threadInfo({ program }: CommandContext, task: Task): bigint {
-  if (program.tryField('struct task_struct', 'thread_info') !== undefined) return task.address;
-  return program.field('struct task_struct', 'stack').pointer(task.address);
-}
 
 function settings({ session }: CommandContext): Shape {
   return {

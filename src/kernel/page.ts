@@ -11,11 +11,12 @@ import {
   pageNumber,
   type Pfn,
   pfn,
+  physOfPfn,
   sub,
   type VirtAddr,
   virt,
 } from '../base/address.ts';
-import { LookupError, ValidationError } from '../base/errors.ts';
+import { attempt, LookupError, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 
 /** VMEMMAP_START of x86-64 where it is no variable (before 4.8, or without CONFIG_RANDOMIZE_MEMORY). */
@@ -74,6 +75,26 @@ export function pageOfAddress(program: Program, address: VirtAddr): VirtAddr {
  */
 export function frameOfAddress(program: Program, address: VirtAddr): Pfn {
   return pfn(pageNumber(program.memory.translate(address), Math.log2(program.pageSize)));
+}
+
+/** PAGE_OFFSET of x86-64 where it is no variable: since 4.20 (commit d52888aa2753), and before. */
+const X86_64_PAGE_OFFSETS = [virt(0xffff888000000000n), virt(0xffff880000000000n)];
+
+/**
+ * Where a frame lies in the direct map (page_address).
+ * @returns `void *`
+ * @throws LookupError when it is mapped at none of the places that are known, FaultError
+ */
+export function addressOfFrame(program: Program, frame: Pfn): VirtAddr {
+  const physical = physOfPfn(frame, program.pageSize);
+  // Since 4.8 (commit 021182e52fe0).
+  const symbol = program.symbols.kernel.lookup('page_offset_base');
+  const bases = symbol === undefined ? X86_64_PAGE_OFFSETS : [program.memory.readPointer(symbol.address)];
+  for (const base of bases) {
+    const address = add(base, physical);
+    if (attempt(() => program.memory.translate(address)) === physical) return address;
+  }
+  throw new LookupError('symbol', 'page_offset_base');
 }
 
 /**

@@ -64,13 +64,9 @@ export function slabObjectAt(
   caches: ReadonlyMap<VirtAddr, string> = slabCaches(program),
 ): SlabObject | undefined {
   if (!isKernel(address)) return undefined;
-  const head = compoundHead(program, pageOfAddress(program, address));
-  if (!isSlab(program, head)) return undefined;
-  // struct slab was split from struct page in 5.17 (commit d122019bf061).
-  const type = program.types.tryFind('struct slab') === undefined ? 'struct page' : 'struct slab';
-  const cache = program.field(type, 'slab_cache').pointer(head);
-  const cacheName = caches.get(cache);
-  if (cacheName === undefined) throw new ValidationError(type, head, 'slab_cache is not on the list of caches');
+  const found = slabOfPage(program, pageOfAddress(program, address), caches);
+  if (found === undefined) return undefined;
+  const { slab: head, type, cache, cacheName } = found;
   const layout = layoutOf(program, cache);
   // Physical distances: the address may be one of a vmalloc mapping. SLAB's objects begin at s_mem, coloured.
   const inObjects = layout.slab
@@ -82,7 +78,38 @@ export function slabObjectAt(
   return { cache, cacheName, objectSize: layout.objectSize, start: sub(address, offset), offset, index };
 }
 
-interface CacheLayout {
+export interface SlabOfPage {
+  /** `struct slab *`, `struct page *` until 5.16: the head of the pages. */
+  readonly slab: VirtAddr;
+  /** Which of the two. */
+  readonly type: 'struct slab' | 'struct page';
+  /** `struct kmem_cache *`. */
+  readonly cache: VirtAddr;
+  readonly cacheName: string;
+}
+
+/**
+ * The slab that a page belongs to.
+ * @param page - `struct page *`
+ * @returns undefined for a page that holds no slab
+ * @throws FaultError, LookupError, ValidationError as `slabObjectAt`
+ */
+export function slabOfPage(
+  program: Program,
+  page: VirtAddr,
+  caches: ReadonlyMap<VirtAddr, string> = slabCaches(program),
+): SlabOfPage | undefined {
+  const slab = compoundHead(program, page);
+  if (!isSlab(program, slab)) return undefined;
+  // struct slab was split from struct page in 5.17 (commit d122019bf061).
+  const type = program.types.tryFind('struct slab') === undefined ? 'struct page' : 'struct slab';
+  const cache = program.field(type, 'slab_cache').pointer(slab);
+  const cacheName = caches.get(cache);
+  if (cacheName === undefined) throw new ValidationError(type, slab, 'slab_cache is not on the list of caches');
+  return { slab, type, cache, cacheName };
+}
+
+export interface CacheLayout {
   /** Bytes from one object to the next. */
   readonly size: number;
   readonly objectSize: number;
@@ -92,7 +119,11 @@ interface CacheLayout {
   readonly slab: boolean;
 }
 
-function layoutOf(program: Program, cache: VirtAddr): CacheLayout {
+/**
+ * How objects lie in the slabs of a `struct kmem_cache`.
+ * @throws FaultError, LookupError, ValidationError for sizes that cannot be
+ */
+export function layoutOf(program: Program, cache: VirtAddr): CacheLayout {
   const size = program.field('struct kmem_cache', 'size').number(cache);
   // objsize until 3.5.
   const objectSize = program.firstField('struct kmem_cache', ['object_size', 'objsize']).number(cache);

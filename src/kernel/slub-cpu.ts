@@ -4,7 +4,7 @@
  * the barn of each node.
  */
 import { add, isKernel, NULL, type VirtAddr, virt } from '../base/address.ts';
-import { ValidationError } from '../base/errors.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { cpus } from './cpus.ts';
 import { listEntries } from './list.ts';
@@ -29,6 +29,87 @@ export function cpuFreeObjects(program: Program, cache: VirtAddr): number | unde
   return lists === undefined && sheaves === undefined ? undefined : (lists ?? 0) + (sheaves ?? 0);
 }
 
+/** Who keeps a free object ready. */
+export type ReadyWhere = { readonly cpu: number; readonly sheaf: boolean } | { readonly node: number };
+
+/**
+ * The free objects that are kept ready, each with who keeps it: on a CPU's list, in a sheaf of a CPU or of a node's barn.
+ * @param cache - `struct kmem_cache *`
+ * @returns what was found, and what could not be followed
+ * @throws FaultError, LookupError
+ */
+export function readyObjects(
+  program: Program,
+  cache: VirtAddr,
+): { readonly objects: ReadonlyMap<VirtAddr, ReadyWhere>; readonly problems: readonly string[] } {
+  const objects = new Map<VirtAddr, ReadyWhere>();
+  const problems = new Set<string>();
+  const take = (what: string, where: ReadyWhere, found: () => Iterable<VirtAddr>): void => {
+    const whole = attempt(() => {
+      for (const object of found()) objects.set(object, where);
+      return true;
+    });
+    if (whole === undefined) problems.add(`${what} breaks off`);
+  };
+  const cpuSlab = program.tryField('struct kmem_cache', 'cpu_slab');
+  const first = program.tryField('struct kmem_cache_cpu', 'freelist');
+  const sheaves = program.tryField('struct kmem_cache', 'cpu_sheaves');
+  for (const cpu of cpus(program, 'online')) {
+    if (cpuSlab !== undefined && first !== undefined)
+      take(`the list of free objects of CPU ${cpu}`, { cpu, sheaf: false }, () =>
+        chain(program, cache, first.pointer(program.perCpuAddress(cpuSlab.pointer(cache), cpu))),
+      );
+    if (sheaves === undefined || sheaves.pointer(cache) === NULL) continue;
+    const own = program.perCpuAddress(sheaves.pointer(cache), cpu);
+    for (const member of ['main', 'spare', 'rcu_free'])
+      take(`a sheaf of CPU ${cpu}`, { cpu, sheaf: true }, () =>
+        inSheaf(program, program.field('struct slub_percpu_sheaves', member).pointer(own)),
+      );
+  }
+  if (sheaves !== undefined)
+    for (const { id } of memoryNodes(program)) {
+      const barn = barnOf(program, cache, id);
+      if (barn !== undefined)
+        take(`the barn of node ${id}`, { node: id }, function* () {
+          for (const sheaf of fullSheaves(program, barn)) yield* inSheaf(program, sheaf);
+        });
+    }
+  return { objects, problems: [...problems] };
+}
+
+/** A chain of free objects from its first one. @throws FaultError, LookupError, ValidationError when it does not end */
+export function* chain(program: Program, cache: VirtAddr, start: VirtAddr): Generator<VirtAddr> {
+  const next = freeListOrder(program, cache);
+  let n = 0;
+  for (let object = start; object !== NULL; object = next(object)) {
+    if (!isKernel(object) || ++n > MAX_OBJECTS)
+      throw new ValidationError('struct kmem_cache', cache, 'a list of free objects is broken');
+    yield object;
+  }
+}
+
+/** `struct slab_sheaf.objects[]`. */
+function* inSheaf(program: Program, sheaf: VirtAddr): Generator<VirtAddr> {
+  if (!isKernel(sheaf)) return;
+  const size = program.field('struct slab_sheaf', 'size').number(sheaf);
+  if (size > MAX_OBJECTS) throw new ValidationError('struct slab_sheaf', sheaf, `has ${size} objects`);
+  const objects = program.field('struct slab_sheaf', 'objects').address(sheaf);
+  for (let i = 0; i < size; i++) yield program.memory.readPointer(add(objects, 8 * i));
+}
+
+/** `struct node_barn *` of a node, in kmem_cache_node until 7.0. */
+function barnOf(program: Program, cache: VirtAddr, node: number): VirtAddr | undefined {
+  const barn =
+    program.tryField('struct kmem_cache', `per_node[${node}].barn`)?.pointer(cache) ??
+    nodeBarn(program, program.tryField('struct kmem_cache', `node[${node}]`)?.pointer(cache));
+  return barn === undefined || !isKernel(barn) ? undefined : barn;
+}
+
+function fullSheaves(program: Program, barn: VirtAddr): Iterable<VirtAddr> {
+  const full = program.field('struct node_barn', 'sheaves_full').address(barn);
+  return listEntries(program, full, 'struct slab_sheaf', 'barn_list', MAX_SHEAVES);
+}
+
 /** Objects in the sheaves of the CPUs, those that wait for an RCU grace period among them, and in full ones of the nodes. */
 function sheafObjects(program: Program, cache: VirtAddr): number | undefined {
   // Since 6.18 (commit 2d517aa09bbc).
@@ -48,14 +129,8 @@ function sheafObjects(program: Program, cache: VirtAddr): number | undefined {
       for (const sheaf of sheaves) count += sizeOf(sheaf.pointer(program.perCpuAddress(base, cpu)));
   }
   for (const { id } of memoryNodes(program)) {
-    // In kmem_cache_node until 7.0.
-    const barn =
-      program.tryField('struct kmem_cache', `per_node[${id}].barn`)?.pointer(cache) ??
-      nodeBarn(program, program.tryField('struct kmem_cache', `node[${id}]`)?.pointer(cache));
-    if (barn === undefined || !isKernel(barn)) continue;
-    const full = program.field('struct node_barn', 'sheaves_full').address(barn);
-    for (const sheaf of listEntries(program, full, 'struct slab_sheaf', 'barn_list', MAX_SHEAVES))
-      count += sizeOf(sheaf);
+    const barn = barnOf(program, cache, id);
+    if (barn !== undefined) for (const sheaf of fullSheaves(program, barn)) count += sizeOf(sheaf);
   }
   return count;
 }

@@ -1,103 +1,29 @@
-/**
- * `kmem -f` and `kmem -v`: the free lists of the buddy allocator, walked and compared with their counts, and the areas of
- * the vmalloc address space, with pages and caller behind crash's columns.
- */
-import { pfn, type VirtAddr, virt } from '../base/address.ts';
-import { attempt, UsageError } from '../base/errors.ts';
-import { freeListBlocks, type FreeList, freeLists } from '../kernel/free-lists.ts';
-import { pageOfFrame } from '../kernel/page.ts';
+/** `kmem -v`: the areas of the vmalloc address space, with pages and caller behind crash's columns. */
+import { type VirtAddr, virt } from '../base/address.ts';
+import { UsageError } from '../base/errors.ts';
 import { vmallocAreas, type VmallocArea } from '../kernel/vmalloc.ts';
-import { freeBlocks, type Zone, zones } from '../kernel/zone.ts';
 import type { CommandContext } from '../model/command.ts';
 import { type Cell, type Shape, shown } from '../model/shape.ts';
-import { address, type Data, name } from '../model/value.ts';
+import { address, type Data } from '../model/value.ts';
 import { hex16 } from './format.ts';
 
-interface Walked {
-  readonly list: FreeList;
-  readonly blocks: number;
-}
-
-export function freeAreas(context: CommandContext): Shape {
-  const { program } = context;
-  const lists = freeLists(program);
-  let counted = 0;
-  let found = 0;
-  const read = zones(program).map((zone) => {
-    const walked = lists
-      .filter((list) => list.zone === zone.address)
-      .map((list): Walked => {
-        context.budget.check();
-        let blocks = 0;
-        const whole = attempt(() => {
-          for (const _ of freeListBlocks(program, list)) blocks++;
-          return true;
-        });
-        if (whole === undefined)
-          context.problem(
-            `zone ${zone.name}: the list of order ${list.order}, ${list.migrateType}, is broken after ${blocks} blocks`,
-          );
-        found += blocks * 2 ** list.order;
-        return { list, blocks };
-      });
-    const counts = attempt(() => freeBlocks(program, zone.address));
-    counted += counts?.reduce((sum, blocks, order) => sum + blocks * 2 ** order, 0) ?? 0;
-    return { zone, walked };
-  });
-  const verdict = counted === found ? '(verified)' : `(the lists have ${found})`;
-  if (counted !== found) context.problem(`the free lists have ${found} pages, and nr_free counts ${counted}`);
-  return {
-    shape: 'lines',
-    lines: [...read.flatMap((each) => [...zoneLines(context, each), '']), `nr_free_pages: ${counted}  ${verdict}`],
-    data: () => ({ zones: read.map(zoneData), free: counted, walked: found }),
-  };
-}
-
-function zoneLines(context: CommandContext, { zone, walked }: { zone: Zone; walked: readonly Walked[] }): string[] {
-  const { program } = context;
-  const free = walked.reduce((sum, { list, blocks }) => sum + blocks * 2 ** list.order, 0);
-  const map = zone.spanned === 0 ? 0n : (attempt(() => pageOfFrame(program, pfn(zone.startPfn))) ?? 0n);
-  const start = (zone.spanned === 0 ? 0 : zone.startPfn) * program.pageSize;
-  const index = zones(program)
-    .filter(({ node }) => node === zone.node)
-    .findIndex(({ address: at }) => at === zone.address);
-  const center = (text: string, width: number): string => {
-    const left = Math.floor((width - text.length) / 2);
-    return `${' '.repeat(Math.max(0, left))}${text}`.padEnd(width);
-  };
-  const lines = [
-    'ZONE  NAME        SIZE    FREE      MEM_MAP       START_PADDR  START_MAPNR',
-    `${String(index).padStart(3)}   ${zone.name.padEnd(9)}${String(zone.spanned).padStart(7)}${String(free).padStart(8)}  ${center(
-      map === 0n ? '0' : hex16(map),
-      16,
-    )}  ${center(start.toString(16), 12)}  ${center(String(start / program.pageSize), 10)}`,
-  ];
-  if (zone.spanned === 0) return lines;
-  lines.push('AREA    SIZE  FREE_AREA_STRUCT  BLOCKS  PAGES  MIGRATE_TYPE');
-  for (const { list, blocks } of walked) {
-    const size = `${(program.pageSize * 2 ** list.order) / 1024}k`;
-    lines.push(
-      `${String(list.order).padStart(3)}  ${size.padStart(7)}  ${hex16(list.head)}  ${String(blocks).padStart(6)}  ${String(
-        blocks * 2 ** list.order,
-      ).padStart(5)}  ${list.migrateType}`,
-    );
+/** The area that holds an address, as a line under crash's header; undefined when none does. */
+export function vmallocAreaAt(
+  { program }: CommandContext,
+  at: VirtAddr,
+): { readonly lines: readonly string[]; readonly data: Data } | undefined {
+  for (const { area, vm, start, size } of vmallocAreas(program)) {
+    const end = virt(start + BigInt(size));
+    if (at < start || at >= end) continue;
+    return {
+      lines: [
+        '   VMAP_AREA         VM_STRUCT                 ADDRESS RANGE                SIZE',
+        `${hex16(area)}  ${vm === undefined ? ''.padEnd(16) : hex16(vm)}  ${hex16(start)} - ${hex16(end)}  ${String(size).padStart(7)}`,
+      ],
+      data: { area: address(area), start: address(start), end: address(end), size },
+    };
   }
-  return lines;
-}
-
-function zoneData({ zone, walked }: { readonly zone: Zone; readonly walked: readonly Walked[] }): Data {
-  return {
-    node: zone.node,
-    name: name(zone.name),
-    address: address(zone.address),
-    lists: walked.map(({ list, blocks }) => ({
-      order: list.order,
-      migrateType: list.migrateType,
-      head: address(list.head),
-      blocks,
-      pages: blocks * 2 ** list.order,
-    })),
-  };
+  return undefined;
 }
 
 /** @param wanted - an address inside of the area that is shown; all when it is undefined */

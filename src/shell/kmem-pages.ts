@@ -2,8 +2,8 @@
  * `kmem -p`: the page structures, in crash's columns. A word that is shown under MAPPING is none in a page of a slab and
  * others: `mem` says what a page is.
  */
-import { add, pageNumber, type Pfn, pfn, type VirtAddr } from '../base/address.ts';
-import { attempt, UsageError } from '../base/errors.ts';
+import { add, pageNumber, parseAddress, type Pfn, pfn, type VirtAddr } from '../base/address.ts';
+import { attempt, LookupError, UsageError } from '../base/errors.ts';
 import { pageLedgerFact } from '../diagnosis/facts/page-ledger.ts';
 import { frameOfAddress, frameOfPage, pageOfFrame } from '../kernel/page.ts';
 import { Memmap, memorySections } from '../kernel/vmemmap.ts';
@@ -94,6 +94,15 @@ function* allPages(context: CommandContext): Generator<PageWords> {
   if (unreadable > 0) context.problem(`${unreadable} page structures are not in the dump`);
 }
 
+/** How many pages have more than one reference; those that are reserved aside. @throws LookupError, FaultError */
+export function sharedPages(context: CommandContext): number {
+  const bit = context.program.enumerator('PG_reserved');
+  if (bit === undefined) throw new LookupError('enumerator', 'PG_reserved');
+  let count = 0;
+  for (const { references, flags } of allPages(context)) if (references > 1 && ((flags >> bit) & 1n) === 0n) count++;
+  return count;
+}
+
 /** All page structures. */
 export function pageTable(context: CommandContext): Shape {
   const names = flagNames(context.program);
@@ -154,20 +163,58 @@ export function pageLines(program: Program, frame: Pfn): readonly [header: strin
   return [HEADER, line(flagNames(program), wordsOf(program, frame), program.pageSize)];
 }
 
-/** The page structure of an address: of the memmap, of kernel memory, or physical. */
-export function onePage(context: CommandContext, wanted: VirtAddr): Shape {
+/**
+ * The frame of an address: of a page structure, in kernel memory, or a physical address; undefined when it is none.
+ * @param physical - only the last of these
+ */
+export function frameOf(program: Program, wanted: VirtAddr, physical: boolean): Pfn | undefined {
+  const mapped = physical
+    ? undefined
+    : (attempt(() => frameOfPage(program, wanted)) ?? attempt(() => frameOfAddress(program, wanted)));
+  const frame = mapped ?? pfn(pageNumber(wanted, Math.log2(program.pageSize)));
+  return frame > program.dump.maxPfn ? undefined : frame;
+}
+
+/** The same for an argument. @throws UsageError when it is none */
+export function frameOfArgument(program: Program, text: string, physical = false): Pfn {
+  const wanted = parseAddress(text);
+  if (wanted === undefined) throw new UsageError(`'${text}' is no address`);
+  const frame = frameOf(program, wanted, physical);
+  if (frame === undefined)
+    throw new UsageError(`${text}: neither a page structure nor mapped memory, and there is no such physical memory`);
+  return frame;
+}
+
+/** How far into its page an argument of `frameOfArgument` points; 0 for a page structure. */
+export function offsetOfArgument(program: Program, text: string, physical = false): number {
+  const wanted = parseAddress(text);
+  if (wanted === undefined) return 0;
+  if (!physical && attempt(() => frameOfPage(program, wanted)) !== undefined) return 0;
+  return Number(wanted & BigInt(program.pageSize - 1));
+}
+
+/** The page structures of addresses: of the memmap, of kernel memory, or physical. */
+export function somePages(context: CommandContext, wanted: readonly string[], physical: boolean): Shape {
   const { program } = context;
-  const shift = Math.log2(program.pageSize);
-  const frame =
-    attempt(() => frameOfPage(program, wanted)) ??
-    attempt(() => frameOfAddress(program, wanted)) ??
-    pfn(pageNumber(wanted, shift));
-  const words = wordsOf(program, frame);
   const names = flagNames(program);
-  const use = context.use(pageLedgerFact).classOf(frame);
+  const pages = wanted.map((text) => {
+    const frame = frameOfArgument(program, text, physical);
+    return { words: wordsOf(program, frame), use: context.use(pageLedgerFact).classOf(frame) };
+  });
   return {
     shape: 'lines',
-    lines: [HEADER, line(names, words, program.pageSize), ...(use === undefined ? [] : ['', `used for: ${use}`])],
-    data: () => ({ ...pageData(names, words, program.pageSize), use }),
+    lines: [
+      HEADER,
+      ...pages.map(({ words }) => line(names, words, program.pageSize)),
+      ...pages.flatMap(({ words, use }, i) =>
+        use === undefined
+          ? []
+          : [...(i === 0 ? [''] : []), `used for: ${use}${pages.length === 1 ? '' : ` (${hex16(words.page)})`}`],
+      ),
+    ],
+    data: () => {
+      const data = pages.map(({ words, use }) => ({ ...pageData(names, words, program.pageSize), use }));
+      return data.length === 1 ? data[0] : data;
+    },
   };
 }

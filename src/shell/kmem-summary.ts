@@ -9,6 +9,7 @@ import type { CommandContext } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
 import { byteCount, type Data } from '../model/value.ts';
 import { sizeText } from './format.ts';
+import { sharedPages } from './kmem-pages.ts';
 
 const LABEL = 13;
 const PAGES = 7;
@@ -22,7 +23,8 @@ interface Row {
   readonly of?: string;
 }
 
-export function memorySummary(context: CommandContext): Shape {
+/** @param shared - with the pages that have more than one reference, which takes a look at all page structures */
+export function memorySummary(context: CommandContext, shared: boolean): Shape {
   const { program } = context;
   const info = meminfo(program);
   const value = (what: string, known: Known<number>): number | undefined => {
@@ -45,6 +47,7 @@ export function memorySummary(context: CommandContext): Shape {
       { label: mem, key: 'total', bytes: total },
       { label: 'FREE', key: 'free', bytes: free, of: mem },
       { label: 'USED', key: 'used', bytes: minus(total, free), of: mem },
+      ...(shared ? [{ label: 'SHARED', key: 'shared', bytes: sharedBytes(context), of: mem }] : []),
       { label: 'BUFFERS', key: 'buffers', bytes: value('BUFFERS', info.buffers), of: mem },
       { label: 'CACHED', key: 'cached', bytes: value('CACHED', info.cached), of: mem },
       { label: 'SLAB', key: 'slab', bytes: value('SLAB', info.slab), of: mem },
@@ -78,6 +81,12 @@ export function memorySummary(context: CommandContext): Shape {
       return data;
     },
   };
+}
+
+function sharedBytes(context: CommandContext): number | undefined {
+  const pages = attempt(() => sharedPages(context));
+  if (pages === undefined) context.problem('SHARED: the page structures cannot be read');
+  return pages === undefined ? undefined : pages * context.program.pageSize;
 }
 
 function line({ label, bytes, of }: Row, whole: number | undefined, pageSize: number): string {
