@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf, type TestContext } from '../../../test/builders/facts.ts';
 import { type KernelImage, struct } from '../../../test/builders/image.ts';
 import { Incident } from '../../../test/builders/incident.ts';
+import { placeLog } from '../../../test/builders/log.ts';
 import { textOf } from '../../../test/builders/text.ts';
 import type { KeyValue } from '../../model/report.ts';
 import { systemFact } from './system.ts';
@@ -100,6 +101,20 @@ describe('system', () => {
     incident.image.global('jiffies_64', 'u64', 0x1_0000_0000n - 300n * 250n + 10n * 250n);
     incident.image.global('tick_nsec', 'unsigned long', 4_000_000);
     expect(rows(told(incident)).uptime).toBe('10 s by jiffies');
+  });
+
+  it('was up for as long as it wrote into its log, where its clock lags by some ticks', () => {
+    const up = (logged: number): KeyValue | undefined => {
+      const incident = named();
+      incident.image.global('jiffies_64', 'u64', 0x1_0000_0000n - 300n * 250n + 10n * 250n);
+      incident.image.global('tick_nsec', 'unsigned long', 4_000_000);
+      placeLog(incident.image, [`<6>[${logged.toFixed(6).padStart(12)}] sysrq: Trigger a crash`]);
+      return row(told(incident), 'uptime');
+    };
+    expect(textOf(up(10.06)?.value)).toBe('10.06 s by jiffies');
+    expect(up(10.06)?.data).toMatchObject({ uptime: { ns: 10_000_000_000n }, lastLogged: { ns: 10_060_000_000n } });
+    // Before it, or so far ahead that one of the two clocks is wrong.
+    for (const logged of [9.5, 11.5]) expect(textOf(up(logged)?.value)).toBe('10 s by jiffies');
   });
 
   it('says nothing of taints where there are none', () => {

@@ -8,8 +8,12 @@ import { utsName } from '../../kernel/uts.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { KeyValue } from '../../model/report.ts';
 import { byteCount, count, type Data, duration, name, prose, type Prose, wallClock } from '../../model/value.ts';
+import { logFact } from './log.ts';
 import { memoryData, memoryCountersFact } from './memory.ts';
 import { tasksFact } from './tasks.ts';
+
+/** By so many nanoseconds the clock of an idle machine may lag behind its log: then the log tells how long it was up. */
+const TICKS = 1_000_000_000n;
 
 type Say = (key: string, label: string, value: Prose, data: Data) => void;
 
@@ -49,7 +53,7 @@ function sayKernel({ program }: FactContext, say: Say): void {
   }
 }
 
-function sayTimes({ program }: FactContext, say: Say): void {
+function sayTimes({ program, use }: FactContext, say: Say): void {
   const time = timekeeping(program);
   const crash = time.crashTime.value;
   const wall = time.realtime.value;
@@ -63,7 +67,14 @@ function sayTimes({ program }: FactContext, say: Say): void {
   const { value: up, source } = time.uptime.boottime;
   if (up === undefined) return;
   const by = source === time.uptime.jiffies.source ? ' by jiffies' : '';
-  say('uptime', 'Up', prose`${duration(up)}${by}`, { uptime: duration(up), source, hz: time.hz.value });
+  const logged = attempt(() => use(logFact).records.at(-1)?.timeNs);
+  const later = logged !== undefined && logged > up && logged - up < TICKS ? logged : undefined;
+  say('uptime', 'Up', prose`${duration(later ?? up)}${by}`, {
+    uptime: duration(up),
+    source,
+    lastLogged: later === undefined ? undefined : duration(later),
+    hz: time.hz.value,
+  });
 }
 
 function sayMachine({ program, use }: FactContext, say: Say): void {
