@@ -94,7 +94,7 @@ export function irqCount(program: Program, { counts }: Pick<Irq, 'counts'>, cpu:
 }
 
 /**
- * The CPUs that an interrupt may go to, `irq_common_data.affinity` (in `irq_data` until 4.2, commit 9df872faa7e1).
+ * The CPUs that an interrupt may go to: `struct cpumask` of `irq_common_data.affinity` (in `irq_data` until 4.2, commit 9df872faa7e1).
  * @throws FaultError, LookupError
  */
 export function irqAffinity(program: Program, { desc }: Pick<Irq, 'desc'>): readonly number[] {

@@ -41,6 +41,7 @@ export function taskNet(program: Program, task: VirtAddr): VirtAddr | undefined 
 
 /**
  * The addresses of a device, as bytes in network order: 4 of IPv4, 16 of IPv6, the former first.
+ * @param device - `struct net_device *`
  * @throws FaultError, LookupError, ValidationError when a list breaks off; what came before was returned
  */
 export function* deviceAddresses(program: Program, device: VirtAddr): Generator<Uint8Array> {
@@ -82,7 +83,7 @@ export interface Neighbour {
 }
 
 /**
- * The neighbours of IPv4 of all namespaces, in the order of the kernel's hash table.
+ * The neighbours of IPv4, `struct neighbour`, of all namespaces, in the order of the kernel's hash table.
  * @throws FaultError, LookupError, ValidationError when a chain breaks off; what came before was returned
  */
 export function* neighbours(program: Program): Generator<Neighbour> {

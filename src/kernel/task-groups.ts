@@ -72,7 +72,7 @@ function fairFields(program: Program): FairFields {
 }
 
 /**
- * The fair tasks of a CPU by groups. In each what runs comes first, then what waits in the order of its tree, then what is
+ * The fair tasks of a CPU by groups, each a `struct cfs_rq`. In each what runs comes first, then what waits in the order of its tree, then what is
  * held back.
  * @param groups - `throttledGroups` of the same CPU
  * @throws FaultError, LookupError, ValidationError when a tree is broken
@@ -130,7 +130,7 @@ export interface ThrottledGroup {
 }
 
 /**
- * The groups whose quota on a CPU is used up, in the order of the kernel's list of all groups.
+ * The groups, `struct task_group`, whose quota on a CPU is used up, in the order of the kernel's list of all groups.
  * @throws FaultError, LookupError, ValidationError when the list is broken
  */
 export function throttledGroups(program: Program, cpu: number): readonly ThrottledGroup[] {
@@ -160,7 +160,7 @@ export function throttledGroups(program: Program, cpu: number): readonly Throttl
 }
 
 /**
- * The real-time tasks of a CPU, by groups where CONFIG_RT_GROUP_SCHED makes some, highest priority first; the task that
+ * The real-time tasks of a CPU, `struct rt_rq`, by groups where CONFIG_RT_GROUP_SCHED makes some, highest priority first; the task that
  * runs is on the list of its priority.
  * @throws FaultError, LookupError, ValidationError when a list is broken
  */
@@ -199,7 +199,7 @@ export function realtimeQueue(program: Program, { rq, current }: Pick<RunQueue, 
   return read(program.field('struct rq', 'rt').address(rq), 0);
 }
 
-/** Whether real-time tasks have groups: CONFIG_RT_GROUP_SCHED. */
+/** Whether real-time tasks have groups: CONFIG_RT_GROUP_SCHED gives `struct task_group` a queue of them. @throws LookupError */
 export function hasRealtimeGroups(program: Program): boolean {
   return program.tryField('struct task_group', 'rt_rq') !== undefined;
 }
