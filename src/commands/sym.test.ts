@@ -31,3 +31,13 @@ test('JSON', () => {
     rows: [{ address: '0xffffffff9b2079c0', type: 'D', name: { symbol: 'jiffies', offset: 0 } }],
   });
 });
+
+test('a module between its boundaries', () => {
+  const { lines } = run('sym -m qemu_fw_cfg');
+  expect(lines.slice(0, 2)).toEqual([
+    'ffffffffc037c000 MODULE START: qemu_fw_cfg',
+    'ffffffffc037c000 (t) fw_cfg_sysfs_attr_show',
+  ]);
+  expect(lines.at(-1)).toBe('ffffffffc0381000 MODULE END: qemu_fw_cfg');
+  expect(run('sym -M').lines).toEqual(lines);
+});

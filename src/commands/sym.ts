@@ -1,9 +1,10 @@
 /** `sym`: a symbol by its name or the symbol that covers an address, with its neighbours or those that look alike. */
-import { type VirtAddr } from '../base/address.ts';
+import { add, type VirtAddr } from '../base/address.ts';
 import { UsageError } from '../base/errors.ts';
 import { defineCommand } from '../model/command.ts';
 import { type Shape, shown } from '../model/shape.ts';
 import { address, symbol as symbolValue } from '../model/value.ts';
+import type { KernelModule } from '../program/modules.ts';
 import type { Program } from '../program/program.ts';
 import type { SymbolAt } from '../program/symbols.ts';
 import { hex16 } from '../shell/format.ts';
@@ -15,6 +16,8 @@ interface Row {
   readonly type: string;
   readonly module: string | undefined;
   readonly offset: number;
+  /** 'MODULE START', instead of a symbol. */
+  readonly boundary?: string;
   /** 'kernel/sched/core.c: 6500', where a vmlinux with debug information was given. */
   readonly source?: string | undefined;
 }
@@ -53,7 +56,10 @@ export default defineCommand({
       const known = program.modules.modules.map(({ name }) => name);
       if (module !== undefined && !known.includes(module))
         throw new UsageError(`no module '${module}'; there are: ${known.join(' ')}`);
-      return table(moduleRows(program, module));
+      return table(
+        [...program.modules.modules].filter(({ name }) => module === undefined || name === module).flatMap(moduleTable),
+        true,
+      );
     }
     if (args.positionals.length === 0) throw new UsageError('which symbol? usage: sym symbol | address');
     const rows = args.positionals.flatMap((text): Row[] => {
@@ -107,6 +113,42 @@ function* moduleRows(program: Program, only?: string): Generator<Row> {
   }
 }
 
+/** What crash shows of a module: where it, or each of its parts, begins and ends, and the symbols between. */
+function moduleTable(module: KernelModule): Row[] {
+  const row = (address: VirtAddr, boundary: string): Row => ({
+    name: module.name,
+    address,
+    type: '',
+    module: module.name,
+    offset: 0,
+    boundary,
+  });
+  const parts = module.ranges.filter(({ part }) => part !== undefined);
+  const [first] = module.ranges.map(({ start }) => start).toSorted(byAddress);
+  const end = module.ranges
+    .map(({ start, size }) => add(start, size))
+    .toSorted(byAddress)
+    .at(-1);
+  // Until 6.3 the module is one piece, and crash names the byte behind it as its end; since then the last byte of each.
+  const boundaries =
+    parts.length > 0
+      ? parts.flatMap(({ start, size, part }) => [
+          row(start, `MODULE ${part} START`),
+          row(add(start, size - 1), `MODULE ${part} END`),
+        ])
+      : [
+          ...(first === undefined ? [] : [row(first, 'MODULE START')]),
+          ...(end === undefined ? [] : [row(end, 'MODULE END')]),
+        ];
+  const symbols = [...(module.symbols?.entries() ?? [])].map((entry): Row => ({ ...entry, offset: 0 }));
+  const place = ({ boundary }: Row): number => (boundary === undefined ? 1 : boundary.endsWith('START') ? 0 : 2);
+  return [...boundaries, ...symbols].toSorted((a, b) => byAddress(a.address, b.address) || place(a) - place(b));
+}
+
+function byAddress(a: VirtAddr, b: VirtAddr): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** The neighbours of a symbol in the order of addresses. */
 function around(program: Program, row: Row, before: boolean, after: boolean): Row[] {
   const start = row.address - BigInt(row.offset);
@@ -123,7 +165,8 @@ function around(program: Program, row: Row, before: boolean, after: boolean): Ro
   return [...(before && previous !== undefined ? [previous] : []), row, ...(after && next !== undefined ? [next] : [])];
 }
 
-function table(rows: Iterable<Row>): Shape {
+/** @param inModule - the module of all rows is told by its boundaries */
+function table(rows: Iterable<Row>, inModule = false): Shape {
   const all = Array.from(rows);
   const hasSource = all.some(({ source }) => source !== undefined);
   return {
@@ -137,14 +180,12 @@ function table(rows: Iterable<Row>): Shape {
     ],
     rows: all.map((row) => [
       shown(hex16(row.address), address(row.address)),
-      shown(`(${row.type})`, row.type),
+      row.boundary === undefined ? shown(`(${row.type})`, row.type) : shown(`${row.boundary}:`, row.boundary),
       shown(
-        `${row.name}${row.offset === 0 ? '' : `+${row.offset}`}${row.module === undefined ? '' : ` [${row.module}]`}`,
-        {
-          symbol: symbolValue(row.name),
-          offset: row.offset,
-          module: row.module,
-        },
+        `${row.name}${row.offset === 0 ? '' : `+${row.offset}`}${row.module === undefined || inModule ? '' : ` [${row.module}]`}`,
+        row.boundary === undefined
+          ? { symbol: symbolValue(row.name), offset: row.offset, module: row.module }
+          : { module: row.module },
       ),
       ...(hasSource ? [row.source === undefined ? shown('', '') : shown(row.source, row.source)] : []),
     ]),

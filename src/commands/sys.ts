@@ -171,13 +171,17 @@ function systemCalls(program: Program, wanted: string | undefined): Shape {
   const limit = Math.min(MAX_SYSTEM_CALLS, tableLength(program));
   const number = wanted !== undefined && /^(0x)?\d+$/.test(wanted) ? parseCount(wanted, '-c', 0) : undefined;
   const rows: Cell[][] = [];
+  let hasSource = false;
   for (let i = 0; i < limit; i++) {
     const at = program.memory.readPointer((table + BigInt(8 * i)) as typeof table);
     const symbol = program.symbols.at(at);
     // The table ends where something else begins.
     if (symbol === undefined || symbol.offset !== 0) break;
     if (number !== undefined ? number !== i : wanted !== undefined && !symbol.name.includes(wanted)) continue;
-    rows.push([i, { kind: 'symbol', value: symbol.name }, shown(hex16(at), address(at))]);
+    const line = program.lineAt(at)[0];
+    const source = line?.file === undefined ? undefined : `${line.file}: ${line.line ?? '?'}`;
+    hasSource ||= source !== undefined;
+    rows.push([i, { kind: 'symbol', value: symbol.name }, shown(source ?? '', source), shown(hex16(at), address(at))]);
   }
   if (rows.length === 0) throw new UsageError(`no system call matches '${wanted}'`);
   return {
@@ -185,9 +189,11 @@ function systemCalls(program: Program, wanted: string | undefined): Shape {
     columns: [
       { key: 'number', label: 'NUM', align: 'right', width: 3 },
       { key: 'function', label: 'SYSTEM CALL', align: 'left', width: 26 },
+      // Files and lines where a vmlinux with debug information was given.
+      ...(hasSource ? [{ key: 'source', label: 'FILE AND LINE NUMBER', align: 'left', gap: 1 } as const] : []),
       { key: 'address', label: 'ADDRESS', align: 'left', gap: 1 },
     ],
-    rows,
+    rows: hasSource ? rows : rows.map(([number, symbol, , at]) => [number ?? '', symbol ?? '', at ?? '']),
   };
 }
 

@@ -135,6 +135,13 @@ describe.each(['mem', 'core_layout', 'module_core'] as const)('a module in the l
     }
   });
 
+  it('names its parts where the kernel does', () => {
+    const image = withFuse(layout);
+    image.enum('mod_mem_type', ['MOD_TEXT', 'MOD_DATA', 'MOD_RODATA', 'MOD_MEM_NUM_TYPES']);
+    const parts = programOfImage(image).modules.modules[0]?.ranges.map(({ part }) => part);
+    expect(parts).toEqual(layout === 'mem' ? ['TEXT', 'DATA'] : [undefined, undefined]);
+  });
+
   it('has no function that reaches behind the code, though the next symbol is a variable', () => {
     const image = withFuse(layout);
     image.write('symtab[3].st_value', data + 0x40n);

@@ -21,6 +21,8 @@ export interface ModuleRange {
   /** Bytes. */
   readonly size: number;
   readonly text: boolean;
+  /** `TEXT`, `RODATA` ...: the name in `enum mod_mem_type`, without MOD_; undefined until 6.3, when all parts were one. */
+  readonly part?: string | undefined;
 }
 
 export class KernelModule {
@@ -147,8 +149,8 @@ function readModule(program: Program, address: VirtAddr): KernelModule {
 
 function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] {
   const ranges: ModuleRange[] = [];
-  const push = (start: VirtAddr, size: number, text: boolean): void => {
-    if (start !== 0n && size > 0 && isKernel(start)) ranges.push({ start, size, text });
+  const push = (start: VirtAddr, size: number, text: boolean, part?: string): void => {
+    if (start !== 0n && size > 0 && isKernel(start)) ranges.push({ start, size, text, part });
   };
   // mem[MOD_TEXT ...] since 6.4 (commit ac3b43283923); proven on 6.12. core_layout 4.5-6.3 (commit 7523e4dc5057);
   // proven on 5.10 and 6.1. module_core before; never seen on a real dump.
@@ -157,10 +159,11 @@ function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] 
     program.layouts.chose('memory of modules', 'mem[] (since 6.4)', ['6.12', '7.2']);
     const text = [program.enumerator('MOD_TEXT') ?? 0n, program.enumerator('MOD_INIT_TEXT') ?? 4n].map(Number);
     const count = Math.min(16, Number(program.enumerator('MOD_MEM_NUM_TYPES') ?? 7n));
+    const names = partNames(program);
     for (let i = 0; i < count; i++) {
       const base = program.field('struct module', `mem[${i}].base`).pointer(module);
       const size = program.field('struct module', `mem[${i}].size`).number(module);
-      push(base, size, text.includes(i));
+      push(base, size, text.includes(i), names.get(i));
     }
     return ranges;
   }
@@ -182,6 +185,14 @@ function readRanges(program: Program, module: VirtAddr): readonly ModuleRange[] 
     push(add(base, text), size - text, false);
   }
   return ranges;
+}
+
+/** By their numbers in `enum mod_mem_type`. */
+function partNames(program: Program): ReadonlyMap<number, string> {
+  const type = attempt(() => program.types.tryFind('enum mod_mem_type'));
+  if (type?.kind !== 'enum') return new Map();
+  const parts = (type.enumerators ?? []).filter(({ name }) => /^MOD_(?!MEM_|INVALID)/.test(name));
+  return new Map(parts.map(({ name, value }) => [Number(value), name.slice('MOD_'.length)]));
 }
 
 function readSymbols(program: Program, module: KernelModule): SymbolTable | undefined {
