@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { findingsOf } from '../../../test/builders/facts.ts';
+import { contextOf, findingsOf } from '../../../test/builders/facts.ts';
 import { KernelImage } from '../../../test/builders/image.ts';
 import { placeLog } from '../../../test/builders/log.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
-import { textOf } from '../../../test/builders/text.ts';
+import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
+import { crashCauseFact } from '../facts/crash-cause.ts';
 import useAfterFree from './use-after-free.ts';
 
 function imageOf(lines: readonly string[]): KernelImage {
@@ -57,6 +58,25 @@ describe('use-after-free', () => {
       expect(told(fault(address), ...WHERE)).toEqual([]);
     },
   );
+
+  it('says who freed the object where slub_debug noted it, and else how to learn that', () => {
+    const program = programOfImage(imageOf([fault('6b6b6b6b6b6b6b6b'), ...WHERE]));
+    const crash = contextOf(program).use(crashCauseFact);
+    const freed = { func: 'session_close', offset: 0x11, module: 'sessiondev', pid: 77 };
+    const [noted] = useAfterFree.detector.run({
+      crash,
+      notes: { tracks: { allocated: undefined, freed }, scrambled: true },
+    });
+    expect(storyOf(noted, 'why')).toContain(
+      'The object was freed last in session_close+0x11 of module sessiondev by pid 77, as slub_debug noted behind it.',
+    );
+    expect(actionsOf(noted).at(-1)).toBe(
+      'Mend the code: what session_close frees, session_touch must not use any more.',
+    );
+    const [other] = useAfterFree.detector.run({ crash, notes: { tracks: undefined, scrambled: true } });
+    expect(storyOf(other, 'why')).not.toContain('freed last');
+    expect(actionsOf(other).at(-1)).toContain('boot with slub_debug=FPZU');
+  });
 
   it('is silent when the machine survived it', () => {
     expect(told(fault('6b6b6b6b6b6b6b6b'), ...WHERE.slice(0, 4), 'sysrq: Trigger a crash')).toEqual([]);
