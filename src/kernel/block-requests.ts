@@ -34,8 +34,9 @@ export interface BlockRequest {
   readonly sector: bigint | undefined;
   /** Bytes that are left. */
   readonly bytes: number;
-  /** Since it was made, by `start_time_ns`; at least this where only its timer tells. */
+  /** Since it was made; by `deadline` since its timer was set last, so that it may be older. */
   readonly age: Nanoseconds | undefined;
+  readonly ageBy: 'start_time_ns' | 'deadline' | undefined;
   /** After which the driver is asked what to do about it; each time that it is given to the driver anew. */
   readonly timeout: Nanoseconds | undefined;
 }
@@ -64,7 +65,7 @@ interface TagSets {
 }
 
 /**
- * The queues of all disks that have requests, as far as they can be read.
+ * The `struct request_queue`s of all disks that have requests, as far as they can be read.
  * @throws FaultError, LookupError, ValidationError when the list of disks cannot be read
  */
 export function blockQueues(program: Program, clocks: WaitClocks): readonly BlockQueue[] {
@@ -193,7 +194,7 @@ class Reader {
       operation: this.#operations.get(operation) ?? `request of kind ${operation}`,
       sector: bytes === 0 ? undefined : this.#field('__sector').u64(at),
       bytes,
-      age: this.#age(at, state, timeout),
+      ...this.#age(at, state, timeout),
       timeout,
     };
   }
@@ -206,16 +207,25 @@ class Reader {
       : nanoseconds((ticks * SECOND) / BigInt(hz));
   }
 
-  #age(at: VirtAddr, state: number, timeout: Nanoseconds | undefined): Nanoseconds | undefined {
-    const { monotonic, jiffies, hz } = this.#clocks;
+  #age(at: VirtAddr, state: number, timeout: Nanoseconds | undefined): Pick<BlockRequest, 'age' | 'ageBy'> {
     // ktime_get_ns(), where the queue counts its I/O (iostats) or has a scheduler; else 0.
     const start = attempt(() => this.#field('start_time_ns').u64(at));
-    if (start !== undefined && start !== 0n) {
-      if (monotonic === undefined || start > monotonic + LAG) return undefined;
-      return nanoseconds(start > monotonic ? 0n : monotonic - start);
-    }
+    const noted = start !== undefined && start !== 0n;
+    const age = noted ? this.#since(start) : state === IN_FLIGHT ? this.#sinceTimer(at, timeout) : undefined;
+    return { age, ageBy: age === undefined ? undefined : noted ? 'start_time_ns' : 'deadline' };
+  }
+
+  /** Undefined for what lies in the future. */
+  #since(start: bigint): Nanoseconds | undefined {
+    const { monotonic } = this.#clocks;
+    if (monotonic === undefined || start > monotonic + LAG) return undefined;
+    return nanoseconds(start > monotonic ? 0n : monotonic - start);
+  }
+
+  #sinceTimer(at: VirtAddr, timeout: Nanoseconds | undefined): Nanoseconds | undefined {
+    const { jiffies, hz } = this.#clocks;
     const deadline = attempt(() => this.#field('deadline').u64(at));
-    if (state !== IN_FLIGHT || deadline === undefined || deadline === 0n || timeout === undefined) return undefined;
+    if (deadline === undefined || deadline === 0n || timeout === undefined) return undefined;
     if (jiffies === undefined || hz === undefined) return undefined;
     const left = (BigInt.asIntN(64, deadline - jiffies) * SECOND) / BigInt(hz);
     return left > timeout + LAG ? undefined : nanoseconds(left > timeout ? 0n : timeout - left);

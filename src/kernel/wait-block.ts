@@ -22,7 +22,7 @@ export interface BlockSearch {
 /** Block devices of whose requests others are made, each a table of operations: what lies below them is told, where both are waited for. */
 const UPPER: ReadonlySet<string> = new Set(['dm_rq_blk_dops', 'lo_fops']);
 
-/** @throws FaultError, LookupError, ValidationError where the disks, or the types, are not known */
+/** Reads each `struct request` there is. @throws FaultError, LookupError, ValidationError where the disks, or the types, are not known */
 export function blockSearch(program: Program, clocks: WaitClocks): BlockSearch {
   const queues = blockQueues(program, clocks);
   const upper = ({ disk }: BlockQueue): boolean => UPPER.has(nameOfFunction(program, disk.operations) ?? '');
@@ -50,7 +50,7 @@ const OWN =
   /^(submit_bio_wait|blk_execute_rq|blk_rq_poll_completion|bio_await\w*|_*iomap_dio_rw|iomap_dio_\w+|_*blkdev_direct_IO\w*|do_direct_IO|_*blockdev_direct_IO|dio_await_completion|swap_readpage)$/;
 
 /**
- * A wait of which no page, buffer or completion tells.
+ * A wait of which no page, `struct buffer_head` or completion tells.
  * @param entries - of the task, in queues
  * @returns undefined when it is for none
  * @throws FaultError, LookupError
@@ -154,7 +154,7 @@ function queueOf({ queues }: BlockSearch, { disk }: BlockRequest): BlockQueue | 
 }
 
 /**
- * The request that ends a wait for a page, a buffer or a completion.
+ * The `struct request` that ends a wait for a page, a buffer or a completion.
  * @throws nothing for what the dump holds
  */
 export function requestBehind(

@@ -17,6 +17,13 @@ export const STUCK_BY_AGE = nanoseconds(120n * 1_000_000_000n);
 export const STILL = nanoseconds(3n * 1_000_000_000n);
 
 /**
+ * A request that a disk's driver has had for this long is called old, as 'possible'; 'probable' from its own timeout on (30 s
+ * unless the driver sets another), 'certain' from STUCK_BY_AGE on. Disks answer in milliseconds; one that tries to recover a
+ * sector by itself gives up after 7 s where it was set up for arrays, and seldom takes longer than 10 s where it was not.
+ */
+export const OLD_REQUEST = nanoseconds(10n * 1_000_000_000n);
+
+/**
  * A server in user space that has not run for this long while requests wait for it is called silent as 'probable': it is
  * asleep in something else. Programs give up on a file system or a daemon after 10 to 30 s.
  */

@@ -8,6 +8,7 @@ import { count, duration, name, plural, type Prose, prose, symbol, task as taskV
 import { clockFact } from './clock.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { detailProse, taskWaitsFact, waitProse } from './task-waits.ts';
+import { stuckDiskLeaf } from './stuck-disks.ts';
 import { waitGraphFact, type WaitRoot } from './wait-graph.ts';
 import type { Obstacle } from './wait-obstacles.ts';
 
@@ -18,6 +19,7 @@ export type LeafKind =
   | 'one of several'
   | 'suspended device'
   | 'frozen file system'
+  | 'silent disk'
   | 'lost wake-up'
   | 'running'
   | 'runnable'
@@ -93,6 +95,7 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
 function obstacleLeaf(obstacle: Obstacle): Leaf {
   if (obstacle.kind === 'file-system')
     return { kind: 'frozen file system', text: ['whoever writes to it waits until somebody thaws it'] };
+  if (obstacle.kind === 'disk') return { kind: 'silent disk', text: stuckDiskLeaf(obstacle.disk) };
   const { count: kept, whole } = obstacle.device.kept;
   const keeps =
     kept === 0 ? [] : prose`it keeps ${whole ? '' : 'at least '}${plural(kept, 'block I/O', 'block I/Os')}, and `;

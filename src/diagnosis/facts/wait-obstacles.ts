@@ -1,19 +1,23 @@
 /**
- * What keeps tasks waiting and is no task: a file system that is frozen, a device of device mapper that is suspended. Nobody
- * is bound to end it and nothing records who began it; the tasks behind it are found by the objects that they wait for.
+ * What keeps tasks waiting and is no task: a file system that is frozen, a device of device mapper that is suspended, a disk
+ * that does not answer. Nobody is bound to end it and nothing records who began it; the tasks behind it are found by the objects that they wait for.
  */
 import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import { type FrozenFileSystem, frozenFileSystems } from '../../kernel/frozen-file-system.ts';
 import { isKept, type KeptBios, keptBios, type MappedDevice, mappedDevice } from '../../kernel/mapped-device.ts';
+import type { BlockQueue } from '../../kernel/block-requests.ts';
 import { mountsOfSuperBlock, readMount } from '../../kernel/mount.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { superBlocks } from '../../kernel/super-block.ts';
 import { pagesOfFolio } from '../../kernel/wait-pages.ts';
+import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import type { Program } from '../../program/program.ts';
 import { defineFact } from '../../model/diagnosis.ts';
 import { name, prose, type Prose } from '../../model/value.ts';
+import { blocksFact } from './blocks.ts';
 import { locksFact } from './locks.ts';
+import { isOld, type StuckDisk, stuckDisk, stuckDiskText } from './stuck-disks.ts';
 import { taskWaitsFact } from './task-waits.ts';
 
 /** A suspended device with the file systems on it and the block I/O that it keeps. */
@@ -35,12 +39,16 @@ export interface FrozenMount extends FrozenFileSystem {
 
 export type Obstacle =
   | { readonly kind: 'device'; readonly device: SuspendedDevice }
-  | { readonly kind: 'file-system'; readonly fileSystem: FrozenMount };
+  | { readonly kind: 'file-system'; readonly fileSystem: FrozenMount }
+  | { readonly kind: 'disk'; readonly disk: StuckDisk };
 
 /** What stands in a task's way. */
 export interface Blocked {
   readonly obstacle: Obstacle;
-  /** `exact`: what it waits for is kept by the device, or is a gate of the file system; `inferred`: it only lies on the device. */
+  /**
+   * `exact`: what it waits for is kept by the device, is a gate of the file system, or is an old request of the disk, or a tag
+   * of one all of whose requests are old; `inferred`: it only lies on the device, or its own request is young.
+   */
   readonly certainty: 'exact' | 'inferred';
 }
 
@@ -66,7 +74,6 @@ export const obstaclesFact = defineFact<Obstacles>({
     const gates = new Map(fileSystems.flatMap((each) => each.gates.map((gate) => [gate, each] as const)));
     const known = new Map<Task, Blocked | undefined>();
     const find = (task: Task): Blocked | undefined => {
-      if (gates.size + devices.length === 0) return undefined;
       budget.check();
       const lock = use(locksFact).waitOf(task);
       const fileSystem = lock === undefined ? undefined : gates.get(lock.address);
@@ -74,7 +81,25 @@ export const obstaclesFact = defineFact<Obstacles>({
       const wait = lock === undefined ? use(taskWaitsFact).of(task) : undefined;
       // A block of a journal is written by who commits it: the device stands in that one's way.
       if (wait?.object === undefined || wait.awaited.some(({ certainty }) => certainty === 'exact')) return undefined;
-      return behindDevice(program, devices, wait.object);
+      const device = devices.length === 0 ? undefined : behindDevice(program, devices, wait.object);
+      return device ?? behindDisk(wait, wait.object);
+    };
+    const stuck = new Map<BlockQueue, StuckDisk | undefined>();
+    const stuckOf = (queue: BlockQueue): StuckDisk | undefined => {
+      if (!stuck.has(queue)) stuck.set(queue, stuckDisk(queue));
+      return stuck.get(queue);
+    };
+    const behindDisk = ({ block, kind }: TaskWait, object: Found): Blocked | undefined => {
+      if (block !== undefined) {
+        const disk = stuckOf(block.queue);
+        const exact = block.request === undefined ? disk?.allOld === true : isOld(block.request);
+        return disk && { obstacle: { kind: 'disk', disk }, certainty: exact ? 'exact' : 'inferred' };
+      }
+      if (kind !== 'page' && kind !== 'buffer') return undefined;
+      const address = attempt(() => diskUnder(program, object));
+      const queue = use(blocksFact)?.queues.find((each) => each.disk.address === address);
+      const disk = queue === undefined ? undefined : stuckOf(queue);
+      return disk && { obstacle: { kind: 'disk', disk }, certainty: 'inferred' };
     };
     return {
       devices,
@@ -159,6 +184,7 @@ function diskUnder(program: Program, { address, ctype }: Found): VirtAddr | unde
 
 /** 'the file system /srv (ext4, ram0), which is frozen'. */
 export function obstacleText(obstacle: Obstacle): Prose {
+  if (obstacle.kind === 'disk') return stuckDiskText(obstacle.disk);
   if (obstacle.kind === 'device') {
     const { name: own, diskName } = obstacle.device.device;
     const which = own === undefined ? prose`${name(diskName)}` : prose`${name(own)} (${name(diskName)})`;
@@ -175,6 +201,7 @@ export function obstacleText(obstacle: Obstacle): Prose {
 
 /** Address and C type of what it is. */
 export function obstacleObject(obstacle: Obstacle): { readonly address: VirtAddr; readonly ctype: string } {
+  if (obstacle.kind === 'disk') return { address: obstacle.disk.queue.disk.address, ctype: 'struct gendisk' };
   return obstacle.kind === 'device'
     ? { address: obstacle.device.device.address, ctype: 'struct mapped_device' }
     : { address: obstacle.fileSystem.superBlock, ctype: 'struct super_block' };

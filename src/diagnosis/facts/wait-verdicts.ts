@@ -73,7 +73,15 @@ function verdictOf(context: FactContext, graph: WaitGraph, root: WaitRoot): Wait
   const obstacle = root.target?.obstacle;
   // A snapshot is made in moments.
   if (obstacle === undefined || oldest === undefined || oldest < STILL) return undefined;
-  return { kind: 'obstacle', root, obstacle, oldest, confidence: oldest >= STUCK_BY_AGE ? 'certain' : 'probable' };
+  return { kind: 'obstacle', root, obstacle, oldest, confidence: obstacleConfidence(obstacle, oldest) };
+}
+
+/** How sure it is that it stands still: of a disk by the age of its own request, which slow ones also reach. */
+function obstacleConfidence(obstacle: Obstacle, oldest: Nanoseconds): Confidence {
+  if (obstacle.kind !== 'disk') return oldest >= STUCK_BY_AGE ? 'certain' : 'probable';
+  const { overdue, age } = obstacle.disk;
+  if (!overdue) return 'possible';
+  return age >= STUCK_BY_AGE ? 'certain' : 'probable';
 }
 
 /** Circles of locks alone are told with the queues behind them. */

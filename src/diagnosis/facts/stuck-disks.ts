@@ -1,0 +1,64 @@
+/**
+ * Disks that have not answered for long: by the age of the oldest request that the driver has, or, where it has none, of the
+ * oldest that it is not given. Whether the disk, its driver, the host of a virtual machine or a network is at fault does not
+ * show in the requests.
+ */
+import type { Nanoseconds } from '../../base/units.ts';
+import type { BlockQueue, BlockRequest } from '../../kernel/block-requests.ts';
+import { duration, name, plural, type Prose, prose } from '../../model/value.ts';
+import { requestProse } from './task-waits.ts';
+import { OLD_REQUEST } from './thresholds.ts';
+
+export interface StuckDisk {
+  readonly queue: BlockQueue;
+  /** With the driver, else the oldest that is queued. */
+  readonly oldest: BlockRequest;
+  readonly age: Nanoseconds;
+  /** The driver has it for longer than its own timeout: blk-mq has asked the driver about it, and it is not done yet. */
+  readonly overdue: boolean;
+  /** Requests that the driver has. */
+  readonly inFlight: number;
+  /** Requests that it has not been given. */
+  readonly queued: number;
+  /** No request of the disk is younger than OLD_REQUEST: nothing has come back, or nothing new was asked. */
+  readonly allOld: boolean;
+}
+
+/** @returns undefined for one whose requests are young, or of unknown age */
+export function stuckDisk(queue: BlockQueue): StuckDisk | undefined {
+  const inFlight = queue.requests.filter(({ state }) => state === 'in flight');
+  const queued = queue.requests.filter(({ state }) => state === 'queued');
+  // The oldest come first, those of unknown age last.
+  const [oldest] = inFlight.length > 0 ? inFlight : queued;
+  const age = oldest?.age;
+  if (oldest === undefined || age === undefined || age < OLD_REQUEST) return undefined;
+  return {
+    queue,
+    oldest,
+    age,
+    overdue: oldest.state === 'in flight' && oldest.timeout !== undefined && age >= oldest.timeout,
+    inFlight: inFlight.length,
+    queued: queued.length,
+    allOld: queue.requests.every((request) => isOld(request)),
+  };
+}
+
+/** Whether a request is old itself. */
+export function isOld({ age }: BlockRequest): boolean {
+  return age !== undefined && age >= OLD_REQUEST;
+}
+
+/** 'the disk nbd0, which has not answered a request for 41.8 s'. */
+export function stuckDiskText({ queue, oldest, age }: StuckDisk): Prose {
+  const what = oldest.state === 'in flight' ? 'has not answered a request' : 'has not been given a request';
+  return prose`the disk ${name(queue.disk.name)}, which ${what} for ${duration(age)}`;
+}
+
+/** What keeps the tasks, as a clause: fits behind a colon. */
+export function stuckDiskLeaf({ oldest, overdue, inFlight, queued }: StuckDisk): Prose {
+  const limit = oldest.timeout;
+  const late = overdue && limit !== undefined ? prose`, older than its timeout of ${duration(limit)}` : [];
+  const others = inFlight + queued - 1;
+  const more = others === 0 ? [] : prose`; ${plural(others, 'more request', 'more requests')} behind it`;
+  return prose`${requestProse(oldest)}${late}${more}`;
+}
