@@ -43,7 +43,7 @@ export function adviceOf(known: Known): readonly Prose[] {
   const blocked = blockedOf(known);
   if (blocked >= PILE_UP)
     out.push(
-      prose`${plural(blocked, 'task')} were in uninterruptible sleep: ${command('stacks')} shows where, ${command('why PID')} what one of them waits for.`,
+      prose`${plural(blocked, 'task')} were in uninterruptible sleep: in kwhy's shell ${command('stacks')} shows where, ${command('why PID')} what one of them waits for.`,
     );
   if (isHealthy(known))
     out.push([

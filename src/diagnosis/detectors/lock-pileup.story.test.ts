@@ -85,7 +85,7 @@ describe('who waits', () => {
     expect(textOf(part.title)).toMatch(/^6 tasks wait/);
     expect(storyOf(part, 'what')).toMatch(/^6 tasks wait .*: 1 writer first, 5 readers\.$/);
     expect(storyOf(part, 'waiters')).toBe(
-      '5 tasks named top to read that could be read; longest: top (pid 110), for 6.4 s.',
+      '5 tasks named top to read that could be read; longest: top (pid 110), for 6.4 s.\n1 more task that could not be read.',
     );
     expect(part.details).toMatchObject({
       victims: 6,

@@ -59,7 +59,7 @@ describe('lock-pileup: a reader that faults on its own userfaultfd', () => {
     expect(keep).toMatch(/^Keep crond \(pid 90\) from starting another top/);
     expect(rest).toEqual([]);
     expect(storyOf(finding, 'remedy')).toBe(
-      `${kill} First make sure that its pid still is the same program. But: what it was doing is lost.`,
+      `${kill} First make sure that its pid still is the same program. But: what it was doing is lost.\n${mend}`,
     );
   });
 
@@ -254,8 +254,10 @@ describe('lock-pileup: queues by their size and age', () => {
   it('only notes five that wait for two seconds', () => {
     const finding = only(behindMutex(5, 2, {}));
     expect(finding).toMatchObject({ cause: 'lock-queue', role: 'context', confidence: 'possible', weight: 5 });
-    expect(textOf(finding.title)).toBe('5 tasks wait for the global a_mutex, held by owner (pid 10).');
-    expect(storyOf(finding, 'clears')).toMatch(/^Perhaps/);
+    expect(textOf(finding.title)).toBe(
+      '5 tasks wait for the global a_mutex, for 2 s at most, which owner (pid 10) holds.',
+    );
+    expect(storyOf(finding, 'clears')).toMatch(/^Probably: nobody has waited for longer than 2 s/);
     expect(finding.remedies).toEqual([]);
   });
 
@@ -264,7 +266,9 @@ describe('lock-pileup: queues by their size and age', () => {
     const lock = incident.lock('mutex', 'atomic_read_lock');
     incident.held(lock, incident.task('bash', { pid: 10, offCpu: 150_000 }));
     tops(incident, 3, lock, { state: 'S', offCpu: 100_000 });
-    expect(only(incident).role).toBe('context');
+    const finding = only(incident);
+    expect(finding.role).toBe('context');
+    expect(storyOf(finding, 'clears')).toMatch(/^Perhaps/);
   });
 
   it('argues from age, as probable, that an old queue is stuck', () => {

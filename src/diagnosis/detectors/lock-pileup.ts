@@ -25,7 +25,7 @@ import type { Holder } from '../facts/holders.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
 import { lockOfLink, pileUpStory, tasksText } from '../facts/pileup-story.ts';
-import { type PileUp, pileUpsFact } from '../facts/pileups.ts';
+import { isWhole, type PileUp, pileUpsFact } from '../facts/pileups.ts';
 import { rssFact } from '../facts/rss.ts';
 import { type Standstill, standstillFact } from '../facts/standstill.ts';
 import { tasksFact } from '../facts/tasks.ts';
@@ -87,6 +87,9 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
   open: 'lock-queue',
 };
 
+/** What does away with the cause is told with what ends the hang. */
+const TOLD: { readonly [K in Standstill['kind']]?: number } = { reclaim: 3, 'lock-cycle': 2, 'own-userfault': 2 };
+
 interface Around {
   /** Bytes that the victims hold, shared memory counted in each. */
   readonly resident: number;
@@ -119,8 +122,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
     story: [
       ...pileUpStory(pileUp, standstill, memory, { resident, closes }),
       ...(others > 0 && standstill.kind !== 'open' ? [othersLine(others)] : []),
-      // Where memory is short, to clear the queue is not enough.
-      ...remedyLines(remedies, standstill.kind === 'reclaim' ? 3 : 1),
+      ...remedyLines(remedies, TOLD[standstill.kind] ?? 1),
     ],
     ...(pileUp.arrivals.growth === undefined ? {} : { growth: pileUp.arrivals.growth }),
     evidence: pileUpEvidence(pileUp, standstill),
@@ -166,8 +168,9 @@ function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
   if (holder === undefined)
     return pileUp.lock.ownerUnread !== undefined
       ? prose`${tasks} ${wait} for ${lock.text}; its holder could not be read.`
-      : prose`${tasks} ${wait} for ${lock.text}, and nobody is named as its holder.`;
-  if (standstill.kind === 'open') return prose`${tasks} ${wait} for ${lock.text}, held by ${taskValue(holder.task)}.`;
+      : prose`${tasks} ${wait} for ${lock.text}${atMost(pileUp, standstill)}, and nobody is named as its holder.`;
+  if (standstill.kind === 'open')
+    return prose`${tasks} ${wait} for ${lock.text}${atMost(pileUp, standstill)}, which ${taskValue(holder.task)} holds.`;
   const certain = standstill.confidence === 'certain';
   const stands: { readonly [K in Exclude<Standstill['kind'], 'lock-cycle' | 'open'>]: string } = {
     'own-userfault': certain ? 'can never go on' : 'can hardly go on',
@@ -178,6 +181,14 @@ function titleOf(pileUp: PileUp, standstill: Standstill): Prose {
     old: 'does not let go',
   };
   return prose`${tasks} ${wait} for ${lock.text}; its holder ${taskValue(holder.task)} ${stands[standstill.kind]}.`;
+}
+
+/** What tells a queue that moves from one that stands: where it is not known that it stands. */
+function atMost(pileUp: PileUp, standstill: Standstill): Prose {
+  const wait = pileUp.longest?.wait;
+  return standstill.kind !== 'open' || wait === undefined || !isWhole(pileUp)
+    ? []
+    : prose`, for ${duration(wait)} at most`;
 }
 
 function becauseOf({ holder }: PileUp, standstill: Standstill): Prose | undefined {

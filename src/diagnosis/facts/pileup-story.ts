@@ -24,7 +24,7 @@ import { type CycleLink, firstOf, isWhole, modesOf, type PileUp, type Victim, ty
 import type { Answerers, Standstill } from './standstill.ts';
 import { cgroupText } from './task-cgroups.ts';
 import { waitProse } from './task-waits.ts';
-import { PILE_UP } from './thresholds.ts';
+import { PILE_UP, STILL } from './thresholds.ts';
 
 /** Groups of waiters that are told of. */
 const MAX_GROUPS = 4;
@@ -47,6 +47,7 @@ export function pileUpStory(
     // In a circle the reason names all holders.
     { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
     ...groups.map((group): StoryLine => waitersLine(pileUp, group)),
+    ...restLines(pileUp, groups),
     ...launchLines(pileUp),
     ...(pileUp.cgroups.common === undefined
       ? []
@@ -76,6 +77,16 @@ function waitersLine(pileUp: PileUp, group: VictimGroup): StoryLine {
   const { victims } = group;
   const inCycle = victims.length === 1 && pileUp.cycle.some(({ holder }) => holder.task === victims[0]?.task);
   return { topic: 'waiters', text: groupText(pileUp, group), detail: inCycle };
+}
+
+/** Who is in none of the groups that are told. */
+function restLines({ total, victims }: PileUp, shown: readonly VictimGroup[]): readonly StoryLine[] {
+  const others = victims.length - shown.reduce((sum, group) => sum + group.victims.length, 0);
+  const unread = total - victims.length;
+  return [
+    ...(others === 0 ? [] : [prose`${plural(others, 'more task', 'more tasks')}, of other commands.`]),
+    ...(unread === 0 ? [] : [prose`${plural(unread, 'more task', 'more tasks')} that could not be read.`]),
+  ].map((text) => ({ topic: 'waiters', text }));
 }
 
 function whatText({ lock, name: lockName, whole, total, behind }: PileUp): Prose {
@@ -255,7 +266,7 @@ function holderText({ lock, holder, holderOffCpu }: PileUp): Prose {
       ? prose`; ${plural(lock.rwsem.readers, 'reader')} hold it in all`
       : '';
   const { writers, readers: reading } = modesOf(lock);
-  const queue = writers === 0 || reading === 0 ? '' : prose`: ${mixedText(lock)} wait`;
+  const queue = writers === 0 || reading === 0 ? '' : prose`: ${mixedText(lock)}`;
   const where = prose`${ctype(`struct ${lock.kind}`)} ${address(lock.address)}${queue}`;
   return prose`${taskValue(holder.task)}, ${state}${off} (${how})${readers}; ${where}.`;
 }
@@ -342,6 +353,14 @@ function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState,
     case 'old':
       return prose`Not in the ${duration(standstill.oldest)} seen so far; nothing in the structures proves that it never will.`;
     default:
-      return ['Perhaps: neither structure nor age says that it stands still.'];
+      return openText(pileUp);
   }
+}
+
+/** Neither structure nor age says that it stands still. */
+function openText(pileUp: PileUp): Prose {
+  const wait = pileUp.longest?.wait;
+  return wait !== undefined && wait < STILL && isWhole(pileUp)
+    ? prose`Probably: nobody has waited for longer than ${duration(wait)}, so the queue moves or has just begun.`
+    : ['Perhaps: neither structure nor age says that it stands still.'];
 }
