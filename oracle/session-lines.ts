@@ -1,6 +1,6 @@
 /**
  * Lines that mean the same to crash and to us, with each command and option that both have; and why the answers to some of
- * them differ (docs/crash-differences.md says more). They name no addresses, so that they can be asked of every dump.
+ * them differ (session-reasons.ts). They name no addresses, so that they can be asked of every dump.
  */
 const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   sys: ['', '-t', '-i', '-c', '-c open'],
@@ -207,7 +207,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     'pid_t',
   ],
   mod: ['', '-t'],
-  vm: ['1', '-p 1 | head -40', '-m 1', '-v 1 | head -60', '-x -m 1', '-f 875'],
+  vm: ['1', '-p 1 | head -40', '-m 1', '-v 1 | head -60', '-x -m 1', '-f 875', '-f 8000075', '-f 0'],
   files: ['1', '-c 1', '2', '-R tty 1'],
   vtop: ['schedule', 'init_task', '-k jiffies', '-c 1 schedule'],
   mount: ['', '-n 1', 'proc'],
@@ -233,38 +233,3 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
 export const LINES: readonly string[] = Object.entries(BY_COMMAND).flatMap(([command, all]) =>
   all.map((rest) => `${command} ${rest}`.trim()),
 );
-
-/** Lines whose answers differ for a reason, and the row of docs/crash-differences.md that has it. */
-export const REASONS: readonly (readonly [lines: RegExp, row: string])[] = [
-  [
-    /^(log -[as]|kmem (init_task|schedule)|bt -[eo] |vm -f|set -v|struct .* -u|dis -U)/,
-    'options that are not there',
-  ],
-  [/^sys$/, '`sys` KERNEL, UPTIME'],
-  [/^sys -c/, '`bt -l`, `sym`, `sys -c`: file and line'],
-  [/^log -T/, '`log -T`'],
-  [/^ps( -[kuGsHA]| -y 0| top| 1 2| swapper\/1)?$/, '`ps` PPID'],
-  [/^(foreach .*)?ps -m/, '`ps -m`'],
-  [/^ps -t/, '`ps -t`'],
-  [/^ps -a/, '`ps -a` of strings that are not in the dump'],
-  [/^ps -[cpgr]/, '`ps -c`'],
-  [/^(bt|foreach .*) .*-l|^sym/, '`bt -l`, `sym`, `sys -c`: file and line; names of kallsyms'],
-  [/^(bt|foreach .*bt)/, '`bt` of a task on a CPU'],
-  [/^foreach/, '`foreach`: the order'],
-  [/^kmem -[iVz]/, '`kmem`: what CPUs keep'],
-  [/^kmem -[fv]/, '`kmem`: more columns'],
-  [/^kmem -[FmnS]|^kmem [0-9a-f]+$/, '`kmem -F`, `-m`, `-n`, `-S`, `kmem ADDRESS`'],
-  [/^kmem/, '`kmem`'],
-  [/^(struct|union|\*|list)/, '`struct`: offsets, commas, expressions for addresses'],
-  [/^task/, '`task`: thread_info'],
-  [/^p /, '`p`'],
-  [/^dis/, '`dis`: tags'],
-  [/^rd -[sS]/, '`rd -s`: names of kallsyms'],
-  [/^rd/, '`rd`'],
-  [/^whatis/, '`whatis` of a static variable'],
-  [/^(vtop|waitq)/, 'symbols and expressions for addresses'],
-  [
-    /^(mod|mount|mach|timer|pte|ptob|ascii|eval|fuser|vm|files|dev|search|irq|tree|runq|net|ipcs|sig|swap|btop|ptov|set)/,
-    'its row there',
-  ],
-];

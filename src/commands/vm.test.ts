@@ -52,3 +52,28 @@ test('mappings of a file, structs', () => {
   expect(run('vm -m 95').lines).toContain('struct mm_struct {');
   expect(run('vm -v 95').lines.filter((line) => line === 'struct vm_area_struct {')).toHaveLength(11);
 });
+
+test('-f: what the flags of a mapping mean, as this kernel names them', () => {
+  // crash has the names of 2.6.32: NOHUGEPAGE for 200, CAN_NONLINEAR for 8000000.
+  expect(run('vm -f 8000075').lines).toEqual(['8000075: (READ|EXEC|MAYREAD|MAYWRITE|MAYEXEC|SOFTDIRTY)']);
+  expect(run('vm -f 8100273').lines).toEqual([
+    '8100273: (READ|WRITE|MAYREAD|MAYWRITE|MAYEXEC|UFFD_MISSING|ACCOUNT|SOFTDIRTY)',
+  ]);
+  expect(run('vm -f 0').lines).toEqual(['0: ()']);
+  expect(run('vm -f 8000000000000001').lines).toEqual(['8000000000000001: (READ|0x8000000000000000)']);
+  expect(json('vm -f 5')).toMatchObject({ data: { flags: '0x5', names: ['READ', 'EXEC'], unknown: '0x0' } });
+  expect(run('vm -f zzz').failures).toEqual(["vm: -f 'zzz': must be the flags of a mapping, in hex"]);
+});
+
+test('-M: the address space of another mm_struct', () => {
+  const { lines } = run('vm -M ffff888981057180 2');
+  expect(lines.slice(0, 5)).toEqual([
+    'PID: 2        TASK: ffff8889811ec180  CPU: 1    COMMAND: "kthreadd"',
+    '       MM               PGD          RSS    TOTAL_VM',
+    'ffff888981057180  ffff888995802000  1728k    2260k',
+    HEADER,
+    'ffff8889824d6be0     400000     401000 8000071 /bin/busybox',
+  ]);
+  expect(lines).toHaveLength(14);
+  expect(run('vm -M 0 2').failures).toEqual(["vm: -M '0': must be the address of an mm_struct"]);
+});

@@ -1,17 +1,20 @@
 /** `vm`: the address spaces of tasks: their mappings, and with -p what is behind each page. */
-import { add, parseAddress, type VirtAddr } from '../base/address.ts';
+import { add, isKernel, parseAddress, type VirtAddr } from '../base/address.ts';
 import { attempt, FaultError, UsageError } from '../base/errors.ts';
+import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import { walkTables } from '../kernel/page-tables.ts';
+import { rssOf } from '../kernel/mm.ts';
 import type { Task } from '../kernel/sched.ts';
+import { vmFlags } from '../kernel/vm-flags.ts';
 import { type Vma, vmasOf } from '../kernel/vma.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
-import type { TextLine } from '../model/shape.ts';
+import type { Shape, TextLine } from '../model/shape.ts';
 import { address, byteCount, type Data, name } from '../model/value.ts';
 import { hex16 } from '../shell/format.ts';
 import { absentText, centred, VMA_HEADER, vmaFile, vmaLine } from '../shell/page-tables.ts';
 import { perTask, type TaskView } from '../shell/per-task.ts';
 import { structData, structLines, structSpec } from '../shell/struct-view.ts';
-import { taskMemoryFact } from '../shell/task-memory.ts';
+import { type TaskMemory, taskMemoryFact } from '../shell/task-memory.ts';
 
 /** Pages of one mapping that are shown; the whole address space may have 2^35. */
 const MAX_PAGES = 1 << 22;
@@ -27,6 +30,8 @@ export default defineCommand({
     { flag: 'P', value: 'vma', kind: 'address', summary: 'the pages of one mapping' },
     { flag: 'm', summary: 'the mm_struct' },
     { flag: 'v', summary: 'all vm_area_structs' },
+    { flag: 'M', value: 'mm', kind: 'address', summary: 'of this mm_struct: of a task that has given up its own' },
+    { flag: 'f', value: 'flags', kind: 'number', summary: 'what these vm_flags (in hex) mean, instead of a task' },
     { flag: 'R', value: 'reference', kind: 'text', summary: 'only the mappings of this file, or with this address' },
     { flag: 'x', summary: 'numbers of -m and -v in hex' },
     { flag: 'd', summary: 'numbers of -m and -v in decimal' },
@@ -35,6 +40,7 @@ export default defineCommand({
   examples: [
     { line: 'vm 96', what: 'the mappings of a task' },
     { line: 'vm -p 96', what: 'with the physical address of each page' },
+    { line: 'vm -f 8000075', what: 'what the flags of a mapping mean' },
     { line: 'foreach user vm -R deleted', what: 'who has removed files mapped' },
   ],
   run(context, args) {
@@ -44,7 +50,14 @@ export default defineCommand({
     if (single !== undefined && one === undefined)
       throw new UsageError(`-P '${single}': must be the address of a vm_area_struct`);
     const reference = args.value('R');
-    return perTask(context, args, (task) => {
+    const bits = args.value('f');
+    if (bits !== undefined) return flagNames(context, bits);
+    const other = args.value('M');
+    const mm = other === undefined ? undefined : parseAddress(other);
+    if (other !== undefined && (mm === undefined || !isKernel(mm)))
+      throw new UsageError(`-M '${other}': must be the address of an mm_struct`);
+    return perTask(context, args, (given) => {
+      const task = mm === undefined ? given : { ...given, mm, kthread: false };
       if (args.has('m')) return structs(context, task, 'mm_struct', radix);
       if (args.has('v')) return structs(context, task, 'vm_area_struct', radix);
       return mappings(context, task, { pages: args.has('p') || one !== undefined, one, reference });
@@ -88,7 +101,7 @@ function mappings(context: CommandContext, task: Task, { pages, one, reference }
     throw new UsageError(`${task.comm} (pid ${task.pid}) has no mapping at ${hex16(one)}`);
   const mm = task.kthread ? undefined : task.mm;
   const pgd = mm === undefined ? undefined : program.field('struct mm_struct', 'pgd').pointer(mm);
-  const memory = context.use(taskMemoryFact).of(task);
+  const memory = mm === undefined ? context.use(taskMemoryFact).of(task) : memoryOf(context, task, mm);
   function* lines(): Generator<TextLine> {
     const missing: Missing = { tables: 0, pages: 0 };
     if (one === undefined) {
@@ -116,6 +129,34 @@ function mappings(context: CommandContext, task: Task, { pages, one, reference }
       virtual: memory.virtual === undefined ? undefined : byteCount(memory.virtual),
       mappings: vmas.map((vma) => dataOf(context, vma, pages ? pgd : undefined)),
     },
+  };
+}
+
+/** Of a space that tasks have, or that `-M` named. */
+function memoryOf(context: CommandContext, task: Task, mm: VirtAddr): TaskMemory {
+  const { program } = context;
+  if (context.use(tasksFact).tasks.some((each) => each.mm === mm)) return context.use(taskMemoryFact).of(task);
+  const pages = attempt(() => program.field('struct mm_struct', 'total_vm').number(mm));
+  return {
+    virtual: pages === undefined ? undefined : pages * program.pageSize,
+    resident: attempt(() => rssOf(program, mm, []).total * program.pageSize),
+  };
+}
+
+/** `75: (READ|EXEC|MAYREAD|MAYWRITE|MAYEXEC)` */
+function flagNames({ program, problem }: CommandContext, text: string): Shape {
+  const value = /^(?:0x)?[0-9a-f]{1,16}$/i.test(text) ? BigInt(`0x${text.replace(/^0x/i, '')}`) : undefined;
+  if (value === undefined) throw new UsageError(`-f '${text}': must be the flags of a mapping, in hex`);
+  const { flags, source } = vmFlags(program);
+  if (source === 'fixed')
+    problem('vm_flags: the kernel has no names of its own in the dump; some bits are shown as numbers');
+  const names = flags.filter(({ mask }) => (value & mask) === mask).map(({ name: label }) => label);
+  const rest = flags.reduce((left, { mask }) => ((value & mask) === mask ? left & ~mask : left), value);
+  const all = [...names, ...(rest === 0n ? [] : [`0x${rest.toString(16)}`])];
+  return {
+    shape: 'lines',
+    lines: [`${value.toString(16)}: (${all.join('|')})`],
+    data: () => ({ flags: `0x${value.toString(16)}`, names, unknown: `0x${rest.toString(16)}` }),
   };
 }
 

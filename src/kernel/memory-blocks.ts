@@ -34,7 +34,7 @@ export interface MemoryBlocks {
 }
 
 /**
- * All blocks, in the order of their sections; those that were found where the list breaks off.
+ * All blocks (`struct memory_block`), in the order of their sections; those that were found where the list breaks off.
  * @throws LookupError
  */
 export function memoryBlocks(program: Program): MemoryBlocks {

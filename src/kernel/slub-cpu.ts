@@ -77,7 +77,7 @@ export function readyObjects(
   return { objects, problems: [...problems] };
 }
 
-/** A chain of free objects from its first one. @throws FaultError, LookupError, ValidationError when it does not end */
+/** A chain of free objects from its first one, `void *`. @throws FaultError, LookupError, ValidationError when it does not end */
 export function* chain(program: Program, cache: VirtAddr, start: VirtAddr): Generator<VirtAddr> {
   const next = freeListOrder(program, cache);
   let n = 0;
