@@ -4,8 +4,19 @@
  */
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding } from '../../model/finding.ts';
-import { address, ctype, duration, name, plural, prose, type Prose, task as taskValue } from '../../model/value.ts';
+import { type Evidence, type Finding, remedyLines } from '../../model/finding.ts';
+import {
+  address,
+  command,
+  ctype,
+  duration,
+  name,
+  plural,
+  prose,
+  type Prose,
+  task as taskValue,
+} from '../../model/value.ts';
+import { crowdText } from '../facts/crowd-text.ts';
 import { type DeadOwner, deadOwnersFact } from '../facts/dead-owners.ts';
 import { moduleRemedy, placeText } from '../facts/oops-story.ts';
 import { type PileUp, pileUpsFact } from '../facts/pileups.ts';
@@ -24,8 +35,13 @@ export default defineDetector({
 });
 
 function findingOf(pileUp: PileUp, owner: DeadOwner): Finding {
-  const { lock, name: lockName, longest } = pileUp;
+  const { lock, name: lockName, groups } = pileUp;
   const { oops, heir, zombie } = owner;
+  const remedies = [
+    { action: ['Restart the machine: nothing else gives the lock back.'] },
+    ...moduleRemedy(oops.at?.module),
+  ];
+  const waiting = crowdText(groups.map(({ victims }) => victims));
   const who =
     zombie === undefined ? prose`${name(owner.comm)} (pid ${String(owner.pid)})` : prose`${taskValue(zombie)}`;
   const tasks = plural(pileUp.total, 'task waits', 'tasks wait');
@@ -47,31 +63,21 @@ function findingOf(pileUp: PileUp, owner: DeadOwner): Finding {
       {
         topic: 'what',
         text: prose`${tasks} for ${lockName.text}, ${ctype(`struct ${lock.kind}`)} ${address(lock.address)}.`,
+        // The title says the same.
+        detail: true,
       },
       { topic: 'why', text: prose`${who} died${when} in ${placeText(oops.at)}: ${name(oops.headline)}` },
       {
         topic: 'holder',
-        text: [
-          ...prose`${who}; the kernel ended it and gave back none of its locks.`,
-          ...(heir === undefined ? [] : heirText(heir)),
-        ],
+        text: prose`${who}; the kernel ended it and gave back none of its locks.`,
       },
-      ...(longest?.wait === undefined
-        ? []
-        : [
-            {
-              topic: 'waiters' as const,
-              text: prose`Longest: ${taskValue(longest.task)}, for ${duration(longest.wait)}.`,
-            },
-          ]),
+      { topic: 'proof', text: proofText(pileUp, owner) },
+      ...(waiting.length === 0 ? [] : [{ topic: 'waiters' as const, text: waiting }]),
       { topic: 'clears', text: ['No: nobody is left who could let go of the lock.'] },
-      { topic: 'remedy', text: ['Restart the machine: nothing else gives the lock back.'] },
+      ...remedyLines(remedies, 2),
     ],
     evidence: evidenceOf(pileUp, owner),
-    remedies: [
-      { action: ['Restart the machine: nothing else gives the lock back.'] },
-      ...moduleRemedy(oops.at?.module),
-    ],
+    remedies,
     details: {
       lock: { address: address(lock.address), ctype: ctype(`struct ${lock.kind}`) },
       culprit: { pid: owner.pid, comm: name(owner.comm) },
@@ -85,8 +91,12 @@ function findingOf(pileUp: PileUp, owner: DeadOwner): Finding {
   };
 }
 
-function heirText(heir: NonNullable<DeadOwner['heir']>): Prose {
-  return prose` The lock names ${taskValue(heir)}, which was given the dead task's memory later and is innocent.`;
+function proofText({ lock }: PileUp, { heir, zombie }: DeadOwner): Prose {
+  const at = prose`${ctype(`struct ${lock.kind}`)} ${address(lock.address)}`;
+  if (zombie !== undefined)
+    return prose`By the log; ${at} names the dead task as its owner (by hand: ${command(`bt ${zombie.pid}`)}).`;
+  if (heir === undefined) return prose`By the log; ${at} names an owner that is no task any more.`;
+  return prose`By the log; ${at} names ${taskValue(heir)}, which is innocent: it started after the oops, was given the dead task's memory, and waits for the lock itself (by hand: ${command(`bt ${heir.pid}`)}).`;
 }
 
 function evidenceOf({ lock, victims }: PileUp, { oops, heir }: DeadOwner): Evidence[] {

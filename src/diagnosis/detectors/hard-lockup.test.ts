@@ -31,7 +31,7 @@ describe('hard-lockup', () => {
       confidence: 'possible',
       details: { cpu: 1, function: { name: 'ring_wait', module: 'ringdev' }, confirmed: false },
     });
-    expect(textOf(finding?.title)).toContain('CPU 1 stays in ring_wait+0x9 of module ringdev with interrupts off');
+    expect(textOf(finding?.title)).toContain('on CPU 1 in ring_wait+0x9 of module ringdev, with interrupts off');
   });
 
   it('is silent where the CPU went on, and something else stopped the machine', () => {

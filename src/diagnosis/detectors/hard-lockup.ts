@@ -19,7 +19,7 @@ export default defineDetector({
           lockupFinding(lockup, {
             detector: 'hard-lockup',
             cause: lockup.interruptsOff === true ? 'cpu-interrupts-off' : 'hard-lockup',
-            does: 'with interrupts off',
+            does: ', with interrupts off',
             why: ['Neither its timer nor other CPUs reach it: whoever needs its answer waits, RCU among them.'],
             proved: lockup.interruptsOff === true,
           }),

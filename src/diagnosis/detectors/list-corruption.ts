@@ -4,7 +4,7 @@
  */
 import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Evidence, Finding } from '../../model/finding.ts';
+import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
 import { address, name, prose, type Prose } from '../../model/value.ts';
 import { type CrashCause, crashCauseFact } from '../facts/crash-cause.ts';
 import { aroundLines, moduleRemedy, oopsDetails, oopsEvidence, placeText, whoText } from '../facts/oops-story.ts';
@@ -17,6 +17,11 @@ export default defineDetector({
   appliesTo: () => true,
   run: ({ crash }) => (crash?.kind === 'list' ? [findingOf(crash)] : []),
 });
+
+const WRITER: Remedy = {
+  action: ['Who wrote there is not recorded: a kernel with KASAN catches the write itself.'],
+  caution: ['it makes the machine much slower.'],
+};
 
 type Broken = Extract<CrashCause, { kind: 'list' }>;
 
@@ -55,6 +60,7 @@ function findingOf(crash: Broken): Finding {
       },
       { topic: 'why', text: whyText(crash) },
       ...aroundLines(fatal),
+      ...damageEvidence(crash).map(({ claim }) => ({ topic: 'proof' as const, text: claim })),
     ],
     evidence: [
       {
@@ -67,7 +73,7 @@ function findingOf(crash: Broken): Finding {
       ...oopsEvidence(fatal).slice(1),
       ...damageEvidence(crash),
     ],
-    remedies: moduleRemedy(caller?.module),
+    remedies: [...moduleRemedy(caller?.module), ...(list.kind === 'overwritten' ? [WRITER] : [])],
     details: {
       ...oopsDetails(fatal),
       operation: list.operation,

@@ -111,7 +111,7 @@ describe('rcu-stall', () => {
       confidence: 'possible',
       details: { cpu: 1, function: { name: 'ring_wait', module: 'ringdev' }, confirmed: false },
     });
-    expect(textOf(finding?.title)).toContain('CPU 1 stays in ring_wait+0x9 of module ringdev and RCU waits for it');
+    expect(textOf(finding?.title)).toContain('on CPU 1 in ring_wait+0x9 of module ringdev, and RCU waits for it');
   });
 
   it('is silent where the CPU went on, and something else stopped the machine', () => {

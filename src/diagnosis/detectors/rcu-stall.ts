@@ -44,7 +44,7 @@ export default defineDetector({
       lockupFinding(lockup, {
         detector: 'rcu-stall',
         cause: 'rcu-stall',
-        does: 'and RCU waits for it',
+        does: ', and RCU waits for it',
         why: ['It loops in the kernel: no grace period of RCU can end before it schedules.'],
         proved: false,
       }),

@@ -32,7 +32,7 @@ describe('soft-lockup', () => {
       details: { cpu: 1, function: { name: 'ring_wait', module: 'ringdev' }, confirmed: false },
     });
     expect(textOf(finding?.title)).toContain(
-      'CPU 1 stays in ring_wait+0x9 of module ringdev and lets no other task run',
+      'on CPU 1 in ring_wait+0x9 of module ringdev: no other task gets this CPU',
     );
   });
 

@@ -19,7 +19,7 @@ export default defineDetector({
           lockupFinding(lockup, {
             detector: 'soft-lockup',
             cause: 'soft-lockup',
-            does: 'and lets no other task run',
+            does: ': no other task gets this CPU',
             why: [
               'It loops in the kernel and never gives its CPU away: the watchdog task of the CPU did not get a turn.',
             ],

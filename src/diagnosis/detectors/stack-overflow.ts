@@ -44,7 +44,7 @@ function findingOf({ fatal, recursion }: Overflow): Finding {
         : [
             {
               topic: 'why' as const,
-              text: prose`It stands ${plural(recursion.times, 'time')} among the innermost functions that the log shows.`,
+              text: prose`${symbol(recursion.place.func)} stands ${plural(recursion.times, 'time')} in the call trace of the log.`,
             },
           ]),
       ...aroundLines(fatal),

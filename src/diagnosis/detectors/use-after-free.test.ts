@@ -4,6 +4,7 @@ import { KernelImage } from '../../../test/builders/image.ts';
 import { placeLog } from '../../../test/builders/log.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
+import type { ObjectTracks } from '../../kernel/slab-track.ts';
 import type { Finding } from '../../model/finding.ts';
 import { crashCauseFact } from '../facts/crash-cause.ts';
 import useAfterFree from './use-after-free.ts';
@@ -62,18 +63,17 @@ describe('use-after-free', () => {
   it('says who freed the object where slub_debug noted it, and else how to learn that', () => {
     const program = programOfImage(imageOf([fault('6b6b6b6b6b6b6b6b'), ...WHERE]));
     const crash = contextOf(program).use(crashCauseFact);
+    const tell = (tracks: ObjectTracks | undefined): readonly Finding[] =>
+      useAfterFree.detector.run({ crash, notes: { tracks, scrambled: true } }, program);
     const freed = { func: 'session_close', offset: 0x11, module: 'sessiondev', pid: 77 };
-    const [noted] = useAfterFree.detector.run({
-      crash,
-      notes: { tracks: { allocated: undefined, freed }, scrambled: true },
-    });
+    const [noted] = tell({ allocated: undefined, freed });
     expect(storyOf(noted, 'why')).toContain(
       'The object was freed last in session_close+0x11 of module sessiondev by pid 77, as slub_debug noted behind it.',
     );
     expect(actionsOf(noted).at(-1)).toBe(
       'Mend the code: what session_close frees, session_touch must not use any more.',
     );
-    const [other] = useAfterFree.detector.run({ crash, notes: { tracks: undefined, scrambled: true } });
+    const [other] = tell(undefined);
     expect(storyOf(other, 'why')).not.toContain('freed last');
     expect(actionsOf(other).at(-1)).toContain('boot with slub_debug=FPZU');
   });

@@ -139,7 +139,9 @@ function becauseOf({ proof, fatal }: Freed): Prose {
 function evidenceOf({ object, register, free, pointerAt }: FreedObject): Evidence {
   const where =
     pointerAt === undefined ? '' : prose`, and the pointer that was followed lies in it at offset ${count(pointerAt)}`;
-  const listed = free ? ' It is on a list of free objects.' : ' It is on no list of free objects that could be read.';
+  const listed = free
+    ? ' The object is on a list of free ones.'
+    : ' The object is on no list of free ones that could be read.';
   return {
     claim: prose`Register ${register} points into object ${count(object.index)} of its slab in ${name(object.cacheName)}${where}.${listed}`,
     address: object.start,

@@ -1,7 +1,7 @@
 /** The finding that all kinds of stuck CPUs share: which CPU, in which function, for whom, since when. */
 import { kernelStopped } from '../../model/condition.ts';
 import type { Evidence, Finding, StoryLine } from '../../model/finding.ts';
-import { address, duration, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
+import { address, command, duration, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
 import type { Lockup } from './lockups.ts';
 import { moduleRemedy, placeText } from './oops-story.ts';
 
@@ -9,7 +9,7 @@ import { moduleRemedy, placeText } from './oops-story.ts';
 export interface LockupTexts {
   readonly detector: string;
   readonly cause: string;
-  /** Goes on after 'CPU 1 ': 'has been in ... and lets no other task run'. */
+  /** Goes on after 'ethtool (pid 161) is stuck on CPU 0, in ring_wait+0x9': ': no other task gets this CPU'. */
   readonly does: string;
   readonly why: Prose;
   /** Structures prove it, where the CPU's own state confirms it. */
@@ -19,7 +19,9 @@ export interface LockupTexts {
 export function lockupFinding(lockup: Lockup, texts: LockupTexts): Finding {
   const { report, first, task, at, cpu, func, confirmed, waitsForThis } = lockup;
   const who = task === undefined ? (report.comm === undefined ? undefined : name(report.comm)) : taskValue(task);
-  const what = prose`CPU ${String(cpu ?? '?')} stays in ${placeText(at)} ${texts.does}`;
+  const number = String(cpu ?? '?');
+  const subject = who === undefined ? prose`CPU ${number} is stuck` : prose`${who} is stuck on CPU ${number}`;
+  const what = prose`${subject} in ${placeText(at)}${texts.does}`;
   const sure = confirmed && texts.proved && waitsForThis === undefined;
   const because =
     waitsForThis !== undefined
@@ -31,7 +33,7 @@ export function lockupFinding(lockup: Lockup, texts: LockupTexts): Finding {
     detector: texts.detector,
     cause: texts.cause,
     role: 'cause',
-    title: prose`${what}${who === undefined ? '' : prose`, for ${who}`}.`,
+    title: prose`${what}.`,
     confidence: sure ? 'certain' : confirmed ? 'probable' : 'possible',
     ...(sure ? {} : { because }),
     weight: 1,
@@ -80,7 +82,7 @@ function proofLine({ task, cpu, confirmed, interruptsOff }: Lockup): StoryLine[]
   return [
     {
       topic: 'proof',
-      text: prose`By the log; in memory CPU ${String(cpu ?? '?')} runs ${taskValue(task)}, whose stack stands there still${off}.`,
+      text: prose`By the log; in memory CPU ${String(cpu ?? '?')} runs ${taskValue(task)}, whose stack was interrupted in this function${off} (by hand: ${command(`bt ${task.pid}`)}).`,
     },
   ];
 }
@@ -92,7 +94,8 @@ function waiterLine({ cpu, comm }: { readonly cpu: number; readonly comm: string
 
 function sinceLine({ report, first }: Lockup): StoryLine[] {
   if (first.timeNs === undefined) return [];
-  const stuck = report.stuck === undefined ? '' : prose`; the last report says for ${duration(report.stuck)}`;
+  const stuck =
+    report.stuck === undefined ? '' : prose`; by the last report it was stuck for ${duration(report.stuck)}`;
   return [{ topic: 'since', text: prose`First reported ${duration(first.timeNs)} after boot${stuck}.` }];
 }
 
@@ -108,7 +111,7 @@ function evidenceOf({ report, task, confirmed, interruptsOff, cpu }: Lockup): Ev
   ];
   if (task !== undefined && confirmed) {
     out.push({
-      claim: prose`The stack of ${taskValue(task)}, which its CPU runs, stands there still.`,
+      claim: prose`The stack of ${taskValue(task)}, which its CPU runs, was interrupted in this function.`,
       address: task.address,
       ctype: 'struct task_struct',
       confidence: 'certain',

@@ -70,7 +70,7 @@ function proofText({ task, onStack, instruction }: FatalOops): Prose | undefined
   const parts: Prose[] = [];
   if (instruction?.sameAsLog === true) parts.push(['in memory the instruction has the bytes that the log shows']);
   if (onStack && task !== undefined)
-    parts.push(prose`the stack of ${taskValue(task)} stands at it, cut by the exception`);
+    parts.push(prose`the stack of ${taskValue(task)} was interrupted there by the exception`);
   if (parts.length === 0) return undefined;
   return prose`By the log; ${parts.flatMap((part, i): Prose => (i === 0 ? part : [', and ', ...part]))}.`;
 }
@@ -79,7 +79,7 @@ function proofText({ task, onStack, instruction }: FatalOops): Prose | undefined
 const MAX_CALLERS = 4;
 const MAX_CPUS = 3;
 
-/** 'node_exporter (pid 156) on CPU 0, called through vfs_read, ksys_read; CPU 1 was idle.' */
+/** 'node_exporter (pid 156) on CPU 0; callers of foo, the nearest first: vfs_read, ksys_read. CPU 1 was idle.' */
 function ranText(fatal: FatalOops): Prose | undefined {
   const who = whoText(fatal);
   if (who === undefined) return undefined;
@@ -91,12 +91,12 @@ function ranText(fatal: FatalOops): Prose | undefined {
   const through =
     callers.length === 0
       ? ''
-      : prose`, called through ${callers.flatMap((func, i): Prose => (i === 0 ? [symbol(func)] : [', ', symbol(func)]))}`;
+      : prose`; ${oops.at === undefined ? 'its callers' : prose`callers of ${symbol(oops.at.func)}`}, the nearest first: ${callers.flatMap((func, i): Prose => (i === 0 ? [symbol(func)] : [', ', symbol(func)]))}`;
   const beside = (others ?? []).slice(0, MAX_CPUS).map(({ cpu: other, task, func }): Prose => {
-    if (task === undefined) return prose`; CPU ${String(other)} was idle`;
-    return prose`; CPU ${String(other)} ran ${taskValue(task)}${func === undefined ? '' : prose` in ${symbol(func)}`}`;
+    if (task === undefined) return prose` CPU ${String(other)} was idle.`;
+    return prose` CPU ${String(other)} ran ${taskValue(task)}${func === undefined ? '' : prose` in ${symbol(func)}`}.`;
   });
-  return prose`${who}${cpu}${through}${beside.flat()}.`;
+  return prose`${who}${cpu}${through}.${beside.flat()}`;
 }
 
 /** Functions of a trace that the exception itself, or the way into any system call, put there. */
@@ -115,9 +115,9 @@ export function oopsEvidence({ oops, func, task, onStack, instruction }: FatalOo
     },
   ];
   if (task !== undefined && oops.at !== undefined) {
-    const stands = onStack ? 'stands' : 'does not stand any more';
+    const stands = onStack ? 'was interrupted' : 'does not stand any more';
     out.push({
-      claim: prose`The stack of ${taskValue(task)} ${stands} at this instruction, cut by the exception.`,
+      claim: prose`The stack of ${taskValue(task)} ${stands} at this instruction${onStack ? ', by the exception' : ''}.`,
       address: task.address,
       ctype: 'struct task_struct',
       confidence: 'certain',
@@ -190,5 +190,12 @@ export function moduleRemedy(module: string | undefined): Finding['remedies'] {
         action: ['Update the kernel; if that does not help, report this to whoever makes it: it fell in its own code.'],
       },
     ];
-  return [{ action: prose`Unload or update the module ${name(module)}, and report this to whoever makes it.` }];
+  // A name out of a dump may hold anything, and commands are for typing.
+  const info = /^[\w-]+$/.test(module) ? prose` and ${command(`modinfo ${module}`)}` : '';
+  return [
+    {
+      action: prose`Unload or update the module ${name(module)}, and report this to whoever makes it.`,
+      verify: prose`nothing that you need uses it: see ${command('lsmod')}${info}.`,
+    },
+  ];
 }

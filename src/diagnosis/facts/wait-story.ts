@@ -18,12 +18,12 @@ import {
   task as taskValue,
 } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
+import { crowdText, listed } from './crowd-text.ts';
 import { launchersFact } from './launchers.ts';
 import { PILE_UP } from './thresholds.ts';
 import { waitGraphFact, type WaitRoot, type WaitTarget } from './wait-graph.ts';
 
-/** Commands of waiters, and queues in the middle, that are told of. */
-const MAX_COMMANDS = 4;
+/** Queues in the middle that are told of. */
 const MAX_QUEUES = 3;
 
 export interface WaitStory {
@@ -85,28 +85,10 @@ function middleOf({ use }: FactContext, { behind, cycle }: WaitRoot): readonly W
     .toSorted((a, b) => b.waiters.length - a.waiters.length);
 }
 
-/** '16 tasks named dovecot, 8 named mongod and 2 more; longest: dovecot (pid 156), for 12.6 s.': all of them add up. */
 function whoLine({ use }: FactContext, groups: readonly (readonly Task[])[]): readonly StoryLine[] {
-  const tasks = groups.flat();
-  const [first, ...others] = tasks.map((task) => ({ task, wait: use(clockFact).offCpu(task) }));
-  if (first === undefined) return [];
-  const shown = groups.slice(0, groups.length > MAX_COMMANDS + 1 ? MAX_COMMANDS : undefined);
-  const rest = tasks.length - shown.reduce((sum, group) => sum + group.length, 0);
-  const parts = shown.map((group, i): Prose => {
-    const [task] = group;
-    if (task === undefined || group.length === 1) return task === undefined ? [] : prose`${taskValue(task)}`;
-    return prose`${i === 0 ? plural(group.length, 'task') : count(group.length)} named ${name(task.comm)}`;
-  });
-  if (rest > 0) parts.push(prose`${count(rest)} more`);
-  const { task, wait } = others.reduce((a, b) => ((b.wait ?? -1n) > (a.wait ?? -1n) ? b : a), first);
-  const since = wait === undefined ? [] : prose`, for ${duration(wait)}`;
-  const longest = tasks.length === 1 ? since : prose`; longest: ${taskValue(task)}${since}`;
-  return [{ topic: 'waiters', text: prose`${listed(parts)}${longest}.` }];
-}
-
-/** 'a', 'a and b', 'a, b and c'. */
-function listed(parts: readonly Prose[]): Prose {
-  return parts.flatMap((part, i): Prose => [i === 0 ? '' : i === parts.length - 1 ? ' and ' : ', ', ...part]);
+  const waits = groups.map((group) => group.map((task) => ({ task, wait: use(clockFact).offCpu(task) })));
+  const text = crowdText(waits);
+  return text.length === 0 ? [] : [{ topic: 'waiters', text }];
 }
 
 /** What those wait for who do not wait for the end itself, as far as no sentence of the finding tells it. */
