@@ -21,11 +21,14 @@ export interface MachineCheck {
   readonly contextCorrupt: boolean;
   /** Physical address where the error is; undefined where the bank has none (ADDRV, bit 58). */
   readonly address: PhysAddr | undefined;
+  /** Time stamp counter at the error; undefined where the log has none. */
+  readonly tsc: bigint | undefined;
 }
 
 const LINE =
   /^(?:mce: )?\[Hardware Error\]: CPU (\d{1,5}): Machine Check(?: Exception)?: [0-9a-f]+ Bank (\d{1,3}): ([0-9a-f]{16})/i;
 const ADDRESS = /^(?:mce: )?\[Hardware Error\]: .*\bADDR ([0-9a-f]{1,16})\b/;
+const TSC = /^(?:mce: )?\[Hardware Error\]: .*\bTSC ([0-9a-f]{1,16})\b/;
 /** Lines of the same error behind its first. */
 const FOLLOWING = 4;
 const bit = (status: bigint, number: bigint): boolean => ((status >> number) & 1n) === 1n;
@@ -41,9 +44,11 @@ export function machineChecks(records: readonly LogRecord[]): readonly MachineCh
     if (cpu === undefined || bank === undefined || word === undefined) return [];
     const status = BigInt(`0x${word}`);
     let found: string | undefined;
+    let tsc: string | undefined;
     for (const line of lines.slice(i + 1, i + 1 + FOLLOWING)) {
-      if (found !== undefined || LINE.test(line.text)) break;
-      found = ADDRESS.exec(line.text)?.[1];
+      if (LINE.test(line.text)) break;
+      found ??= ADDRESS.exec(line.text)?.[1];
+      tsc ??= TSC.exec(line.text)?.[1];
     }
     return [
       {
@@ -55,6 +60,7 @@ export function machineChecks(records: readonly LogRecord[]): readonly MachineCh
         uncorrected: bit(status, 61n),
         contextCorrupt: bit(status, 57n),
         address: found === undefined || !bit(status, 58n) ? undefined : phys(BigInt(`0x${found}`)),
+        tsc: tsc === undefined ? undefined : BigInt(`0x${tsc}`),
       },
     ];
   });

@@ -53,6 +53,7 @@ describe('the reports of SLUB', () => {
         bytes: { from: 0xff1252ca9061b580n, found: 0x41, wanted: 0xcc },
         allocated: { func: 'session_new', offset: 0x21, module: 'sessiondev', pid: 265 },
         freed: { func: 'skb_free_head', offset: 0x4f, module: undefined, pid: 9 },
+        noticed: { pid: 265, comm: 'nbd-client' },
       },
     ]);
   });

@@ -28,6 +28,8 @@ export interface SlubReport {
   readonly bytes: { readonly from: VirtAddr; readonly found: number; readonly wanted: number } | undefined;
   readonly allocated: SlubTrack | undefined;
   readonly freed: SlubTrack | undefined;
+  /** In whose name SLUB looked; it need not be who did the damage. */
+  readonly noticed: { readonly pid: number; readonly comm: string } | undefined;
 }
 
 /** More lines than a report has: two call traces, and the object in hexadecimal. */
@@ -36,6 +38,8 @@ const START = /^BUG (\S{1,64}) \((?:Tainted: [^)]*|Not tainted)\): (.{1,100})$/;
 const BYTES =
   /^(?:INFO: )?0x([0-9a-f]{8,16})-0x[0-9a-f]{8,16}(?: @offset=\d+)?\. First byte 0x([0-9a-f]{1,2}) instead of 0x([0-9a-f]{1,2})/;
 const TRACK = /^(?:INFO: )?(Allocated|Freed) in ([\w.]+)\+0x([0-9a-f]+)\/0x[0-9a-f]+(?: \[(\w+)\])?(?:.* pid=(\d+))?/;
+/** With 'UID: 0 ' as well in 6.12, without in 6.1. */
+const NOTICED = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Tainted|Not tainted|Kdump)/;
 const OBJECT = /^(?:INFO: )?Object 0x([0-9a-f]{8,16}) @offset=/;
 
 /**
@@ -70,6 +74,7 @@ export function slubReports(records: readonly LogRecord[]): readonly SlubReport[
       bytes: bytesOf(match(BYTES)),
       allocated: trackOf(own, 'Allocated'),
       freed: trackOf(own, 'Freed'),
+      noticed: noticedOf(match(NOTICED)),
     });
   }
   return found;
@@ -79,6 +84,11 @@ function bytesOf(found: RegExpExecArray | undefined): SlubReport['bytes'] {
   const from = addressOf(found?.[1]);
   if (found === undefined || from === undefined) return undefined;
   return { from, found: Number.parseInt(found[2] ?? '', 16), wanted: Number.parseInt(found[3] ?? '', 16) };
+}
+
+function noticedOf(found: RegExpExecArray | undefined): SlubReport['noticed'] {
+  const [, pid, comm] = found ?? [];
+  return pid === undefined || comm === undefined ? undefined : { pid: Number(pid), comm };
 }
 
 function addressOf(text: string | undefined): VirtAddr | undefined {

@@ -29,7 +29,7 @@ static void use(long delay)
 		lab_die("affinity");
 	volatile unsigned long *memory = lab_memory(1 << 20);
 	unsigned long long address = physical((void *)memory) + 0x140;
-	/* Valid, not corrected, enabled, MISC and ADDR hold something, context corrupt; a memory controller's read error. */
+	/* Valid, not corrected, enabled, MISC (the address is good to 64 bytes) and ADDR hold something, context corrupt; a memory controller's read error. */
 	unsigned long long status = 0xbe00000000000090ull | lab_number("CHANNEL");
 	char line[300];
 	/* The page must stay where it is. */
@@ -48,7 +48,7 @@ static void use(long delay)
 		lab_die("pipe");
 	lab_sleep_ms(delay);
 	int port = open("/dev/ttyS1", O_WRONLY | O_NOCTTY);
-	if (port < 0 || dprintf(port, "{\"monitor\":\"mce %s%ld %ld 0x%llx 0x%x 0x%llx 0x8c\"}\n",
+	if (port < 0 || dprintf(port, "{\"monitor\":\"mce %s%ld %ld 0x%llx 0x%x 0x%llx 0x86\"}\n",
 				strcmp(lab_text("WAY"), "broadcast") == 0 ? "-b " : "", cpu, lab_number("BANK"), status,
 				/* MCIP and EIPV: it cannot go on where it was. */
 				6, address) < 0)

@@ -8,12 +8,37 @@ import type { Finding } from '../../model/finding.ts';
 import machineCheck from './machine-check.ts';
 
 function told(...lines: readonly string[]): readonly Finding[] {
-  const image = new KernelImage();
+  return toldIn(new KernelImage(), ...lines);
+}
+
+function toldIn(image: KernelImage, ...lines: readonly string[]): readonly Finding[] {
   placeLog(
     image,
     lines.map((line) => `<0>[  900.250000] ${line}`),
   );
   return findingsOf(machineCheck, programOfImage(image));
+}
+
+/** What CPU 7 noted of its last exception. */
+function noted(note: { readonly [member: string]: number | bigint }): KernelImage {
+  const image = new KernelImage();
+  image.struct('mce', {
+    status: 'unsigned long long',
+    addr: 'unsigned long long',
+    mcgstatus: 'unsigned long long',
+    ip: 'unsigned long long',
+    tsc: 'unsigned long long',
+    cs: 'unsigned char',
+    bank: 'unsigned char',
+  });
+  image.cpus(8);
+  const taken = { mcgstatus: 6, ip: 0x7f181dce2d3cn, cs: 0x33, ...note };
+  image.perCpu(
+    'mces_seen',
+    'struct mce',
+    Array.from({ length: 8 }, (_, cpu) => (cpu === 7 ? taken : {})),
+  );
+  return image;
 }
 
 const UNCORRECTED = 'mce: [Hardware Error]: CPU 7: Machine Check Exception: 5 Bank 4: be00000000800400';
@@ -35,6 +60,33 @@ describe('machine-check', () => {
     expect(storyOf(finding, 'why')).toBe(
       'Status 0xbe00000000800400: not corrected, at physical address 0x0000000ee30a0040; what the processor was doing is lost.',
     );
+  });
+
+  it('is confirmed by what the CPU noted itself, and by the page that the kernel marked', () => {
+    const [finding] = toldIn(
+      noted({ status: 0xbe00000000800400n, addr: 0xee30a0040n, bank: 4 }),
+      UNCORRECTED,
+      ADDRESS,
+      PANIC,
+    );
+    expect(finding?.details).toMatchObject({ inMemory: 'bank', resource: '0x0000000ee30a0040' });
+    expect(storyOf(finding, 'proof')).toBe(
+      "By the log; in memory that CPU's own record has the same bank, status and address.",
+    );
+    const [atOnce] = toldIn(noted({ tsc: 0x4d1c1b3a }), UNCORRECTED, ADDRESS, PANIC);
+    expect(atOnce?.details).toMatchObject({ inMemory: 'exception' });
+    expect(storyOf(atOnce, 'proof')).toMatch(/has the exception, taken at user address 0x00007f181dce2d3c\.$/);
+  });
+
+  it.each([
+    ['another bank', { status: 0xbe00000000800400n, addr: 0xee30a0040n, bank: 3 }],
+    ['another address', { status: 0xbe00000000800400n, addr: 0xee30a0080n, bank: 4 }],
+    ['an exception at another time', { tsc: 0x4d1c1b3b }],
+    ['none', { mcgstatus: 0 }],
+  ])('is by the log alone where the CPU noted %s', (_, note) => {
+    const [finding] = toldIn(noted(note), UNCORRECTED, ADDRESS, PANIC);
+    expect(finding?.details).toMatchObject({ inMemory: undefined });
+    expect(storyOf(finding, 'proof')).toBe('By the log alone: memory has no record of it.');
   });
 
   it('is probable by the panic alone', () => {

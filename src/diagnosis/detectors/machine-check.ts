@@ -4,22 +4,21 @@
  */
 import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { duration, name, plural, prose, type Prose } from '../../model/value.ts';
-import { type MachineCheck, machineChecks } from '../../kernel/machine-check.ts';
-import { logFact } from '../facts/log.ts';
+import type { Evidence, Finding } from '../../model/finding.ts';
+import { address, duration, name, plural, prose, type Prose, task as taskValue } from '../../model/value.ts';
+import type { MachineCheck } from '../../kernel/machine-check.ts';
+import { type MachineChecks, machineChecksFact } from '../facts/machine-checks.ts';
 import { triggerFact } from '../facts/trigger.ts';
 
 export default defineDetector({
   id: 'machine-check',
   title: 'Errors of the hardware',
   summary: 'A machine check says that memory, a cache or a bus is broken: no change of software helps.',
-  needs: { log: logFact, trigger: triggerFact },
+  needs: { found: machineChecksFact, trigger: triggerFact },
   appliesTo: () => true,
-  run({ log, trigger }) {
-    const checks = machineChecks(log.records);
+  run({ found, trigger }) {
     const panic = trigger?.panic !== undefined && FATAL.test(trigger.panic) ? trigger.panic : undefined;
-    return panic === undefined && checks.length === 0 ? [] : [findingOf(checks, panic)];
+    return panic === undefined && found.checks.length === 0 ? [] : [findingOf(found, panic)];
   },
 });
 
@@ -27,9 +26,9 @@ export default defineDetector({
 const FATAL =
   /^(Fatal (local )?machine check|Machine check from unknown source|Fatal hardware error|Uncorrected (hardware|machine)|Unrecoverable machine check|Processor context corrupt|Timeout: Not all CPUs entered broadcast exception handler)/i;
 
-function findingOf(checks: readonly MachineCheck[], panic: string | undefined): Finding {
+function findingOf(found: MachineChecks, panic: string | undefined): Finding {
+  const { checks, worst } = found;
   const uncorrected = checks.filter((check) => check.uncorrected);
-  const worst = uncorrected.at(-1) ?? checks.at(-1);
   const fatal = panic !== undefined;
   const where = worst === undefined ? '' : prose` by bank ${String(worst.bank)} of CPU ${String(worst.cpu)}`;
   const title = fatal
@@ -49,6 +48,10 @@ function findingOf(checks: readonly MachineCheck[], panic: string | undefined): 
     explains: fatal ? [kernelStopped] : [],
     story: [
       ...(worst === undefined ? [] : [{ topic: 'why' as const, text: statusText(worst) }]),
+      ...(fatal ? [{ topic: 'proof' as const, text: proofText(found) }] : []),
+      ...(fatal && found.task !== undefined
+        ? [{ topic: 'task' as const, text: prose`${taskValue(found.task)}, on that CPU: it only met the error.` }]
+        : []),
       ...(worst?.timeNs === undefined
         ? []
         : [{ topic: 'since' as const, text: prose`${duration(worst.timeNs)} after boot.`, detail: fatal }]),
@@ -62,6 +65,7 @@ function findingOf(checks: readonly MachineCheck[], panic: string | undefined): 
         confidence: 'certain',
         show: 'log',
       },
+      ...seenEvidence(found),
     ],
     remedies: [
       {
@@ -80,11 +84,48 @@ function findingOf(checks: readonly MachineCheck[], panic: string | undefined): 
       status: worst === undefined ? undefined : hexOf(worst.status),
       contextCorrupt: worst?.contextCorrupt,
       physicalAddress: worst?.address === undefined ? undefined : hexOf(worst.address),
+      resource: worst?.address === undefined ? undefined : hexOf(worst.address),
+      inMemory: found.confirms,
+      pagePoisoned: found.poisoned,
+      task: found.task === undefined ? undefined : taskValue(found.task),
     },
   };
 }
 
 const hexOf = (value: bigint): string => `0x${value.toString(16).padStart(16, '0')}`;
+
+/** What of the log memory confirms. */
+function proofText({ confirms, seen, poisoned }: MachineChecks): Prose {
+  const page = poisoned ? ['; the kernel marked the page there as broken'] : [];
+  switch (confirms) {
+    case 'bank':
+      return prose`By the log; in memory that CPU's own record has the same bank, status and address${page}.`;
+    case 'exception': {
+      const where =
+        seen?.ip === undefined ? '' : prose`, taken at ${seen.user ? 'user ' : ''}address ${address(seen.ip)}`;
+      return prose`By the log; in memory that CPU's own record has the exception${where}${page}.`;
+    }
+    case undefined:
+      return prose`By the log alone: memory has no record of it${page}.`;
+  }
+}
+
+function seenEvidence({ confirms, seen }: MachineChecks): readonly Evidence[] {
+  if (seen === undefined || confirms === undefined) return [];
+  const what =
+    confirms === 'bank'
+      ? prose`it has bank ${String(seen.bank)}, status ${hexOf(seen.status)}`
+      : prose`it has the exception, at the time stamp that the log names; the kernel stopped before it noted the bank`;
+  return [
+    {
+      claim: prose`CPU ${String(seen.cpu)} noted the last machine check that it took: ${what}.`,
+      address: seen.at,
+      ctype: 'struct mce',
+      confidence: 'certain',
+      show: `struct mce ${seen.at.toString(16)}`,
+    },
+  ];
+}
 
 function becauseOf(fatal: boolean): Prose {
   return fatal
@@ -92,8 +133,8 @@ function becauseOf(fatal: boolean): Prose {
     : ['the machine went on: that it has to do with what is wrong is not known'];
 }
 
-function statusText({ status, uncorrected, contextCorrupt, address }: MachineCheck): Prose {
-  const at = address === undefined ? '' : `, at physical address ${hexOf(address)}`;
+function statusText({ status, uncorrected, contextCorrupt, address: physical }: MachineCheck): Prose {
+  const at = physical === undefined ? '' : `, at physical address ${hexOf(physical)}`;
   const lost = contextCorrupt ? '; what the processor was doing is lost' : '';
   return [`Status ${hexOf(status)}: ${uncorrected ? 'not corrected' : 'corrected'}${at}${lost}.`];
 }

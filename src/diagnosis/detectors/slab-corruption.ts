@@ -1,62 +1,130 @@
 /**
- * SLUB's own checks found an object damaged: written beyond its end, used after it was freed, freed twice. The machine goes
- * on after such a report; where it then crashed of itself, the damage may be why, and otherwise it is only told.
+ * A slab object is damaged: written beyond its end, used after it was freed, freed twice. SLUB's own checks say so in the
+ * log (slub_debug); or nobody noticed, and memory shows it: red zones, poison, and lists of free objects that lead astray.
+ * Where the instruction that the kernel fell at followed a pointer out of such damage, or a report of SLUB stopped the machine
+ * (panic_on_taint), it is the cause; where the machine went on, it is told.
  */
 import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding, StoryLine } from '../../model/finding.ts';
-import { address, duration, name, plural, prose, type Prose } from '../../model/value.ts';
-import { type SlubReport, slubReports, type SlubTrack } from '../../kernel/slub-report.ts';
-import { logFact } from '../facts/log.ts';
-import { moduleRemedy, placeText } from '../facts/oops-story.ts';
+import type { Confidence, Finding, StoryLine } from '../../model/finding.ts';
+import { address, command, count, duration, name, plural, prose, type Prose } from '../../model/value.ts';
+import type { CrashTrigger } from '../../kernel/panic.ts';
+import type { SlabDamage } from '../../kernel/slab-damage.ts';
+import type { SlubReport, SlubTrack } from '../../kernel/slub-report.ts';
+import { type CrashCause, crashCauseFact } from '../facts/crash-cause.ts';
+import { aroundLines, moduleRemedy, oopsDetails, oopsEvidence, placeText, whoText } from '../facts/oops-story.ts';
+import { type FatalDamage, slabDamageFact } from '../facts/slab-damage.ts';
+import {
+  damageData,
+  damageEvidence,
+  damageText,
+  hexByte,
+  readingOf,
+  standingText,
+  tracksText,
+  WHAT_HAPPENED,
+} from '../facts/slab-story.ts';
+import { type SlubReports, slubReportsFact } from '../facts/slub-reports.ts';
 import { triggerFact } from '../facts/trigger.ts';
 
 export default defineDetector({
   id: 'slab-corruption',
-  title: 'Damaged objects that SLUB reported',
+  title: 'Damaged objects of slab caches',
   summary:
-    'With slub_debug the kernel notices writes beyond an object, or after it was freed, long before they do harm.',
-  needs: { log: logFact, trigger: triggerFact },
+    'A write beyond an object, or into it after it was freed, harms whoever comes next: by SLUB in the log, or by memory.',
+  needs: { slub: slubReportsFact, trigger: triggerFact, crash: crashCauseFact, damages: slabDamageFact },
   appliesTo: () => true,
-  run({ log, trigger }) {
-    const reports = slubReports(log.records);
-    const [first] = reports;
-    if (first === undefined) return [];
-    return [findingOf(first, reports.length, trigger?.kind === 'oops' || trigger?.kind === 'panic')];
+  run({ slub, trigger, crash, damages }) {
+    if (crash?.kind === 'slab-damage') return [fallen(crash, slub)];
+    if (slub.reports.length > 0) return [reported(slub, trigger, damages)];
+    // What a use after free leaves behind is that finding's.
+    const [damage] = damages;
+    return damage === undefined || crash?.kind === 'use-after-free' ? [] : [unnoticed(damage, damages.length)];
   },
 });
 
-/** What happened to the object, and who of the two that SLUB remembers has to do with it. */
-function readingOf(problem: string): { readonly what: string; readonly by: 'allocated' | 'freed' } {
-  if (/redzone/i.test(problem)) return { what: 'was written beyond its bounds', by: 'allocated' };
-  if (/^Poison/i.test(problem)) return { what: 'was written to after it was freed', by: 'freed' };
-  if (/already free|double free/i.test(problem)) return { what: 'was freed twice', by: 'freed' };
-  return { what: 'is damaged', by: 'allocated' };
+type Fallen = Extract<CrashCause, { kind: 'slab-damage' }>;
+
+/** The kernel fell over damage that nobody had noticed. */
+function fallen({ fatal, slab }: Fallen, { reports }: SlubReports): Finding {
+  const { damage } = slab;
+  const confidence: Confidence = fatal.onStack ? 'certain' : 'probable';
+  const who = whoText(fatal);
+  return {
+    detector: 'slab-corruption',
+    cause: 'slab-corruption',
+    role: 'cause',
+    title: prose`An object of the slab cache ${name(damage.cacheName)} ${WHAT_HAPPENED[damage.kind]}, and ${placeText(fatal.oops.at)} fell over that${who === undefined ? '' : prose`, running for ${who}`}.`,
+    confidence,
+    ...(confidence === 'certain' ? {} : { because: ['the stack of the task that fell does not stand there any more'] }),
+    weight: 1,
+    explains: [kernelStopped],
+    story: [
+      { topic: 'why', text: damageText(damage) },
+      { topic: 'proof', text: linkText(slab) },
+      ...aroundLines(fatal).filter(({ topic }) => topic !== 'proof'),
+    ],
+    evidence: [...oopsEvidence(fatal), damageEvidence(damage)],
+    remedies: [whoWrote(damage.cacheName, reports.length > 0 || damage.kind !== 'free-list')],
+    details: {
+      ...oopsDetails(fatal),
+      culprit: undefined,
+      cache: name(damage.cacheName),
+      damage: damageData(damage),
+      register: slab.register,
+      pointerAt: slab.pointerAt,
+      reports: reports.length,
+      resource: address(damage.object ?? damage.cache),
+    },
+  };
 }
 
-function findingOf(report: SlubReport, count: number, crashed: boolean): Finding {
-  const { cache, problem, bytes, object, allocated, freed } = report;
+function linkText({ damage, register, pointerAt, object }: FatalDamage): Prose {
+  if (object === undefined || pointerAt === undefined)
+    return prose`Memory has it still, and register ${register} was what that list leads to. Whoever allocates next falls, and is not to blame.`;
+  const which = object === damage.object ? 'it' : 'the object behind it';
+  return prose`Memory has it still; register ${register} points into ${which}, and the address that failed was read there, at offset ${count(pointerAt)}. Who reads it is not to blame.`;
+}
+
+/** SLUB noticed. */
+function reported(
+  { reports, standing }: SlubReports,
+  trigger: CrashTrigger | undefined,
+  damages: readonly SlabDamage[],
+): Finding {
+  const [report] = reports;
+  if (report === undefined) throw new Error('no report');
+  const { cache, problem, object, allocated, freed, noticed } = report;
+  // What stopped the machine is the report itself.
+  const stopped = trigger?.panic !== undefined && STOPS_AT_REPORTS.test(trigger.panic);
+  const crashed = trigger?.kind === 'oops' || trigger?.kind === 'panic';
   const reading = readingOf(problem);
-  const track = report[reading.by] ?? allocated ?? freed;
-  const module = track?.module;
-  const more = count === 1 ? '' : prose`; ${plural(count - 1, 'more report')} followed`;
+  const module = (report[reading.by] ?? allocated ?? freed)?.module;
+  const tracks = tracksText(allocated, freed);
+  const confidence: Confidence = stopped
+    ? standing === undefined
+      ? 'probable'
+      : 'certain'
+    : crashed
+      ? 'possible'
+      : 'probable';
   return {
     detector: 'slab-corruption',
     cause: 'slab-corruption',
     role: crashed ? 'cause' : 'context',
     title: prose`An object of the slab cache ${name(cache)} ${reading.what}${module === undefined ? '' : prose`, by the look of it in the module ${name(module)}`}.`,
-    confidence: crashed ? 'possible' : 'probable',
-    because: crashed
-      ? ['the log proves the damage; that the machine crashed of it is inferred']
-      : ['only the log says so; the machine went on'],
-    weight: count,
+    confidence,
+    ...(confidence === 'certain' ? {} : { because: becauseOf(stopped, crashed) }),
+    weight: reports.length,
     explains: crashed ? [kernelStopped] : [],
     story: [
-      { topic: 'why', text: prose`SLUB reported ${name(problem)}${bytesText(bytes)}${more}.` },
-      ...trackLines(allocated, freed),
+      { topic: 'why', text: whyText(report, reports.length) },
+      ...(tracks.length === 0 ? [] : [{ topic: 'holder' as const, text: prose`The object was ${tracks}.` }]),
+      ...(stopped || standing !== undefined ? [{ topic: 'proof' as const, text: standingText(standing) }] : []),
+      ...noticedLines(noticed, stopped),
       ...(report.timeNs === undefined
         ? []
-        : [{ topic: 'since' as const, text: prose`${duration(report.timeNs)} after boot.` }]),
+        : [{ topic: 'since' as const, text: prose`${duration(report.timeNs)} after boot.`, detail: stopped }]),
     ],
     evidence: [
       {
@@ -66,49 +134,86 @@ function findingOf(report: SlubReport, count: number, crashed: boolean): Finding
         confidence: 'certain',
         show: object === undefined ? 'log' : `kmem ${object.toString(16)}`,
       },
+      ...damages.filter((damage) => damage.object === object).map(damageEvidence),
     ],
-    remedies: [
-      ...moduleRemedy(module),
-      {
-        action: prose`Who wrote there is not recorded: a kernel with KASAN, or ${'slub_debug=FPZU'} for all caches, catches the write nearer to where it is made.`,
-        caution: ['both make the machine slower'],
-      },
-    ],
+    remedies: [...moduleRemedy(module), whoWrote(cache, true)],
     details: {
       cache: name(cache),
       problem: name(problem),
       object: object === undefined ? undefined : address(object),
-      from: bytes === undefined ? undefined : address(bytes.from),
-      found: bytes?.found,
-      wanted: bytes?.wanted,
+      from: report.bytes === undefined ? undefined : address(report.bytes.from),
+      found: report.bytes?.found,
+      wanted: report.bytes?.wanted,
+      inMemory: standing?.by,
       allocated: trackData(allocated),
       freed: trackData(freed),
-      reports: count,
+      noticed: noticed === undefined ? undefined : { pid: noticed.pid, comm: name(noticed.comm) },
+      reports: reports.length,
       resource: object === undefined ? undefined : address(object),
     },
   };
 }
 
-function bytesText(bytes: SlubReport['bytes']): Prose {
-  if (bytes === undefined) return [];
-  const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, '0')}`;
-  return prose`: from ${address(bytes.from)} on stands ${hex(bytes.found)} in place of ${hex(bytes.wanted)}`;
+/** The parameter panic_on_taint since 5.8; panic_on_warn where the report is a warning, as in newer kernels. */
+const STOPS_AT_REPORTS = /^(panic_on_taint set|panic_on_warn set|kernel: panic_on_warn set)/;
+
+function becauseOf(stopped: boolean, crashed: boolean): Prose {
+  if (stopped) return ['only the log says so; memory does not have the damage any more'];
+  return crashed
+    ? ['the log proves the damage; that the machine crashed of it is inferred']
+    : ['only the log says so; the machine went on'];
 }
 
-function trackLines(allocated: SlubTrack | undefined, freed: SlubTrack | undefined): StoryLine[] {
-  const text = (verb: string, track: SlubTrack | undefined): Prose[] => {
-    if (track === undefined) return [];
-    const by = track.pid === undefined ? '' : ` by pid ${track.pid}`;
-    return [prose`${verb} in ${placeText(track)}${by}`];
-  };
-  const parts = [...text('allocated', allocated), ...text('freed last', freed)];
-  if (parts.length === 0) return [];
-  return [
-    {
-      topic: 'holder',
-      text: prose`The object was ${parts.flatMap((part, i): Prose => (i === 0 ? part : [', ', ...part]))}.`,
+function whyText({ problem, bytes }: SlubReport, reports: number): Prose {
+  const more = reports === 1 ? '' : prose`; ${plural(reports - 1, 'more report')} followed`;
+  const where =
+    bytes === undefined
+      ? ''
+      : prose`: from ${address(bytes.from)} on stands ${hexByte(bytes.found)} in place of ${hexByte(bytes.wanted)}`;
+  return prose`SLUB reported ${name(problem)}${where}${more}.`;
+}
+
+function noticedLines(noticed: SlubReport['noticed'], stopped: boolean): StoryLine[] {
+  if (noticed === undefined || !stopped) return [];
+  const text = prose`${name(noticed.comm)} (pid ${String(noticed.pid)}), when SLUB looked at the object: it need not have done the damage.`;
+  return [{ topic: 'task', text }];
+}
+
+/** Damage that memory has, and that nothing fell over. */
+function unnoticed(damage: SlabDamage, all: number): Finding {
+  const more = all === 1 ? '' : prose` ${plural(all - 1, 'more place')} of slabs ${all === 2 ? 'is' : 'are'} damaged.`;
+  return {
+    detector: 'slab-corruption',
+    cause: 'slab-corruption',
+    role: 'context',
+    title: prose`An object of the slab cache ${name(damage.cacheName)} ${WHAT_HAPPENED[damage.kind]}, which nobody had noticed.`,
+    confidence: 'possible',
+    because: ['memory proves the damage; that the kernel fell because of it is not known'],
+    weight: all,
+    explains: [],
+    story: [{ topic: 'why', text: prose`${damageText(damage)}${more}` }],
+    evidence: [damageEvidence(damage)],
+    remedies: [whoWrote(damage.cacheName, damage.kind !== 'free-list')],
+    details: {
+      cache: name(damage.cacheName),
+      damage: damageData(damage),
+      damages: all,
+      resource: address(damage.object ?? damage.cache),
     },
-  ];
+  };
+}
+
+/** @param guarded - the cache has red zones and poison already */
+function whoWrote(cache: string, guarded: boolean): Finding['remedies'][number] {
+  return guarded
+    ? {
+        action: ['Who wrote there is not recorded: a kernel with KASAN catches the write itself.'],
+        caution: ['it makes the machine much slower.'],
+      }
+    : {
+        action: prose`Boot with ${command(`slub_debug=FZPU,${cache} panic_on_taint=0x20`)}: the kernel then stops when it finds such an object, and says who allocated and freed it.`,
+        caution: ['it makes allocations from that cache slower.'],
+      };
 }
 
 function trackData(track: SlubTrack | undefined): Finding['details'][string] {

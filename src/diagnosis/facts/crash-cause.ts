@@ -1,6 +1,6 @@
 /**
  * What kind of mistake the fatal oops shows: a list that is broken, memory used after it was freed, a stack that was too
- * small, or none of these. Poison values are those of include/linux/poison.h; memory that nothing poisons gives itself away
+ * small, a slab object that was damaged, or none of these. Poison values are those of include/linux/poison.h; memory that nothing poisons gives itself away
  * by SLUB's own pointer to the next free object, which was followed as if it were the object's.
  */
 import { type VirtAddr, add, isKernel, virt } from '../../base/address.ts';
@@ -14,6 +14,7 @@ import { defineFact } from '../../model/diagnosis.ts';
 import type { Program } from '../../program/program.ts';
 import { logFact } from './log.ts';
 import { type FatalOops, fatalOopsFact, functionAt } from './oopses.ts';
+import { type FatalDamage, fatalDamage, slabDamageFact } from './slab-damage.ts';
 import { NEAR_LIST_POISON, NEAR_POINTER, RECURSION } from './thresholds.ts';
 
 /** The object that was used although it had been freed. */
@@ -55,6 +56,11 @@ export type CrashCause = { readonly fatal: FatalOops } & (
       /** The function that is on the stack most often, and how often; undefined when none is there again and again. */
       readonly recursion: Recursion | undefined;
     }
+  | {
+      /** A slab object that was written beyond its bounds, or to after it was freed. */
+      readonly kind: 'slab-damage';
+      readonly slab: FatalDamage;
+    }
   | { readonly kind: 'other' }
 );
 
@@ -69,7 +75,10 @@ export const crashCauseFact = defineFact<CrashCause | undefined>({
     const list = oops.kind === 'bug' ? listOf(use(logFact).records, oops) : undefined;
     if (list !== undefined)
       return { fatal, kind: 'list', list, caller: oops.trace.find(isNoListFunction), stands: standsIn(program, list) };
-    return { fatal, ...(freedOf(program, oops) ?? { kind: 'other' }) };
+    const freed = freedOf(program, oops);
+    if (freed !== undefined) return { fatal, ...freed };
+    const slab = fatalDamage(program, oops, use(slabDamageFact));
+    return slab === undefined ? { fatal, kind: 'other' } : { fatal, kind: 'slab-damage', slab };
   },
 });
 
