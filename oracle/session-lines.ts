@@ -185,7 +185,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     'init_task',
   ],
   runq: ['', '-t', '-T', '-m', '-c 0', '-g', '-d', '-g -c 1'],
-  set: ['1', '-p', '-c 1', '-v'],
+  set: ['1', '-p', '-c 1', '-v', 'radix', 'print_max', 'zero_excluded', '-a 1'],
   tree: [
     '-t rbtree vmap_area_root',
     '-t rbtree -o vmap_area.rb_node vmap_area_root',

@@ -167,7 +167,7 @@ class Shell {
       said: this.#said,
       interrupted: () => this.#interrupted,
     };
-    const command = stdout.isTTY ? pagerCommand(env) : undefined;
+    const command = stdout.isTTY && this.#console.session.scroll ? pagerCommand(env) : undefined;
     if (command === undefined) return new LineRunner(base);
     const rows = (this.#terminal.output.rows || 24) - 1;
     const openOutput = (): Promise<Target> => Promise.resolve(pagedTarget(stdout, command, rows, colour));

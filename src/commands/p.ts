@@ -80,6 +80,7 @@ function topText(context: CommandContext, args: CommandArguments, value: CValue)
   const text = valueText(value.type, value.place, {
     program,
     radix,
+    elements: session.printMax,
     unreadable: (error) => context.problem(`${args.text}: ${error.message}`),
   });
   const isString = bare.kind === 'pointer' && strip(bare.target).kind === 'int' && text.endsWith('"');

@@ -70,6 +70,12 @@ export interface Session {
   currentTask: VirtAddr | undefined;
   /** How integers of `struct`, `p` and others are shown. */
   radix: 10 | 16;
+  /** How many elements of an array, and characters of a string, are shown. */
+  printMax: number;
+  /** Whether long output goes through the pager. */
+  scroll: boolean;
+  /** Tasks that `set -a` took for those that ran, by CPU: `struct task_struct *`. */
+  readonly active: Map<number, VirtAddr>;
   readonly aliases: Map<string, string>;
   /** All commands, sorted by name. */
   readonly commands: readonly Command[];

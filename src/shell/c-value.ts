@@ -21,6 +21,8 @@ export interface Place {
 export interface ValueOptions {
   readonly program: Program;
   readonly radix: 10 | 16;
+  /** Elements of an array and characters of a string that are shown; gdb's 200 are 256 in crash. */
+  readonly elements?: number;
   /** Reads what `char *` points to. */
   readonly strings?: (address: VirtAddr, max: number) => Uint8Array;
   /** Called once for each part that cannot be read. */
@@ -51,10 +53,12 @@ export function within(place: Place, offset: number, bits?: Place['bits']): Plac
 
 class Printer {
   readonly #options: ValueOptions;
+  readonly #elements: number;
   #pieces = 0;
 
   constructor(options: ValueOptions) {
     this.#options = options;
+    this.#elements = options.elements ?? MAX_ELEMENTS;
   }
 
   /** @param indent - blanks in front of the closing brace */
@@ -107,10 +111,10 @@ class Printer {
   #array(element: CType, length: number, place: Place, indent: number, depth: number): string {
     const size = sizeOf(element);
     if (isChar(element) && length > 0 && size === 1)
-      return this.#characters(place.bytes(0, Math.min(length, MAX_ELEMENTS + 1)), length);
+      return this.#characters(place.bytes(0, Math.min(length, this.#elements + 1)), length);
     // Of an array without a length only the place is known.
     if (length === 0 && place.address !== undefined) return this.#pointer(element, place.address);
-    const shown = Math.min(length, MAX_ELEMENTS);
+    const shown = Math.min(length, this.#elements);
     const parts: string[] = [];
     const inner = strip(element);
     const nested = inner.kind === 'struct' || inner.kind === 'union';
@@ -125,8 +129,8 @@ class Printer {
   #characters(bytes: Uint8Array, length: number): string {
     const whole = bytes.length >= length;
     const cut =
-      whole && bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes.subarray(0, Math.min(bytes.length, MAX_ELEMENTS));
-    return `${quoted(cut)}${length > MAX_ELEMENTS ? '...' : ''}`;
+      whole && bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes.subarray(0, Math.min(bytes.length, this.#elements));
+    return `${quoted(cut)}${length > this.#elements ? '...' : ''}`;
   }
 
   #pointer(target: CType, value: bigint): string {
@@ -138,9 +142,9 @@ class Printer {
       return number;
     const { strings, program } = this.#options;
     const read = strings ?? ((address: VirtAddr, max: number) => program.memory.readCString(address, max));
-    const bytes = attempt(() => read(at, MAX_ELEMENTS));
+    const bytes = attempt(() => read(at, this.#elements));
     if (bytes === undefined) return `${number} <error: Cannot access memory at address 0x${value.toString(16)}>`;
-    return `${number} ${quoted(bytes)}${bytes.length >= MAX_ELEMENTS ? '...' : ''}`;
+    return `${number} ${quoted(bytes)}${bytes.length >= this.#elements ? '...' : ''}`;
   }
 
   #int(type: CType & { readonly kind: 'int' }, place: Place): string {

@@ -18,6 +18,9 @@ export function makeSession(commands: readonly Command[], dumpPaths: readonly st
   return {
     currentTask: undefined,
     radix: 10,
+    printMax: 256,
+    scroll: true,
+    active: new Map(),
     aliases,
     commands: [...commands].sort((a, b) => (a.name < b.name ? -1 : 1)),
     dumpPaths,

@@ -109,6 +109,7 @@ function printer({ radix, context, what }: PrintOptions): Parameters<typeof valu
   return {
     program: context.program,
     radix,
+    elements: context.session.printMax,
     unreadable: (error: FaultError) => context.problem(`${what}: ${error.message}`),
   };
 }

@@ -70,11 +70,17 @@ export function panicCpu(program: Program): number | undefined {
 /** The task that ran on the CPU that crashed; undefined where the dump does not tell. */
 export function panicTask(context: CommandContext): Task | undefined {
   const cpu = panicCpu(context.program);
-  return cpu === undefined ? undefined : activeTask(context, cpu);
+  return cpu === undefined ? undefined : runningTask(context, cpu);
 }
 
-/** The task that ran on a CPU. */
+/** The task that ran on a CPU, or that `set -a` took for it. */
 export function activeTask(context: CommandContext, cpu: number): Task | undefined {
+  const chosen = context.session.active.get(cpu);
+  const task = chosen === undefined ? undefined : context.use(tasksFact).byAddress.get(chosen);
+  return task ?? runningTask(context, cpu);
+}
+
+function runningTask(context: CommandContext, cpu: number): Task | undefined {
   return context.use(tasksFact).tasks.find((task) => task.running && task.cpu === cpu);
 }
 
