@@ -18,6 +18,7 @@ import {
   task as taskValue,
 } from '../../model/value.ts';
 import { arrivalsText, isLong } from './growth.ts';
+import { crowdText } from './crowd-text.ts';
 import type { Holder } from './holders.ts';
 import { type MemoryState, memoryText } from './memory.ts';
 import { type CycleLink, firstOf, isWhole, modesOf, type PileUp, type Victim, type VictimGroup } from './pileups.ts';
@@ -26,7 +27,7 @@ import { cgroupText } from './task-cgroups.ts';
 import { waitProse } from './task-waits.ts';
 import { PILE_UP, STILL } from './thresholds.ts';
 
-/** Groups of waiters that are told of. */
+/** Groups of waiters whose launchers are told of. */
 const MAX_GROUPS = 4;
 
 /**
@@ -39,15 +40,13 @@ export function pileUpStory(
   memory: MemoryState,
   held: HeldMemory,
 ): readonly StoryLine[] {
-  const groups = pileUp.groups.slice(0, MAX_GROUPS);
   return [
     // The title counts them and names the lock; its address stands with its holder.
     { topic: 'what', text: whatText(pileUp), detail: pileUp.holder !== undefined },
     { topic: 'why', text: whyText(pileUp, standstill) },
     // In a circle the reason names all holders.
     { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
-    ...groups.map((group): StoryLine => waitersLine(pileUp, group)),
-    ...restLines(pileUp, groups),
+    ...waiterLines(pileUp),
     ...launchLines(pileUp),
     ...(pileUp.cgroups.common === undefined
       ? []
@@ -72,21 +71,33 @@ export interface HeldMemory {
   readonly closes: boolean;
 }
 
-/** One of the circle is told there. */
-function waitersLine(pileUp: PileUp, group: VictimGroup): StoryLine {
-  const { victims } = group;
-  const inCycle = victims.length === 1 && pileUp.cycle.some(({ holder }) => holder.task === victims[0]?.task);
-  return { topic: 'waiters', text: groupText(pileUp, group), detail: inCycle };
-}
-
-/** Who is in none of the groups that are told. */
-function restLines({ total, victims }: PileUp, shown: readonly VictimGroup[]): readonly StoryLine[] {
-  const others = victims.length - shown.reduce((sum, group) => sum + group.victims.length, 0);
+/**
+ * The largest group, and who is first in the queue, are told on lines of their own, all others together: so the lines add
+ * up. One of a circle is told there.
+ */
+function waiterLines(pileUp: PileUp): readonly StoryLine[] {
+  const { groups, total, victims } = pileUp;
+  const line = (text: Prose, detail = false): StoryLine => ({ topic: 'waiters', text, detail });
+  const own = (group: VictimGroup): StoryLine => line(groupText(pileUp, group));
+  const [largest, ...others] = groups.filter((group) => !isInCircle(pileUp, group));
+  const together = others.filter((group) => others.length > 1 && !isFirst(pileUp, group));
   const unread = total - victims.length;
   return [
-    ...(others === 0 ? [] : [prose`${plural(others, 'more task', 'more tasks')}, of other commands.`]),
-    ...(unread === 0 ? [] : [prose`${plural(unread, 'more task', 'more tasks')} that could not be read.`]),
-  ].map((text) => ({ topic: 'waiters', text }));
+    ...(largest === undefined ? [] : [own(largest)]),
+    ...(together.length === 0 ? [] : [line(prose`Also ${crowdText(together.map((group) => group.victims))}`)]),
+    ...others.filter((group) => !together.includes(group)).map(own),
+    ...(unread === 0 ? [] : [line(prose`${plural(unread, 'more task', 'more tasks')} that could not be read.`)]),
+    ...groups.filter((group) => isInCircle(pileUp, group)).map((group) => line(groupText(pileUp, group), true)),
+  ];
+}
+
+function isInCircle({ cycle }: PileUp, { victims: [first, ...others] }: VictimGroup): boolean {
+  return others.length === 0 && cycle.some(({ holder }) => holder.task === first?.task);
+}
+
+/** Alone of its command, and its turn is next. */
+function isFirst({ lock }: PileUp, { victims: [first, ...others] }: VictimGroup): boolean {
+  return others.length === 0 && first !== undefined && firstOf(lock)?.task === first.task;
 }
 
 function whatText({ lock, name: lockName, whole, total, behind }: PileUp): Prose {
@@ -298,14 +309,20 @@ function launchLines({ groups }: PileUp): StoryLine[] {
     .map((text) => ({ topic: 'launcher', text }));
 }
 
-function launchText({ comm, launch: { levels, orphans, unread } }: VictimGroup): Prose {
+function launchText({ comm, victims, launch: { levels, orphans, unread } }: VictimGroup): Prose {
+  // Threads of one process count as one.
+  const threads = new Set(victims.map(({ task }) => task.groupLeader ?? task.address)).size < victims.length;
   const parts = levels.map((level, i): Prose => {
     const [only] = level.tasks;
     const who =
       level.tasks.length === 1 && only !== undefined
         ? prose`one ${taskValue(only)}`
         : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
-    if (i === 0) return prose`${plural(level.started, 'task')} named ${name(comm)} by ${who}`;
+    const some = threads
+      ? prose`${plural(level.started, 'process', 'processes')} of the tasks`
+      : plural(level.started, 'task');
+    const those = threads && level.started === 1 ? 'the process of the tasks' : some;
+    if (i === 0) return prose`${those} named ${name(comm)} by ${who}`;
     const before = levels[i - 1]?.tasks.length;
     const all = level.started === before;
     return prose`, ${before === 1 ? 'itself' : all ? 'all' : prose`${count(level.started)} of them`} started by ${who}`;
