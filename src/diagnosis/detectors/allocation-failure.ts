@@ -66,6 +66,7 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState, pageSize: num
           : [
               {
                 action: prose`Raise the reserve from ${byteCount(small.now)} to ${ratio(MIN_FREE)} of memory: ${setReserve(small)}.`,
+                verify: ['something was lost by it (the error counters of that driver).'],
                 caution: ['so much less is there for processes.'],
               },
             ],
@@ -94,7 +95,7 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
       detector: 'allocation-failure',
       cause: 'memory-fragmented',
       role: 'cause',
-      title: prose`${plural(large.length, 'allocation')} of ${byteCount(size)} in one piece failed, while ${byteCount(free)} were free: memory is in pieces.`,
+      title: prose`${plural(large.length, 'allocation')} of ${byteCount(size)} in one piece failed${stackWords(first)}, while ${byteCount(free)} were free: memory is in pieces.`,
       confidence: 'certain',
       weight: large.length,
       story: [

@@ -54,6 +54,14 @@ describe('who launched them', () => {
     );
   });
 
+  it('counts threads of one process as one', () => {
+    const incident = new Incident();
+    const crond = incident.task('crond', { pid: 90 });
+    const pool = incident.task('pool', { pid: 300, parent: crond, offCpu: 6, waits: [incident.directory, 'read'] });
+    incident.tasks(4, 'pool', (i) => ({ pid: 301 + i, leader: pool, offCpu: 5, waits: [incident.directory, 'read'] }));
+    expect(storyOf(first(incident), 'launcher')).toBe('the process of the tasks named pool by one crond (pid 90).');
+  });
+
   it('is not told of init where a parent could not be read', () => {
     const incident = new Incident();
     const crond = incident.task('crond', { pid: 90 });
@@ -67,6 +75,24 @@ describe('who launched them', () => {
 });
 
 describe('who waits', () => {
+  it('adds up: the largest group, all others together, who is first in the queue', () => {
+    const incident = new Incident();
+    incident.task('crond-log', { pid: 101, offCpu: 7.42, waits: [incident.directory, 'write'] });
+    tops(incident, 5, incident.directory);
+    const pool = incident.task('pool', { pid: 300, offCpu: 6, waits: [incident.directory, 'read'] });
+    incident.tasks(2, 'pool', (i) => ({ pid: 301 + i, leader: pool, offCpu: 5, waits: [incident.directory, 'read'] }));
+    incident.task('du', { pid: 400, offCpu: 1, waits: [incident.directory, 'read'] });
+    const finding = first(incident);
+    expect(textOf(finding.title)).toMatch(/^10 tasks wait/);
+    expect(storyOf(finding, 'waiters')).toBe(
+      [
+        '5 tasks named top to read; longest: top (pid 110), for 6.4 s.',
+        'Also 3 tasks named pool and du (pid 400); longest: pool (pid 300), for 6 s.',
+        'crond-log (pid 101) to write, for 7.42 s, first in the queue.',
+      ].join('\n'),
+    );
+  });
+
   it('is not said for which end when they want different things', () => {
     const incident = new Incident();
     tops(incident, 2, incident.directory);
