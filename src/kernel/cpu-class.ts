@@ -4,11 +4,14 @@
  * server for the fair class on each CPU (commit 557a6bfc662c).
  */
 import type { VirtAddr } from '../base/address.ts';
-import { attempt } from '../base/errors.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 
 /** SCHED_* of include/uapi/linux/sched.h. */
 const POLICIES: { readonly [policy: number]: Policy } = { 1: 'FIFO', 2: 'RR', 6: 'DEADLINE' };
+
+/** MAX_RT_PRIO - 1, of include/linux/sched/prio.h. */
+const MAX_PRIORITY = 99;
 
 export type Policy = 'FIFO' | 'RR' | 'DEADLINE';
 
@@ -22,12 +25,15 @@ export interface CpuClass {
  * The real-time or deadline class of a task.
  * @param task - `struct task_struct *`
  * @returns undefined for a task of the fair class, and for the kernel's own stop class
- * @throws FaultError, LookupError
+ * @throws FaultError, LookupError, ValidationError when the priority is none of that policy
  */
 export function realTimeClass(program: Program, task: VirtAddr): CpuClass | undefined {
   const policy = POLICIES[program.field('struct task_struct', 'policy').number(task)];
   if (policy === undefined) return undefined;
   const priority = program.field('struct task_struct', 'rt_priority').number(task);
+  const isDeadline = policy === 'DEADLINE';
+  if (isDeadline ? priority !== 0 : priority < 1 || priority > MAX_PRIORITY)
+    throw new ValidationError('struct task_struct', task, `rt_priority ${priority} does not go with SCHED_${policy}`);
   // stop_machine's threads say FIFO with 99 and have a class of their own.
   const stop = program.symbols.kernel.lookup('stop_sched_class')?.address;
   const own = attempt(() => program.field('struct task_struct', 'sched_class').pointer(task));

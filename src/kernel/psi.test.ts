@@ -48,7 +48,9 @@ it('is none where the kernel does not account it', () => {
   expect(pressure(programOfImage(off))).toBeUndefined();
   const on = image();
   on.global('psi_disabled', 'int', 0);
-  expect(pressure(programOfImage(on))).toBeDefined();
+  // The same as where there is no such switch.
+  expect(pressure(programOfImage(on))).toEqual(pressure(programOfImage(image())));
+  expect(pressure(programOfImage(on))?.pressures).toHaveLength(5);
 });
 
 it('refuses an average that is no share', () => {

@@ -25,6 +25,10 @@ export function taskMembers(era: IncidentEra): Members {
           start_time: 'u64',
           psi_flags: 'unsigned int',
           cgroups: 'struct css_set *',
+          policy: 'unsigned int',
+          rt_priority: 'unsigned int',
+          sched_class: 'void *',
+          se: struct({ sum_exec_runtime: 'u64' }),
         }
       : { state: 'volatile long', thread_group: 'struct list_head', pids: 'struct pid_link[3]' };
   return {
@@ -57,6 +61,7 @@ function declareTasks(image: KernelImage, era: IncidentEra): void {
     clock: 'u64',
     curr: 'struct task_struct *',
     idle: 'struct task_struct *',
+    ...(today ? { rt: struct({ active: 'u64[2]' }), cfs: struct({ tasks_timeline: 'u64[2]' }) } : {}),
   });
   image.struct('pid_link', { node: 'struct hlist_node', pid: 'struct pid *' });
   image.struct('upid', { nr: 'int', ns: 'void *' });

@@ -122,10 +122,18 @@ describe('damaged call frame information', () => {
 
   it('leaves what stands before it', () => {
     const good = [...cie(), ...fde(0, 16, [])];
-    for (const bad of [u32(0x7fffffff), [...u32(20), ...u32(4), ...u64(START), ...u64(8n)]]) {
+    const bads = [
+      [u32(0x7fffffff), 'an entry of 2147483647 bytes'],
+      [[...u32(20), ...u32(4), ...u64(START), ...u64(8n)], 'an entry refers to one that is none'],
+    ] as const;
+    for (const [bad, damage] of bads) {
       const index = readCfi(Uint8Array.from([...good, ...bad]), '.debug_frame');
-      expect(index.damage).toBeDefined();
-      expect(new CfiTable(index, '.debug_frame').lookup(START)).toBeDefined();
+      expect(String(index.damage)).toContain(damage);
+      const cfi = new CfiTable(index, '.debug_frame');
+      expect(cfi.count).toBe(1);
+      expect(cfi.lookup(START)).toEqual(table(cie(), fde(0, 16, [])).lookup(START));
+      expect(cfi.lookup(START)?.cfa).toMatchObject({ offset: 8 });
+      expect(cfi.lookup(START + 16n)).toBeUndefined();
     }
   });
 });

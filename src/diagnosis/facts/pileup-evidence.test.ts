@@ -43,8 +43,19 @@ describe('evidence of a pile-up', () => {
     const { image, directory } = incident;
     const { evidence } = told(incident);
     expect(evidence).toHaveLength(8);
-    for (const { address, ctype, confidence, show, because } of evidence) {
-      expect(address).toBeDefined();
+    // What is claimed lies where the image put it: the lock thrice, tasks, a word of a stack, the waiter, the userfaultfd.
+    const places = [
+      directory.label,
+      directory.label,
+      directory.label,
+      'task96',
+      'task96 stack filldir64',
+      'fault96',
+      'ctx96',
+      'task101',
+    ];
+    expect(evidence.map(({ address }) => address)).toEqual(places.map((place) => image.address(place)));
+    for (const { ctype, confidence, show, because } of evidence) {
       expect(ctype).toMatch(/^(struct \w+|unsigned long)$/);
       expect(show).not.toBe('');
       expect(confidence === 'certain').toBe(because === undefined);

@@ -59,9 +59,10 @@ function starvedBy(context: FactContext, by: Task): Starvation | undefined {
       if (task === by || running || idle || task.cpu !== cpu || state.sleeping || state.letter !== 'R') return [];
       const queued = clock.turns(task)?.queued;
       if (queued === undefined || queued < TURN_BY_NOW) return [];
-      const other = realTimeClass(program, task.address);
+      const other = attempt(() => ({ class: realTimeClass(program, task.address) }));
+      if (other === undefined) return [];
       // One of its own class and a higher priority is about to have the CPU.
-      if (other !== undefined && other.priority > own.priority) return [];
+      if (other.class !== undefined && other.class.priority > own.priority) return [];
       return [{ task, queued }];
     })
     .sort((a, b) => (a.queued < b.queued ? 1 : a.queued > b.queued ? -1 : 0));
@@ -77,6 +78,11 @@ function starvedBy(context: FactContext, by: Task): Starvation | undefined {
     class: own,
     throttling: throttlingOf(program, rq),
     starved,
-    sure: used !== undefined && used * 10n >= longest.queued * 9n,
+    sure: used !== undefined && used * 10n >= longest.queued * 9n && isPossible(used, clock.turns(by)?.alive),
   };
+}
+
+/** Nobody has used more CPU time than it is old; two clocks may drift apart by a thousandth. */
+function isPossible(used: bigint, alive: Nanoseconds | undefined): boolean {
+  return alive === undefined || used * 1000n <= alive * 1001n;
 }
