@@ -69,7 +69,7 @@ describe('growth', () => {
     const some = arrivalsOf([...seconds(9, 8, 7, 6, 5, 4), undefined, undefined], 0);
     expect(some.growth?.unknown).toBe(2);
     expect(textOf(arrivalsText(some, false))).toBe(
-      'from 9 s to 4 s before it, growing [1 1 2 2 3 3 4 4 5 5 6] (one sign: 0.5 s); of 2 it is not known.',
+      'from 9 s to 4 s before it, growing [1 1 2 2 3 3 4 4 5 5 6] (0.5 s each); of 2 it is not known.',
     );
     expect(isLong(some)).toBe(false);
     expect(isLong(arrivalsOf(seconds(19, 18, 17, 16, 15, 9), 0))).toBe(true);

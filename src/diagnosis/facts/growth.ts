@@ -51,7 +51,7 @@ export function isLong({ first, last, growth }: Arrivals): boolean {
   return growth !== undefined && first !== undefined && last !== undefined && first - last >= GREW_FOR_LONG;
 }
 
-/** 'from 12.6 s to 10.4 s before it: ▁▃▅█, a sign for 200 ms.' @param first - the crash was not named before */
+/** 'from 12.6 s to 10.4 s before it, growing ▁▃▅█ (200 ms each).' @param first - the crash was not named before */
 export function arrivalsText({ first, last, growth, unknown }: Arrivals, isFirst: boolean): Prose {
   if (first === undefined || last === undefined) return ['not known.'];
   const end = isFirst ? 'before the crash' : 'before it';
@@ -62,7 +62,7 @@ export function arrivalsText({ first, last, growth, unknown }: Arrivals, isFirst
   const drawn =
     growth === undefined
       ? ''
-      : prose`, growing ${spark(growth.steps.map(({ waiting }) => waiting))} (one sign: ${duration(growth.width)})`;
+      : prose`, growing ${spark(growth.steps.map(({ waiting }) => waiting))} (${duration(growth.width)} each)`;
   return prose`from ${duration(first)} to ${duration(last)} ${end}${drawn}${rest}.`;
 }
 

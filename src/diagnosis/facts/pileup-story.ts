@@ -345,6 +345,8 @@ function launchText({ comm, victims, launch: { levels, orphans, unread } }: Vict
 }
 
 function sinceText({ holderOffCpu, arrivals }: PileUp): Prose {
+  // Since when the holder has not run stands with the holder.
+  if (isLong(arrivals)) return prose`waiters: ${arrivalsText(arrivals, true)}`;
   const stopped = holderOffCpu === undefined ? '' : prose`holder: ${duration(holderOffCpu)} before the crash; `;
   return prose`${stopped}waiters: ${arrivalsText(arrivals, holderOffCpu === undefined)}`;
 }
