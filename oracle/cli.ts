@@ -18,7 +18,7 @@ import { oracleRoot } from './paths.ts';
 import { Peers } from './peers.ts';
 import { json, markdown, summaryTable, text, unexplainedOf } from './report.ts';
 import { askShell, isShellSame, shellDifferences, shellReport } from './shell.ts';
-import { askSession, differences, sessionReport } from './session.ts';
+import { askSession, differences, sessionReport, unexplained } from './session.ts';
 import { setUp } from './setup.ts';
 import { askTables, isSame, tableLines, tablesReport } from './tables.ts';
 
@@ -108,6 +108,7 @@ async function compareSession(dumps: readonly DumpToAsk[], peers: Peers, printOn
   console.log(`${sessionReport(tallies)}\n\n${differences(tallies)}`);
   const path = join(oracleRoot, '../docs/crash-differences.md');
   if (!printOnly) writeFileSync(path, replaceGenerated(readFileSync(path, 'utf8'), 'session', sessionReport(tallies)));
+  if (tallies.some((each) => unexplained(each).length > 0)) process.exitCode = 1;
 }
 
 async function compareShell(dumps: readonly DumpToAsk[], peers: Peers, printOnly: boolean): Promise<void> {

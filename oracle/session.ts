@@ -14,7 +14,8 @@ import { table } from '../bench/statistics.ts';
 import { fileHash, remembered } from './cache.ts';
 import { cut } from './crash/answers.ts';
 import type { DumpToAsk } from './dumps.ts';
-import { LINES, REASONS } from './session-lines.ts';
+import { LINES } from './session-lines.ts';
+import { reasonOf } from './session-reasons.ts';
 import type { Peers } from './peers.ts';
 
 const MARK = '@@@ kwhy ';
@@ -26,7 +27,8 @@ export interface LineResult {
   readonly shared: number;
   /** All lines equal, in their order, and none more. */
   readonly equal: boolean;
-  readonly firstDifference: string | undefined;
+  /** Of crash's lines those that we do not answer. */
+  readonly missing: readonly string[];
 }
 
 export interface SessionTally {
@@ -37,14 +39,15 @@ export interface SessionTally {
 export async function askSession(dumps: readonly DumpToAsk[], peers: Peers): Promise<SessionTally[]> {
   const commands = await loadCommands();
   return dumps.flatMap(({ path, name }): SessionTally[] => {
-    const program = openProgram(path);
+    const release = releaseOf(path) ?? name;
+    const vmlinux = peers.vmlinux(release);
+    if (vmlinux === undefined) {
+      console.error(`${name}: crash needs the debug information of ${release}`);
+      return [];
+    }
+    // The same to both, so that files and lines are compared too.
+    const program = openProgram(path, { debuginfo: vmlinux });
     try {
-      const release = program.vmcoreinfo.osRelease ?? name;
-      const vmlinux = peers.vmlinux(release);
-      if (vmlinux === undefined) {
-        console.error(`${name}: crash needs the debug information of ${release}`);
-        return [];
-      }
       const script = ['set scroll off', ...LINES.flatMap((line) => [`!echo "${MARK}${line}"`, line]), 'quit', ''].join(
         '\n',
       );
@@ -60,6 +63,15 @@ export async function askSession(dumps: readonly DumpToAsk[], peers: Peers): Pro
       program.close();
     }
   });
+}
+
+function releaseOf(path: string): string | undefined {
+  const program = openProgram(path);
+  try {
+    return program.vmcoreinfo.osRelease;
+  } finally {
+    program.close();
+  }
 }
 
 /** What we answer; `| head` is done here. */
@@ -84,6 +96,9 @@ export function lines(text: string): readonly string[] {
       .replaceAll('\t', ' ')
       .replace(/^\$\d+ = /, '')
       .replace(/ = \$\d+ = /, ' = ')
+      // Where Debian built the kernel; we show paths as of the source tree.
+      .replaceAll(/\bdebian\/build\/[^/ ]+\//g, '')
+      .replaceAll(/(?<= )\.\.\/(?=\w)/g, '')
       .replaceAll(/ +/g, ' ')
       .trimEnd(),
   );
@@ -94,29 +109,38 @@ export function lines(text: string): readonly string[] {
 export function compareLine(line: string, theirs: readonly string[], ours: readonly string[]): LineResult {
   const left = new Map<string, number>();
   for (const each of ours) left.set(each, (left.get(each) ?? 0) + 1);
-  let shared = 0;
-  let firstDifference: string | undefined;
-  for (const each of theirs) {
+  const lines = [...left.keys()].toSorted();
+  const take = (each: string): boolean => {
     const n = left.get(each) ?? 0;
-    if (n > 0) {
-      left.set(each, n - 1);
-      shared++;
-    } else firstDifference ??= each;
-  }
+    if (n > 0) left.set(each, n - 1);
+    return n > 0;
+  };
+  const missing = theirs.filter((each) => !take(each) && !(each !== '' && take(longer(lines, left, each) ?? each)));
   const equal = theirs.length === ours.length && theirs.every((each, i) => each === ours[i]);
-  return { line, theirs: theirs.length, shared, equal, firstDifference };
+  return { line, theirs: theirs.length, shared: theirs.length - missing.length, equal, missing };
 }
 
-/** The row of docs/crash-differences.md that tells why. */
-export function reasonOf(line: string): string | undefined {
-  return REASONS.find(([pattern]) => pattern.test(line))?.[1];
+/** A line of ours that says the same, and more behind it: columns that only we have. */
+function longer(sorted: readonly string[], left: ReadonlyMap<string, number>, line: string): string | undefined {
+  const start = `${line} `;
+  let low = 0;
+  for (let high = sorted.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? '') < start) low = middle + 1;
+    else high = middle;
+  }
+  for (; sorted[low]?.startsWith(start) === true; low++) if ((left.get(sorted[low] ?? '') ?? 0) > 0) return sorted[low];
+  return undefined;
 }
 
 const isSame = ({ theirs, shared }: LineResult): boolean => theirs === shared;
 
 /** For the terminal, and for docs/crash-differences.md. */
 export function sessionReport(tallies: readonly SessionTally[]): string {
-  const rows = tallies.map(({ release, results }) => {
+  const rows = tallies.map((tally) => {
+    const { release, results } = tally;
+    const missing = results.reduce((sum, each) => sum + each.missing.length, 0);
+    const without = unexplained(tally).length;
     const equal = results.filter((each) => each.equal).length;
     const same = results.filter((each) => !each.equal && isSame(each)).length;
     const near = results.filter((each) => !isSame(each) && each.shared >= each.theirs * 0.9).length;
@@ -125,7 +149,9 @@ export function sessionReport(tallies: readonly SessionTally[]): string {
     const rest = results.length - equal - same - near;
     return [
       release,
-      ...[results.length, equal, same, near, rest, theirs, shared].map((n) => n.toLocaleString('en-US')),
+      ...[results.length, equal, same, near, rest, theirs, shared, missing - without, without].map((n) =>
+        n.toLocaleString('en-US'),
+      ),
     ];
   });
   return table(
@@ -138,21 +164,35 @@ export function sessionReport(tallies: readonly SessionTally[]): string {
       'less',
       "crash's lines",
       'of them ours too',
+      'explained',
+      'unexplained',
     ],
     rows,
   );
 }
 
-/** What differs, for whoever looks into it. */
+/** Lines of crash that we do not answer, and nothing explains. */
+export function unexplained({ results }: SessionTally): readonly string[] {
+  return results.flatMap(({ line, missing }) =>
+    missing.flatMap((each) => (reasonOf(line, each) === undefined ? [`${line}: ${each}`] : [])),
+  );
+}
+
+/** What differs, for whoever looks into it: a line for each reason of each command, with an example. */
 export function differences(tallies: readonly SessionTally[]): string {
   return tallies
     .flatMap(({ release, results }) =>
-      results
-        .filter((each) => !isSame(each))
-        .map(
-          ({ line, theirs, shared, firstDifference }) =>
-            `${release}: ${line}: ${shared} of ${theirs}; ${reasonOf(line) ?? 'UNEXPLAINED'}; crash: ${firstDifference?.slice(0, 110) ?? ''}`,
-        ),
+      results.flatMap(({ line, theirs, missing }) => {
+        const reasons = new Map<string, string[]>();
+        for (const each of missing) {
+          const why = reasonOf(line, each) ?? 'UNEXPLAINED';
+          reasons.set(why, [...(reasons.get(why) ?? []), each]);
+        }
+        return [...reasons].map(
+          ([why, lines]) =>
+            `${release}: ${line}: ${lines.length} of ${theirs}: ${why}; crash: ${lines[0]?.slice(0, 110) ?? ''}`,
+        );
+      }),
     )
     .join('\n');
 }

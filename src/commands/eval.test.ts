@@ -11,6 +11,8 @@ test('as crash 9.0.2', () => {
     '      octal: 1000000000',
     `     binary: ${'1'.padEnd(28, '0').padStart(64, '0')}`,
   ]);
+  expect(run('eval -l 4g').lines).toEqual(run('eval 0x100000000').lines);
+  expect(run('eval -l 4g').lines[0]).toBe('hexadecimal: 100000000  (4GB)');
   expect(run('eval -b 4294967311').lines[4]).toBe('   bits set: 32 3 2 1 0');
   expect(run('eval 0x400 * 3').lines[0]).toBe('hexadecimal: c00  (3KB)');
   expect(run('eval -5').lines[1]).toBe('    decimal: 18446744073709551611  (-5)');

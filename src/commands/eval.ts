@@ -10,7 +10,10 @@ export default defineCommand({
   name: 'eval',
   summary: 'an expression as numbers of all bases',
   description: ['Operators and symbols as in p; 128m is 128 MiB. As in C a number that begins with 0 is octal.'],
-  options: [{ flag: 'b', summary: 'the bits that are set' }],
+  options: [
+    { flag: 'b', summary: 'the bits that are set' },
+    { flag: 'l', summary: 'in 64 bits, as all of them are here' },
+  ],
   arguments: [{ name: 'expression', kinds: ['expression'], repeated: true }],
   optionsFirst: true,
   examples: [
@@ -22,7 +25,7 @@ export default defineCommand({
       /(?<![\w.])(\d+)([kmgt])(?!\w)/gi,
       (_, digits: string, letter: string) => `${BigInt(digits) * (UNITS[letter.toLowerCase()] ?? 1n)}`,
     );
-    if (source === '') throw new UsageError('usage: eval [-b] expression');
+    if (source === '') throw new UsageError('usage: eval [-bl] expression');
     const signed = BigInt.asIntN(
       64,
       numberOf(evaluate(program, /^[0-9a-f]*[a-f][0-9a-f]*$/i.test(source) ? `0x${source}` : source)),

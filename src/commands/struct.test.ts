@@ -117,3 +117,7 @@ test('JSON nests as the struct does', () => {
   expect(json(`struct rw_semaphore ${LOCK}`)).toHaveProperty('data[0].value.count.counter', 258);
   expect(json(`task_struct.comm ${TASK}`)).toHaveProperty('data[0].value', { comm: 'ps' });
 });
+
+test('-p of a null pointer', () => {
+  expect(run('struct -p task_struct.mm init_task').lines).toEqual(['  struct mm_struct *mm = 0x0', '  -> NULL']);
+});

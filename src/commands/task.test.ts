@@ -38,3 +38,8 @@ test('JSON', () => {
     data: [{ task: { pid: 96, comm: 'ps' }, values: [{ value: { pid: 96 } }] }],
   });
 });
+
+test('a member of task_struct and of thread_info is shown of both', () => {
+  expect(run('task -x -R flags 1').lines.slice(1)).toEqual(['  flags = 0x400100,', '  flags = 0x0,', '']);
+  expect(run('task -R thread_info.flags 1').lines).toHaveLength(3);
+});

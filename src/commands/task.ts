@@ -3,6 +3,7 @@ import { attempt } from '../base/errors.ts';
 import type { Task } from '../kernel/sched.ts';
 import { type CommandArguments, type CommandContext, defineCommand } from '../model/command.ts';
 import type { TextLine } from '../model/shape.ts';
+import type { Program } from '../program/program.ts';
 import { memberLines, specMember, structData, structLines, structSpec, type StructSpec } from '../shell/struct-view.ts';
 import { currentTask, taskArguments, taskData, taskHeader } from '../shell/tasks.ts';
 import { UsageError } from '../base/errors.ts';
@@ -47,19 +48,24 @@ function specsOf({ program }: CommandContext, wanted: string | undefined): reado
   const task = structSpec(program, 'task_struct', ['struct']);
   const info = attempt(() => structSpec(program, 'thread_info', ['struct']));
   if (wanted === undefined) return info === undefined ? [task] : [task, info];
-  return wanted.split(',').map((path) => {
-    try {
-      return { ...task, members: [specMember(program, task.type, path)] };
-    } catch (error) {
-      if (!(error instanceof UsageError) || info === undefined) throw error;
-      try {
-        return { ...info, members: [specMember(program, info.type, path)] };
-      } catch (other) {
-        // The nearest name is that of task_struct.
-        throw other instanceof UsageError ? error : other;
-      }
-    }
+  return wanted.split(',').flatMap((path) => {
+    const own = memberOf(program, task, path);
+    // A member of both is shown of both, as crash does: `flags`.
+    const other = info === undefined || path.includes('.') ? undefined : memberOf(program, info, path);
+    const known = [own, other].flatMap((each) => (each === undefined || each instanceof UsageError ? [] : [each]));
+    if (known.length > 0) return known;
+    // The nearest name is that of task_struct.
+    throw own instanceof UsageError ? own : new UsageError(`no member '${path}'`);
   });
+}
+
+function memberOf(program: Program, spec: StructSpec, path: string): StructSpec | UsageError {
+  try {
+    return { ...spec, members: [specMember(program, spec.type, path)] };
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
 }
 
 function at({ program }: CommandContext, task: Task, spec: StructSpec): Task['address'] {

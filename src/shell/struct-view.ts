@@ -146,7 +146,7 @@ export function pointedLines(spec: StructSpec, address: VirtAddr, options: Print
     const head = `  ${declaration(place.type, path)} = ${value}`.split('\n');
     if (target === undefined || (target.kind !== 'struct' && target.kind !== 'union')) return head;
     const pointer = scalar(memoryPlace(program, at), 8, false) as VirtAddr;
-    if (pointer === 0n) return head;
+    if (pointer === 0n) return [...head, '  -> NULL'];
     const text = valueText(target, memoryPlace(program, pointer), printer(options), 5);
     return [...head, ...`  -> ${text}`.split('\n')];
   });
