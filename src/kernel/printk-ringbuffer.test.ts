@@ -198,6 +198,14 @@ describe('readLog of a printk_ringbuffer', () => {
     ]);
     expect(texts(read(moved)).slice(1)).toEqual(['moved to the start', 'then']);
     expect(read(moved).lost).toBe(0);
+    // At boot positions begin one round below zero.
+    const first = ringOf([
+      { text: 'before', begin: 2n ** 64n - 48n, next: 2n ** 64n - 24n },
+      { text: 'moved to the start', begin: 2n ** 64n - 24n, next: 32n, at: 0 },
+      { text: 'then', begin: 32n },
+    ]);
+    expect(texts(read(first))).toEqual(['before', 'moved to the start', 'then']);
+    expect(read(first).lost).toBe(0);
     const exact = ringOf([{ text: 'up to the end', begin: 104n, next: TEXT }]);
     expect(texts(read(exact))).toEqual(['up to the end']);
   });

@@ -186,7 +186,9 @@ class Ring {
     // A block that does not fit behind `begin` stands at the start of the ring, all of it, and ends at `next`; one that
     // ends with the ring (since 6.18) is in the next round by its `next` alone.
     const moved = begin >> sizeBits !== next >> sizeBits && end !== 0n;
-    if (moved && (begin >> sizeBits) + 1n !== next >> sizeBits) return 'damaged';
+    // Positions begin one round below zero, so the first round ends where they start anew.
+    const round = BigInt.asUintN(64 - Number(sizeBits), (begin >> sizeBits) + 1n);
+    if (moved && round !== next >> sizeBits) return 'damaged';
     const size = moved ? end : BigInt.asIntN(64, next - begin);
     if (size < BigInt(BLOCK_ID) || size > ringSize) return 'damaged';
     const block = add(data, moved ? 0n : begin & (ringSize - 1n));
