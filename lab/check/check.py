@@ -12,8 +12,9 @@ import sys
 
 from drgn import Object, Program, cast, container_of
 from drgn.helpers.linux.fs import for_each_file
-from drgn.helpers.linux.percpu import percpu_counter_sum
-from drgn.helpers.linux.slab import slab_cache_usage
+from drgn.helpers.linux.cpumask import for_each_online_cpu
+from drgn.helpers.linux.percpu import per_cpu, per_cpu_ptr, percpu_counter_sum
+from drgn.helpers.linux.slab import slab_cache_usage, slab_object_info
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.fs import inode_path
@@ -89,6 +90,24 @@ for address in manifest['addresses']:
         culprits = [t['pid'] for t in manifest['expected'].get('culprits', [])]
         say(holder.pid.value_() in culprits, f"mutex {value:#x}: owner {holder.comm.string_().decode()} {holder.pid.value_()}, "
             f"waiters {[(w.task.comm.string_().decode(), w.task.pid.value_()) for w in queue][:6]} ({len(queue)})")
+    elif kind == 'packet':
+        info = slab_object_info(prog, value)
+        where = None if info is None else (info.address, info.slab_cache.name.string_().decode())
+        say(where == (value, 'packetdev'), f"{address['role']}: object and cache {where}")
+        if info is not None and address['role'] in ('resource', 'object'):
+            free = 'is in use' if info.allocated else 'is free'
+            print('      it', free, 'and holds', prog.read(value, info.slab_cache.inuse.value_()).hex())
+    elif kind == 'kmem_cache' and manifest['texts'].get('module') == 'packetdev':
+        cache = Object(prog, 'struct kmem_cache *', value=value)
+        say(cache.name.string_().decode() == 'packetdev', f'the cache is {cache.name.string_().decode()}')
+        for cpu in for_each_online_cpu(prog):
+            first = per_cpu_ptr(cache.cpu_slab, cpu).freelist.value_()
+            print(f'      the free objects of CPU {cpu} begin at {first:#x}')
+    elif kind == 'void' and 'bank' in manifest['counts']:
+        seen = per_cpu(prog['mces_seen'], manifest['counts']['cpu'])
+        status, bank, told = seen.status.value_(), seen.bank.value_(), int(manifest['texts']['status'], 16)
+        say((status, bank, seen.addr.value_()) == (told, manifest['counts']['bank'], value) or (status == 0 and seen.mcgstatus.value_() & 4),
+            f'mces_seen: status {status:#x}, bank {bank}, address {seen.addr.value_():#x}, mcgstatus {seen.mcgstatus.value_()}')
     elif kind == 'kmem_cache':
         cache = Object(prog, 'struct kmem_cache *', value=value)
         name = cache.name.string_().decode()
