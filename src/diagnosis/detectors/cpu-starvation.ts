@@ -31,7 +31,7 @@ export default defineDetector({
     verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.root, verdict.waiters))),
 });
 
-function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): Finding {
+function findingOf(verdict: StarvationVerdict, { lines, details, grown }: WaitStory): Finding {
   const { starvation, waiters, confidence, cause } = verdict;
   const { by, cpu, rq, starved } = starvation;
   const remedies = remediesOf(starvation, waiters.length);
@@ -45,6 +45,7 @@ function findingOf(verdict: StarvationVerdict, { lines, details }: WaitStory): F
     ...(confidence === 'certain' ? {} : { because: becauseOf(starvation) }),
     weight: Math.max(1, waiters.length),
     explains: [...starved.map(({ task }) => task), ...waiters].map((task) => blocked(task.address)),
+    ...grown,
     story: [
       { topic: 'what', text: starvedText(starvation) },
       { topic: 'why', text: whyText(starvation) },

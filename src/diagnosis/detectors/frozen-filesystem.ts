@@ -42,7 +42,7 @@ export default defineDetector({
 function findingOf(
   { root, confidence, oldest }: ObstacleVerdict,
   fileSystem: FrozenMount,
-  { lines, details }: WaitStory,
+  { lines, details, grown }: WaitStory,
   thawing: Thawing,
 ): Finding {
   const { superBlock, fsType, id, directories, throughDevice } = fileSystem;
@@ -62,6 +62,7 @@ function findingOf(
         }),
     weight: root.behind.length,
     explains: root.behind.map((task) => blocked(task.address)),
+    ...grown,
     story: [
       {
         topic: 'why',

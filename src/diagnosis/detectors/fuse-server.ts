@@ -31,7 +31,7 @@ export default defineDetector({
     verdicts.map((verdict) => findingOf(verdict, stories.of(verdict.server.root, verdict.server.behind))),
 });
 
-function findingOf(verdict: ServerVerdict, { lines, details }: WaitStory): Finding {
+function findingOf(verdict: ServerVerdict, { lines, details, grown }: WaitStory): Finding {
   const { server, leaf, confidence, cause } = verdict;
   const { connection, servers, requests, still, behind } = server;
   const [first] = servers;
@@ -48,6 +48,7 @@ function findingOf(verdict: ServerVerdict, { lines, details }: WaitStory): Findi
     because: becauseOf(server),
     weight: total,
     explains: behind.map((task) => blocked(task.address)),
+    ...grown,
     story: [
       {
         topic: 'what',

@@ -29,7 +29,7 @@ export default defineDetector({
   run: ({ lost, stories }) => lost.map((each) => findingOf(each, stories.of(each.root))),
 });
 
-function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
+function findingOf(lost: LostWakeUp, { lines, details, grown }: WaitStory): Finding {
   const { target, root, first, wait, free, module } = lost;
   const { lock, waiters, text } = target;
   const total = root.behind.length;
@@ -47,6 +47,7 @@ function findingOf(lost: LostWakeUp, { lines, details }: WaitStory): Finding {
       : { because: ['the stacks of some tasks that run could not be read: one of them may be about to wake them'] }),
     weight: total,
     explains: [wakeUpLost(target.address), ...root.behind.map((task) => blocked(task.address))],
+    ...grown,
     story: [
       {
         topic: 'what',

@@ -60,7 +60,7 @@ interface Beside {
   readonly told: boolean;
 }
 
-function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Beside): Finding {
+function structural(stall: GraceStall, { lines, details, grown }: WaitStory, beside: Beside): Finding {
   const { grace, age, readers, behind } = stall;
   const [first] = readers;
   if (first === undefined) throw new RangeError('a stall has a reader');
@@ -76,6 +76,7 @@ function structural(stall: GraceStall, { lines, details }: WaitStory, beside: Be
     because: ['that RCU waits for it is read from its tree; that it will never go on is argued from the age'],
     weight: Math.max(1, behind.length),
     explains: behind.map((each) => blocked(each.address)),
+    ...grown,
     story: [
       {
         topic: 'what',

@@ -64,7 +64,12 @@ interface Beside {
   readonly cpuStuck: boolean;
 }
 
-function findingOf(verdict: ObstacleVerdict, found: StuckDisk, beside: Beside, { lines, details }: WaitStory): Finding {
+function findingOf(
+  verdict: ObstacleVerdict,
+  found: StuckDisk,
+  beside: Beside,
+  { lines, details, grown }: WaitStory,
+): Finding {
   const { root } = verdict;
   const { queue, overdue, inFlight, queued } = found;
   const { disk } = queue;
@@ -87,6 +92,7 @@ function findingOf(verdict: ObstacleVerdict, found: StuckDisk, beside: Beside, {
     ...(confidence === 'certain' ? {} : { because }),
     weight: root.behind.length,
     explains: root.behind.map((task) => blocked(task.address)),
+    ...grown,
     story: [
       {
         topic: 'why',

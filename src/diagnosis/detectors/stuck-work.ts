@@ -48,7 +48,7 @@ export default defineDetector({
 
 function findingOf(
   verdict: WorkVerdict,
-  { lines, details }: WaitStory,
+  { lines, details, grown }: WaitStory,
   held: readonly WaitTarget[],
   doing: Prose,
   place: WorkPlace,
@@ -71,6 +71,7 @@ function findingOf(
     weight: root.behind.length,
     explains: root.behind.map((each) => blocked(each.address)),
     restsOn: [blocked(task.address)],
+    ...grown,
     story: [
       { topic: 'why', text: prose`${taskValue(task)}, a kernel worker, runs it, ${doing}${since}.` },
       {

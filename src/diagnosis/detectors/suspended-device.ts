@@ -45,7 +45,7 @@ function findingOf(
   found: SuspendedDevice,
   frozen: readonly FrozenMount[],
   exact: number,
-  { lines, details }: WaitStory,
+  { lines, details, grown }: WaitStory,
 ): Finding {
   const { device, kept, directories } = found;
   const direct = root.target?.waiters.length ?? 0;
@@ -65,6 +65,7 @@ function findingOf(
     ...(because === undefined ? {} : { because }),
     weight: root.behind.length,
     explains: root.behind.map((task) => blocked(task.address)),
+    ...grown,
     story: [
       {
         topic: 'why',

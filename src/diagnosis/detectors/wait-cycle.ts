@@ -24,7 +24,7 @@ export default defineDetector({
     ),
 });
 
-function findingOf(verdict: CircleVerdict, { lines, details }: WaitStory): Finding {
+function findingOf(verdict: CircleVerdict, { lines, details, grown }: WaitStory): Finding {
   const { links, confidence, root } = verdict;
   const remedies = remediesOf(links);
   return {
@@ -38,6 +38,7 @@ function findingOf(verdict: CircleVerdict, { lines, details }: WaitStory): Findi
       : { because: ['a link of the circle is inferred: no structure names who has to act'] }),
     weight: links.length + root.behind.length,
     explains: [...root.cycle, ...root.behind].map((task) => blocked(task.address)),
+    ...grown,
     story: [
       ...links.map((link, i) => ({ topic: 'why', text: linkText(links, link, i) }) as const),
       { topic: 'proof', text: proofText(links) },

@@ -59,11 +59,14 @@ export function arrivalsText({ first, last, growth, unknown }: Arrivals, isFirst
   if (first === last) return prose`${duration(first)} ${end}${rest}.`;
   // A spread of less than a second, and small beside the wait itself, is none to tell.
   if (first - last < AT_ONCE && (first - last) * 50n < first) return prose`all about ${duration(first)} ${end}${rest}.`;
-  const drawn =
-    growth === undefined
-      ? ''
-      : prose`, growing ${spark(growth.steps.map(({ waiting }) => waiting))} (${duration(growth.width)} each)`;
+  const drawn = growth === undefined ? '' : prose`, growing ${sparkOf({ growth })}`;
   return prose`from ${duration(first)} to ${duration(last)} ${end}${drawn}${rest}.`;
+}
+
+/** '▁▃▅█ (200 ms each)'. */
+export function sparkOf({ growth }: Pick<Arrivals, 'growth'>): Prose {
+  if (growth === undefined) return [];
+  return prose`${spark(growth.steps.map(({ waiting }) => waiting))} (${duration(growth.width)} each)`;
 }
 
 const MS = 1_000_000n;

@@ -4,7 +4,7 @@
  */
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
-import type { StoryLine } from '../../model/finding.ts';
+import type { Finding, StoryLine } from '../../model/finding.ts';
 import {
   address,
   count,
@@ -19,7 +19,9 @@ import {
 } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
 import { crowdText, listed } from './crowd-text.ts';
+import { type Arrivals, growthFact, isLong, sparkOf } from './growth.ts';
 import { launchersFact } from './launchers.ts';
+import { cgroupData, cgroupText, taskCgroupsFact } from './task-cgroups.ts';
 import { PILE_UP } from './thresholds.ts';
 import { waitGraphFact, type WaitRoot, type WaitTarget } from './wait-graph.ts';
 
@@ -30,6 +32,8 @@ export interface WaitStory {
   /** Who waits, for what, and who launched them. */
   readonly lines: readonly StoryLine[];
   readonly details: { readonly [key: string]: Data };
+  /** Part of the finding: how those grew in number who wait. */
+  readonly grown: Pick<Finding, 'growth'>;
 }
 
 export interface WaitStories {
@@ -48,13 +52,19 @@ export const waitStoriesFact = defineFact<WaitStories>({
 function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[], direct: Prose): WaitStory {
   const middle = middleOf(context, root);
   const groups = [...Map.groupBy(told, ({ comm }) => comm).values()].sort((a, b) => b.length - a.length);
-  const since = sinceText(context, [...root.cycle, ...told]);
+  const all = [...root.cycle, ...told];
+  const arrivals = context.use(growthFact).of(all);
+  const cgroups = context.use(taskCgroupsFact).among(all);
+  const since = sinceText(arrivals);
   return {
     lines: [
       ...whoLine(context, groups),
       ...queueLines(context, root, new Set(told), middle, direct),
       ...furtherLine(root, told),
       ...launchLine(context, groups[0] ?? []),
+      ...(cgroups.common === undefined || all.length < PILE_UP
+        ? []
+        : [{ topic: 'launcher', text: cgroupText(cgroups) } as const]),
       ...(since === undefined ? [] : [{ topic: 'since', text: since } as const]),
     ],
     details: {
@@ -67,7 +77,9 @@ function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[], di
         waiters: count(target.waiters.length),
         holder: target.owners[0] === undefined ? undefined : taskValue(target.owners[0].task),
       })),
+      cgroups: cgroupData(cgroups),
     },
+    grown: arrivals.growth === undefined ? {} : { growth: arrivals.growth },
   };
 }
 
@@ -172,11 +184,10 @@ function launchLine({ use }: FactContext, group: readonly Task[]): readonly Stor
   ];
 }
 
-function sinceText({ use }: FactContext, tasks: readonly Task[]): Prose | undefined {
-  const waits = tasks.map((task) => use(clockFact).offCpu(task)).filter((wait) => wait !== undefined);
-  if (waits.length === 0) return undefined;
-  const most = waits.reduce((a, b) => (a > b ? a : b));
-  const least = waits.reduce((a, b) => (a < b ? a : b));
-  if (waits.length === 1) return prose`${duration(most)} before the crash.`;
-  return prose`the first began to wait ${duration(most)} before the crash, the last ${duration(least)}.`;
+function sinceText(arrivals: Arrivals): Prose | undefined {
+  const { first, last, known } = arrivals;
+  if (first === undefined || last === undefined) return undefined;
+  if (known === 1) return prose`${duration(first)} before the crash.`;
+  const drawn = isLong(arrivals) ? prose`, growing ${sparkOf(arrivals)}` : [];
+  return prose`the first began to wait ${duration(first)} before the crash, the last ${duration(last)}${drawn}.`;
 }
