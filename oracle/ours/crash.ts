@@ -9,7 +9,7 @@ import { reportJson } from '../../src/render/report-json.ts';
 import type { Answers } from '../answers.ts';
 
 /** Detectors whose finding says where the kernel fell, or where it loops. */
-const OOPSES = ['kernel-oops', 'use-after-free', 'list-corruption', 'stack-overflow'];
+const OOPSES = ['kernel-oops', 'use-after-free', 'list-corruption', 'stack-overflow', 'slab-corruption'];
 const LOCKUPS = ['soft-lockup', 'hard-lockup', 'rcu-stall'];
 const DEAD = ['dead-lock-owner'];
 
@@ -34,7 +34,10 @@ export function sayCrash(program: Program, answers: Answers): CrashQuestion | un
   const report = members(JSON.parse(reportJson(step.value)));
   const findings = (Array.isArray(report['findings']) ? report['findings'] : []).map(members);
   const all = [...OOPSES, ...LOCKUPS, ...DEAD];
-  const finding = findings.find(({ detector }) => all.includes(String(detector)));
+  // Of damage to a slab that nothing fell over, no instruction is told.
+  const tellsWhere = ({ detector, details }: Members): boolean =>
+    all.includes(String(detector)) && (detector !== 'slab-corruption' || 'instruction' in members(details));
+  const finding = findings.find(tellsWhere);
   const say = (key: string, value: unknown): void => answers.say('crash', key, textIn(value));
   const trigger = findings.find(({ detector }) => detector === 'crash-trigger');
   say('log panic', members(trigger?.['details'])['panic']);
