@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { LookupError, ValidationError } from '../base/errors.ts';
-import { nodeCounters, vmCounters, vmEvents, zoneCounters } from './vmstat.ts';
+import { numaCounters, nodeCounters, vmCounters, vmEvents, zoneCounters } from './vmstat.ts';
 import { memoryNodes } from './zone.ts';
 
 const ZONE_MEMBERS = {
@@ -19,7 +19,8 @@ function split(era: '4.8' | '5.14'): KernelImage {
   const image = new KernelImage();
   const perCpu = era === '5.14' ? 'per_cpu_zonestats' : 'pageset';
   const type = era === '5.14' ? 'per_cpu_zonestat' : 'per_cpu_pageset';
-  image.struct(type, { pcp: 'unsigned long[2]', vm_stat_diff: 's8[2]' });
+  const numa = era === '5.14' ? {} : { vm_numa_stat_diff: 'u16[2]' };
+  image.struct(type, { pcp: 'unsigned long[2]', vm_stat_diff: 's8[2]', ...numa });
   image.struct('per_cpu_nodestat', { stat_threshold: 's8', vm_node_stat_diff: 's8[3]' });
   image.struct('zone', { ...ZONE_MEMBERS, [perCpu]: `struct ${type} *`, vm_stat: 'atomic_long_t[2]' });
   image.struct('pglist_data', {
@@ -126,6 +127,25 @@ describe('vmCounters', () => {
 
   it('throws when the arrays are not there', () => {
     expect(() => vmCounters(programOfImage(new KernelImage()))).toThrow(LookupError);
+  });
+});
+
+describe('numaCounters', () => {
+  it('are those of 4.14 to 5.13, with what CPUs have not added', () => {
+    const image = split('4.8');
+    expect(numaCounters(programOfImage(image)).size).toBe(0);
+    image.enum('numa_stat_item', ['NUMA_HIT', 'NUMA_MISS', 'NR_VM_NUMA_STAT_ITEMS']);
+    image.perCpuPointer('numa0', 'struct per_cpu_pageset', [
+      { vm_numa_stat_diff: [40_000, 0] },
+      { vm_numa_stat_diff: [2, 3] },
+      { vm_numa_stat_diff: [900, 900] },
+    ]);
+    image.write('contig_page_data.node_zones[0].pageset', ref('numa0'));
+    image.global('vm_numa_stat', 'atomic_long_t[2]', [1000, 5]);
+    expect([...numaCounters(programOfImage(image))]).toEqual([
+      ['NUMA_HIT', { value: 41_002, folded: 1000, source: 'vm_numa_stat[NUMA_HIT]' }],
+      ['NUMA_MISS', { value: 8, folded: 5, source: 'vm_numa_stat[NUMA_MISS]' }],
+    ]);
   });
 });
 

@@ -74,7 +74,7 @@ function addNodeDiffs(program: Program, node: VirtAddr, sums: number[]): void {
 /** Reads `atomic_long_t` counters at `at`. */
 function read(
   program: Program,
-  type: 'enum zone_stat_item' | 'enum node_stat_item',
+  type: 'enum zone_stat_item' | 'enum node_stat_item' | 'enum numa_stat_item',
   at: VirtAddr,
   array: string,
   diffs: readonly number[],
@@ -85,6 +85,32 @@ function read(
     counters.set(name, { value: folded + (diffs[index] ?? 0), folded, source: `${array}[${name}]` });
   }
   return counters;
+}
+
+/**
+ * Where pages were allocated: `atomic_long_t vm_numa_stat[]`, by `enum numa_stat_item`, from 4.14 (commit 3a321d2a3dde) to
+ * 5.13 (commit f19298b9516c made events of them). What each CPU has not added yet are `u16`s.
+ * @returns none on other kernels
+ * @throws FaultError, LookupError, ValidationError
+ */
+export function numaCounters(program: Program): VmCounters {
+  const symbol = program.symbols.kernel.lookup('vm_numa_stat');
+  const diff = program.tryField('struct per_cpu_pageset', 'vm_numa_stat_diff');
+  if (symbol === undefined || itemsOf(program, 'enum numa_stat_item').length === 0) return new Map();
+  const sums: number[] = [];
+  const perCpu = program.tryField('struct zone', 'pageset');
+  for (const node of memoryNodes(program))
+    for (const { address } of zonesOf(program, node)) {
+      const base = perCpu?.pointer(address) ?? 0n;
+      if (diff === undefined || base === 0n) continue;
+      const length = Math.min(sizeOf(diff.type), 2 * MAX_ITEMS);
+      for (const cpu of cpus(program, 'online')) {
+        const bytes = program.memory.readBytes(diff.address(program.perCpuAddress(base as VirtAddr, cpu)), length);
+        const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+        for (let i = 0; 2 * i + 2 <= length; i++) sums[i] = (sums[i] ?? 0) + view.getUint16(2 * i, true);
+      }
+    }
+  return read(program, 'enum numa_stat_item', symbol.address, 'vm_numa_stat', sums);
 }
 
 /** Counters that say how many pages there are of a kind: their sum over zones or nodes is that of the whole machine. */

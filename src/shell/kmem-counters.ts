@@ -4,7 +4,7 @@
  */
 import { attempt } from '../base/errors.ts';
 import { hugePagePools } from '../kernel/hugetlb.ts';
-import { vmCounters, vmEvents, type VmCounters, zoneCounters } from '../kernel/vmstat.ts';
+import { numaCounters, vmCounters, vmEvents, type VmCounters, zoneCounters } from '../kernel/vmstat.ts';
 import { type Zone, zones } from '../kernel/zone.ts';
 import type { CommandContext } from '../model/command.ts';
 import { type Shape, shown } from '../model/shape.ts';
@@ -103,6 +103,8 @@ export function statistics(context: CommandContext): Shape {
   const counters = vmCounters(program);
   const zone = namesOf(program, 'enum zone_stat_item');
   const node = namesOf(program, 'enum node_stat_item');
+  const numa = attempt(() => numaCounters(program));
+  if (numa === undefined) context.problem('the counters of NUMA cannot be read');
   const events = attempt(() => vmEvents(program));
   if (events === undefined) context.problem('the events cannot be read');
   // Until 4.7 there is one array.
@@ -114,11 +116,14 @@ export function statistics(context: CommandContext): Shape {
       ...counterLines(zone, counters, LABEL),
       '',
       ...(split ? ['  VM_NODE_STAT:', ...counterLines(node, counters, LABEL), ''] : []),
+      ...(numa === undefined || numa.size === 0
+        ? []
+        : ['  VM_NUMA_STAT:', ...counterLines([...numa.keys()], numa, LABEL), '']),
       ...(events === undefined ? [] : ['  VM_EVENT_STATES:']),
       ...[...(events ?? [])].map(([called, value]) => `${called.padStart(EVENT_LABEL)}: ${value}`),
     ],
     data: () => ({
-      counters: countersData(counters),
+      counters: countersData(new Map([...counters, ...(numa ?? [])])),
       events:
         events === undefined
           ? undefined
