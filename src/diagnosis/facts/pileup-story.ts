@@ -48,7 +48,7 @@ export function pileUpStory(
     { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
     ...waiterLines(pileUp),
     ...launchLines(pileUp),
-    ...(pileUp.cgroups.common === undefined
+    ...(pileUp.cgroups.common === undefined || pileUp.victims.length < PILE_UP
       ? []
       : [{ topic: 'launcher', text: cgroupText(pileUp.cgroups) } satisfies StoryLine]),
     // How long the holder and the longest waiter are there already stands with them.
