@@ -3,6 +3,7 @@
  * them, most first; then whatever else sleeps without reacting to signals, by what it waits for.
  */
 import { UsageError } from '../base/errors.ts';
+import type { Nanoseconds } from '../base/units.ts';
 import { clockFact } from '../diagnosis/facts/clock.ts';
 import { locksFact } from '../diagnosis/facts/locks.ts';
 import { taskWaitsFact } from '../diagnosis/facts/task-waits.ts';
@@ -77,6 +78,12 @@ function whatText({ what, name: of, channel }: TaskWait): string {
   return `${what}${of === undefined ? '' : ` ${of}`}${where}`;
 }
 
+/** The age of the oldest request of a disk that some waits are for. */
+function oldestRequest(waits: readonly (TaskWait | undefined)[]): Nanoseconds | undefined {
+  const ages = waits.map((wait) => wait?.block?.request?.age).filter((age) => age !== undefined);
+  return ages.length === 0 ? undefined : ages.reduce((a, b) => (a > b ? a : b));
+}
+
 /** Those in uninterruptible sleep that wait for no lock and no task that is known. */
 function others(context: CommandContext, { targetOf }: WaitGraph): Table {
   const waits = context.use(taskWaitsFact);
@@ -92,10 +99,12 @@ function others(context: CommandContext, { targetOf }: WaitGraph): Table {
     const wait = first === undefined ? undefined : waits.of(first);
     const longest = tasks.map((task) => clock.offCpu(task) ?? -1n).reduce((a, b) => (a > b ? a : b), -1n);
     const what = wait === undefined ? 'unknown' : whatText(wait);
+    const age = oldestRequest(tasks.map((task) => waits.of(task)));
     const comms = [...new Set(tasks.map(({ comm }) => comm))];
     const pids = tasks.slice(0, 3).map(({ pid }) => pid);
     return {
       n: tasks.length,
+      age,
       cells: [
         count(tasks.length),
         wait?.kind ?? 'unknown',
@@ -109,6 +118,8 @@ function others(context: CommandContext, { targetOf }: WaitGraph): Table {
     };
   });
   rows.sort((a, b) => b.n - a.n);
+  // Only where there is block I/O.
+  const io = rows.some(({ age }) => age !== undefined);
   return {
     shape: 'table',
     title: rows.length === 0 ? '' : 'Others in uninterruptible sleep, by what they wait for',
@@ -120,7 +131,8 @@ function others(context: CommandContext, { targetOf }: WaitGraph): Table {
       { key: 'proof', label: 'SHOWN BY', align: 'left' },
       { key: 'what', label: 'WHAT', align: 'left' },
       { key: 'who', label: 'WHO', align: 'left' },
+      ...(io ? [{ key: 'request', label: 'OLDEST REQUEST', align: 'right' } as const] : []),
     ],
-    rows: rows.map(({ cells }) => cells),
+    rows: rows.map(({ cells, age }) => (io ? [...cells, age === undefined ? undefined : duration(age)] : cells)),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../base/errors.ts';
 import { locksFact } from '../diagnosis/facts/locks.ts';
-import { detailProse, taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
+import { detailProse, requestData, taskWaitsFact, waitProse } from '../diagnosis/facts/task-waits.ts';
 import { leavesFact } from '../diagnosis/facts/wait-leaves.ts';
 import { followed, type WaitTarget } from '../diagnosis/facts/wait-graph.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
@@ -12,7 +12,7 @@ import type { Task } from '../kernel/sched.ts';
 import type { TaskWait } from '../kernel/wait-kinds.ts';
 import { defineCommand } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
-import { address, type Data, plural, type Prose, prose, task as taskValue } from '../model/value.ts';
+import { address, type Data, name, plural, type Prose, prose, task as taskValue } from '../model/value.ts';
 import { currentTask, taskArguments } from '../shell/tasks.ts';
 import { oneTask, ownersText, targetData, targetText, type WaitView, waitView } from '../shell/wait-views.ts';
 
@@ -108,6 +108,8 @@ function waitData({ context }: WaitView, wait: TaskWait): Data {
     kind: wait.kind,
     what: [...waitProse(wait)],
     detail: wait.detail,
+    disk: wait.block === undefined ? undefined : name(wait.block.queue.disk.name),
+    request: wait.block?.request === undefined ? undefined : requestData(wait.block.request),
     proof: wait.proof,
     object: wait.object === undefined ? undefined : { address: address(wait.object.address), ctype: wait.object.ctype },
     awaited: wait.awaited.flatMap(({ task, certainty, why }) => {

@@ -8,7 +8,7 @@ import {
   type RequestSpec,
   SECOND,
 } from '../../test/builders/block-devices.ts';
-import { KernelImage } from '../../test/builders/image.ts';
+import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { type BlockQueue, blockQueues } from './block-requests.ts';
 import { inFlight } from './block-tags.ts';
@@ -124,6 +124,15 @@ describe('a request', () => {
     lost.request('r', 'sda', { tag: 2, state: IN_FLIGHT });
     lost.image.write('r.q', 0xffff888012345000n);
     expect(read(lost)[0]?.requests).toEqual([]);
+  });
+
+  it('counts once where the tag that it had before still points to it', () => {
+    const blocks = machine();
+    blocks.disk('sda', { tags: 8, scheduler: 16 });
+    blocks.request('r', 'sda', { tag: 2, internal: 1, state: IN_FLIGHT });
+    blocks.image.write('sda tags rqs[5]', ref('r'));
+    expect(read(blocks)[0]?.requests).toHaveLength(1);
+    expect(inFlight(programOfImage(blocks.image), blocks.image.address('sda queue'))).toEqual({ reads: 1, writes: 0 });
   });
 
   it('that the driver is done with is complete, and not waited for there', () => {

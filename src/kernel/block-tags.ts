@@ -45,7 +45,7 @@ export const IN_FLIGHT = 1;
  */
 export function inFlight(program: Program, queue: VirtAddr): InFlight | undefined {
   const request = (path: string) => program.field('struct request', path);
-  const [owner, state, flags] = [request('q'), request('state'), request('cmd_flags')];
+  const [owner, state, flags, tag] = [request('q'), request('state'), request('cmd_flags'), request('tag')];
   let [reads, writes, queues] = [0, 0, 0];
   const seen = new Set<VirtAddr>();
   for (const hardware of hardwareQueues(program, queue)) {
@@ -58,6 +58,8 @@ export function inFlight(program: Program, queue: VirtAddr): InFlight | undefine
     for (let i = 0; i < count; i++) {
       const at = program.memory.readPointer(add(table, 8 * i));
       if (!isKernel(at) || owner.pointer(at) !== queue || state.number(at) !== IN_FLIGHT) continue;
+      // With a scheduler a request gets another tag each time; the tag that it had before still points to it.
+      if (tag.number(at) !== i) continue;
       // The operations that write are odd.
       if ((flags.number(at) & 1) === 1) writes++;
       else reads++;

@@ -11,6 +11,7 @@ import {
   type WaitRoot,
   type WaitTarget,
 } from '../diagnosis/facts/wait-graph.ts';
+import { requestData } from '../diagnosis/facts/task-waits.ts';
 import type { FactContext } from '../model/diagnosis.ts';
 import { type Growth, growthData } from '../model/growth.ts';
 import {
@@ -205,6 +206,7 @@ export function targetData(target: WaitTarget | undefined, crowd?: Data): Data {
     owners: owners.map(({ task, certainty, why }) => ({ task: taskValue(task), certainty, why })),
     anyOf: anyOf && owners.length > 1 ? true : undefined,
     ownerless,
+    oldestRequest: target.obstacle?.kind === 'disk' ? requestData(target.obstacle.disk.oldest) : undefined,
     waiters: waiters.map(taskValue),
     crowd,
   };

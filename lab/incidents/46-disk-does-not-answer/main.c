@@ -209,7 +209,7 @@ int main(void)
 	fall_silent();
 
 	pid_t reader = several(lab_number("READERS"), lab_text("READER"), read_page);
-	lab_wait_stack(reader, lab_number("TAGS") > 0 ? "ext4" : "filemap");
+	lab_wait_stack(reader, "vfs_read");
 	several(lab_number("DIRECTS"), lab_text("DIRECT"), read_direct);
 	pid_t creator = lab_role(lab_text("WRITER"), create, 1000);
 	lab_wait_stack(creator, "ext4");

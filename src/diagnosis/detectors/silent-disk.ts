@@ -9,11 +9,9 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
   address,
-  byteCount,
   command,
   count,
   ctype,
-  type Data,
   duration,
   name,
   plural,
@@ -24,7 +22,7 @@ import {
 import { type DiskMessages, diskMessagesFact } from '../facts/disk-messages.ts';
 import { lockupFact } from '../facts/lockups.ts';
 import { type StuckDisk, stuckDiskText } from '../facts/stuck-disks.ts';
-import { requestProse } from '../facts/task-waits.ts';
+import { requestData, requestProse } from '../facts/task-waits.ts';
 import { STUCK_BY_AGE } from '../facts/thresholds.ts';
 import { obstaclesFact } from '../facts/wait-obstacles.ts';
 import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
@@ -112,7 +110,7 @@ function findingOf(
       device: name(disk.name),
       driver: queue.driver === undefined ? undefined : name(queue.driver),
       queue: address(disk.queue),
-      oldest: requestData(found),
+      oldest: requestData(found.oldest),
       overdue,
       inFlight: queue.problem === undefined ? inFlight : undefined,
       queued: queue.problem === undefined ? queued : undefined,
@@ -121,19 +119,6 @@ function findingOf(
       frozen: queue.frozen,
       quiesced: queue.quiesced,
     },
-  };
-}
-
-function requestData({ oldest }: StuckDisk): Data {
-  const { address: at, operation, sector, bytes, age, timeout, state } = oldest;
-  return {
-    address: address(at),
-    operation,
-    sector: sector === undefined ? undefined : String(sector),
-    bytes: byteCount(bytes),
-    state,
-    age: age === undefined ? undefined : duration(age),
-    timeout: timeout === undefined ? undefined : duration(timeout),
   };
 }
 

@@ -59,6 +59,6 @@ export function stuckDiskLeaf({ oldest, overdue, inFlight, queued }: StuckDisk):
   const limit = oldest.timeout;
   const late = overdue && limit !== undefined ? prose`, older than its timeout of ${duration(limit)}` : [];
   const others = inFlight + queued - 1;
-  const more = others === 0 ? [] : prose`; ${plural(others, 'more request', 'more requests')} behind it`;
+  const more = others === 0 ? [] : prose`; ${plural(others, 'more request is', 'more requests are')} not answered`;
   return prose`${requestProse(oldest)}${late}${more}`;
 }

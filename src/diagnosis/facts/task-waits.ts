@@ -5,7 +5,7 @@ import type { BlockRequest } from '../../kernel/block-requests.ts';
 import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import type { Worker } from '../../kernel/wait-work.ts';
 import { defineFact } from '../../model/diagnosis.ts';
-import { byteCount, duration, name, prose, type Prose } from '../../model/value.ts';
+import { address as addressValue, byteCount, type Data, duration, name, prose, type Prose } from '../../model/value.ts';
 import { blocksFact } from './blocks.ts';
 import { descriptorsFact } from './descriptors.ts';
 import { stacksFact } from './stacks.ts';
@@ -72,4 +72,18 @@ export function requestProse({ operation, sector, bytes, disk, state, age }: Blo
     sector === undefined ? prose` of ${name(disk.name)}` : prose` at sector ${String(sector)} of ${name(disk.name)}`;
   const old: Prose = age === undefined ? [', of unknown age'] : prose`, ${duration(age)} old`;
   return prose`${operation}${size}${where}, ${STATES[state]}${old}`;
+}
+
+/** The same for machines. */
+export function requestData({ address, disk, operation, sector, bytes, state, age, timeout }: BlockRequest): Data {
+  return {
+    address: addressValue(address),
+    disk: name(disk.name),
+    operation,
+    sector: sector === undefined ? undefined : String(sector),
+    bytes: byteCount(bytes),
+    state,
+    age: age === undefined ? undefined : duration(age),
+    timeout: timeout === undefined ? undefined : duration(timeout),
+  };
 }
