@@ -63,12 +63,11 @@ export function coverageText({ read, total, what }: Coverage): Prose {
   return [...done, ' of ', { kind: 'count', value: total }, ` ${what}`];
 }
 
-/** 'only 161 of 163 tasks could be read', '1374 log records could be read, of a number that is not known'. */
-function unreadText(coverage: Coverage): Prose {
+/** '161 of 163 tasks', '1374 log records, of a number that is not known': fits after 'read only'. */
+function partText(coverage: Coverage): Prose {
   const { read, total, what } = coverage;
-  return total === undefined && read > 0
-    ? [{ kind: 'count', value: read }, ` ${what} could be read, of a number that is not known`]
-    : [...coverageText(coverage), ...(total === undefined ? [] : [' could be read'])];
+  if (total !== undefined || read === 0) return coverageText(coverage);
+  return [{ kind: 'count', value: read }, ` ${what}, of a number that is not known`];
 }
 
 /** Why the report is partial, the gravest first. */
@@ -77,10 +76,11 @@ function missing(report: Report): Prose[] {
   if (report.stopped === 'time-limit') reasons.push(['the time limit ended the work early']);
   if (report.stopped === 'interrupt') reasons.push(['the work was interrupted']);
   reasons.push(...report.problems.map((problem) => [problem]));
-  for (const coverage of report.coverage) {
-    if (coverage.total === undefined || coverage.read < coverage.total)
-      reasons.push([...(coverage.read > 0 && coverage.total !== undefined ? ['only '] : []), ...unreadText(coverage)]);
-  }
+  const parts = report.coverage.filter(({ read, total }) => total === undefined || read < total);
+  parts.forEach((part, i) => {
+    const lead = i > 0 ? '' : part.read === 0 ? 'read: ' : 'read only ';
+    reasons.push([lead, ...partText(part)]);
+  });
   for (const { status, title } of report.checks) {
     if (status === 'failed') reasons.push([`a check failed: ${title}`]);
     if (status === 'out-of-time') reasons.push([`not checked: ${title}`]);
@@ -165,7 +165,7 @@ function storyOf(lead: Finding): Telling[] {
     : told;
 }
 
-/** What to do about the root cause is worth as much as about the lead. */
+/** What to do about the root cause: it comes before what to do about the lead. */
 function remediesOf({ tied }: Besides): Telling[] {
   return tied.flatMap(({ finding, tie }) =>
     tie === ROOT
@@ -207,11 +207,12 @@ export function firstScreen(report: Report, width: number): Screen {
   const lead = leadOf(report);
   const beside = besides(report, lead);
   const all = lead === undefined ? [] : storyOf(lead);
-  const more = [...remediesOf(beside), ...adviceOf(report)];
+  const root = remediesOf(beside);
+  const advice = adviceOf(report);
   const head = [...headline(report, lead, width), ...partialLines(report, width)];
   const system = systemLines(report, width);
   const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
-    const told = [...all.filter((telling) => !spared.has(telling)), ...more];
+    const told = [...root, ...all.filter((telling) => !spared.has(telling)), ...advice];
     const story = toldLines(told, beside, width, most);
     return [...head, ...(story.length > 0 ? [blank, ...story] : []), ...besideLines(beside, width, most), ...system];
   };
