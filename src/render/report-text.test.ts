@@ -164,10 +164,10 @@ test('of what could be read in part the first screen says how much', () => {
     const coverage = [{ what: 'log records', read, total, missing: [] }];
     return screen(plain(report({ coverage, complete: false }))).find((line) => line.startsWith('Partial')) ?? '';
   };
-  expect(of(1374, 1375)).toBe('Partial: only 1374 of 1375 log records could be read');
-  expect(of(0, 7)).toBe('Partial: 0 of 7 log records could be read');
-  expect(of(1374, undefined)).toBe('Partial: 1374 log records could be read, of a number that is not known');
-  expect(of(0, undefined)).toBe('Partial: no log records, of a number that is not known');
+  expect(of(1374, 1375)).toBe('Partial: read only 1374 of 1375 log records');
+  expect(of(0, 7)).toBe('Partial: read: 0 of 7 log records');
+  expect(of(1374, undefined)).toBe('Partial: read only 1374 log records, of a number that is not known');
+  expect(of(0, undefined)).toBe('Partial: read: no log records, of a number that is not known');
 });
 
 test('nothing that was read is not called at least nothing', () => {
@@ -273,7 +273,7 @@ test('what explains the lead is told as its root cause, with what to do about it
   );
   const lines = screen(text);
   expect(lines).toContain('Root cause      A program is too big. [certain]');
-  expect(lines).toContain('                End it.');
+  expect(lines).toContain('Do              End it.');
   expect(lines.slice(lines.indexOf('Apart from that'), -1)[1]).toBe('note            Something else. [certain]');
   expect(lines.join('\n')).not.toContain('Memory is short.');
   expect(section(text, 'How it came about').split('\n').slice(1, 3)).toEqual([
