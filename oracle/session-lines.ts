@@ -48,6 +48,10 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     '-n idle -a',
     '-p',
     '-o 2',
+    '-o 1',
+    '-e 1',
+    '-E',
+    '-E -c 1',
     '-R schedule 2',
   ],
   foreach: [
@@ -61,6 +65,8 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     'top files',
     'RU bt -s',
     'top vm -p',
+    'bt -o',
+    'bt -e',
   ],
   kmem: [
     '-i',

@@ -2,12 +2,12 @@
  * `bt`: kernel stacks. Frames follow the kernel's own unwind tables; of a task that a CPU was running they begin at the
  * registers that this CPU saved, so that neither guessed frames nor those of the NMI that stopped it are shown.
  */
-import { type VirtAddr, virt } from '../base/address.ts';
+import { add, type VirtAddr, virt } from '../base/address.ts';
 import { attempt, UsageError } from '../base/errors.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import { cpus } from '../kernel/cpus.ts';
 import type { Task } from '../kernel/sched.ts';
-import { cpuStates, stackArea, taskStack, type TaskStack } from '../kernel/stack.ts';
+import { cpuStates, stackArea, stackFrom, taskStack, type TaskStack } from '../kernel/stack.ts';
 import { type CommandArguments, type CommandContext, defineCommand } from '../model/command.ts';
 import type { Shape, TextLine } from '../model/shape.ts';
 import { parseCpus } from '../shell/arguments.ts';
@@ -15,6 +15,14 @@ import { symbolText } from '../shell/c-value.ts';
 import { addressArgument } from '../shell/expression.ts';
 import { hex16 } from '../shell/format.ts';
 import { dumpRows, WORDS } from '../shell/memory-dump.ts';
+import {
+  cpuStackData,
+  cpuStackLines,
+  exceptionData,
+  exceptionLines,
+  oldFrameData,
+  oldFrameLines,
+} from '../shell/stack-scan.ts';
 import {
   nameOf,
   registerLines,
@@ -54,7 +62,16 @@ export default defineCommand({
     { flag: 't', summary: 'all words of the stack that point into code, from where the task left off' },
     { flag: 'T', summary: 'all words of the whole stack that point into code' },
     { flag: 'r', summary: 'the raw stack' },
-    { flag: 'e', summary: 'registers that exceptions and system calls saved' },
+    { flag: 'e', summary: 'registers that exceptions and system calls saved, old ones too' },
+    { flag: 'E', summary: 'the same on the stacks of interrupts and exceptions of the CPUs' },
+    { flag: 'o', summary: 'every return address from where the task left off: frames, and what older calls left' },
+    {
+      flag: 'S',
+      value: 'sp',
+      kind: 'address',
+      summary: 'frames from this stack pointer, or from a return address there',
+    },
+    { flag: 'I', value: 'ip', kind: 'address', summary: 'with -S: the instruction at which that function stands' },
     { flag: 'R', value: 'symbol | address', kind: 'symbol', summary: 'only stacks with this function, or this word' },
     { flag: 'v', summary: 'which stacks have overflowed' },
     { flag: 'L', summary: 'parameters (in brackets) and locals of each function, where a vmlinux was given' },
@@ -74,24 +91,61 @@ export default defineCommand({
       context.problem(
         `${wanted.join(' and ')} are not known: the dump has none, and no vmlinux with debug information was given`,
       );
+    if (args.has('E')) return stacksOfCpus(context, args);
     const tasks = chosen(context, args);
     const view = viewOf(args);
     const reference = args.value('R');
     const filter = reference === undefined ? undefined : references(context, reference);
     const states = cpuStates(context.program);
-    const stackOf = (task: Task): TaskStack => taskStack(context.program, task, states, { registers: args.has('L') });
+    const start = args.value('S') === undefined && args.value('I') === undefined ? undefined : startOf(context, args);
+    const stackOf = (task: Task): TaskStack =>
+      start === undefined ? ownStack(task) : stackFrom(context.program, task.address, start.pc, start.sp);
+    const ownStack = (task: Task): TaskStack => taskStack(context.program, task, states, { registers: args.has('L') });
     return {
       shape: 'lines',
       lines: lines(context, args, tasks, view, stackOf, filter),
-      data: () => tasks.map((task) => ({ ...taskData(task), ...(stackData(stackOf(task)) as object) })),
+      data: () =>
+        tasks.map((task) => {
+          const stack = stackOf(task);
+          return {
+            ...taskData(task),
+            ...(stackData(stack) as object),
+            ...(view === 'e' ? { exceptions: exceptionData(context, task, stack) } : {}),
+            ...(view === 'o' ? { old: oldFrameData(context, task, stack) } : {}),
+          };
+        }),
     };
   },
 });
 
-type View = 'frames' | 't' | 'T' | 'r' | 'e';
+/** Where frames begin that the user chose. @throws UsageError */
+function startOf(
+  { program }: CommandContext,
+  args: CommandArguments,
+): { readonly pc: VirtAddr; readonly sp: VirtAddr } {
+  const text = args.value('S');
+  if (text === undefined) throw new UsageError('-I needs a stack pointer, too: -S sp');
+  const sp = addressArgument(program, text);
+  const ip = args.value('I');
+  if (ip !== undefined) return { pc: addressArgument(program, ip), sp };
+  const pc = attempt(() => program.memory.readPointer(sp));
+  if (pc === undefined || !program.isText(pc))
+    throw new UsageError(`-S ${text}: there is no return address; give the instruction with -I`);
+  return { pc, sp: add(sp, 8) };
+}
+
+/** `-E`, of all CPUs or those of `-c`. */
+function stacksOfCpus(context: CommandContext, args: CommandArguments): Shape {
+  const all = cpus(context.program, 'online');
+  const list = args.value('c');
+  const wanted = list === undefined ? all : parseCpus(list, all);
+  return { shape: 'lines', lines: cpuStackLines(context, wanted), data: () => cpuStackData(context, wanted) };
+}
+
+type View = 'frames' | 't' | 'T' | 'r' | 'e' | 'o';
 
 function viewOf(args: CommandArguments): View {
-  const views = (['t', 'T', 'r', 'e'] as const).filter((flag) => args.has(flag));
+  const views = (['t', 'T', 'r', 'e', 'o'] as const).filter((flag) => args.has(flag));
   if (views.length > 1) throw new UsageError(`-${views.join(' and -')} are different views; give one of them`);
   return views[0] ?? 'frames';
 }
@@ -179,25 +233,11 @@ function* body(
     yield* dumpRows(area.start, area.size / 8, format, (at, length) => program.memory.readBytes(at, length));
     return;
   }
+  if (view === 'e') yield* exceptionLines(context, stack, area);
+  if (view === 'o') yield* oldFrameLines(context, stack, area, options.offsets);
+  if (view === 'e' || view === 'o') return;
   const user = userRegistersAt(program, stack, area);
   const userRegisters = user === undefined ? undefined : registersAt(program, user);
-  if (view === 'e') {
-    for (const [i, frame] of stack.frames.entries()) {
-      const registers = frame.registersAt === undefined ? undefined : registersAt(program, frame.registersAt);
-      const cut = stack.frames[i + 1];
-      if (frame.registersAt === undefined || registers === undefined || cut === undefined) continue;
-      yield '';
-      yield `  KERNEL-MODE EXCEPTION FRAME AT: ${hex16(frame.registersAt)}`;
-      yield `    [exception RIP: ${nameOf(cut, 10)}]`;
-      yield* registerLines(registers);
-    }
-    if (user !== undefined && userRegisters !== undefined) {
-      yield '';
-      yield `  USER-MODE EXCEPTION FRAME AT: ${hex16(user)}`;
-      yield* registerLines(userRegisters);
-    }
-    return;
-  }
   const [top] = stack.frames;
   if (view === 't' && top !== undefined)
     yield `              START: ${nameOf(top, options.offsets)} at ${hex16(top.pc)}`;

@@ -1,6 +1,7 @@
 /** `mach`: the machine: CPUs, clock, address ranges, stacks of interrupts and exceptions, the firmware's memory map. */
-import { add, type VirtAddr } from '../base/address.ts';
+import { add } from '../base/address.ts';
 import { attempt, isDataError } from '../base/errors.ts';
+import { exceptionStacks, interruptStack, type StackKind } from '../kernel/cpu-stacks.ts';
 import { cpus } from '../kernel/cpus.ts';
 import { threadSize } from '../kernel/stack.ts';
 import { timekeeping } from '../kernel/timekeeping.ts';
@@ -73,7 +74,9 @@ function machine(context: CommandContext): Shape {
   at('KERNEL MODULES BASE', limit > 1n << 29n ? MODULES.random : MODULES.fixed);
   const stack = attempt(() => threadSize(program));
   say('KERNEL STACK SIZE', stack);
-  rows.push(...interruptStacks(program, stack), ...exceptionStacks(program));
+  const interrupts = interruptStack(program);
+  for (const kind of [...(interrupts === undefined ? [] : [interrupts]), ...exceptionStacks(program)])
+    rows.push(...stackRows(program, kind));
   const width = Math.max(...rows.map(({ label }) => label.length));
   return {
     shape: 'lines',
@@ -82,52 +85,17 @@ function machine(context: CommandContext): Shape {
   };
 }
 
-/** Of each CPU, the lowest address; `top` tells where they end. */
-function stackRows(program: Program, what: string, size: number, top: (cpu: number) => VirtAddr): Row[] {
-  const rows: Row[] = [{ label: `${what} STACK SIZE`, text: String(size), data: size }];
-  rows.push({ label: `${what} STACKS`, text: '', data: undefined });
+/** Of each CPU, the lowest address. */
+function stackRows(program: Program, { name, size, area }: StackKind): Row[] {
+  const rows: Row[] = [{ label: `${name} STACK SIZE`, text: String(size), data: size }];
+  rows.push({ label: `${name} STACKS`, text: '', data: undefined });
   for (const cpu of cpus(program, 'online')) {
-    const start = attempt(() => add(top(cpu), -size));
+    const start = attempt(() => area(cpu).start);
     const isThere = start !== undefined && attempt(() => program.memory.readU8(start)) !== undefined;
     const text = start === undefined ? '(unknown)' : `${hex16(start)}${isThere ? '' : ' [unavailable]'}`;
     rows.push({ label: `CPU ${cpu}`, text, data: start === undefined ? undefined : hex16(start) });
   }
   return rows;
-}
-
-function interruptStacks(program: Program, size: number | undefined): Row[] {
-  // hardirq_stack_ptr is the top; since 6.2 (commit c063a217bc07) a member of pcpu_hot, since 6.15 a variable again.
-  const symbol = program.symbols.kernel.lookup('hardirq_stack_ptr')?.address;
-  const hot = program.tryField('struct pcpu_hot', 'hardirq_stack_ptr');
-  const base = program.symbols.kernel.lookup('pcpu_hot')?.address;
-  const pointer = symbol ?? (hot === undefined || base === undefined ? undefined : hot.address(base));
-  if (pointer === undefined || size === undefined) return [];
-  // The pointer leads 8 bytes below the end since 5.13.
-  return stackRows(program, 'IRQ', size, (cpu) => {
-    const top = program.memory.readPointer(program.perCpuAddress(pointer, cpu));
-    return add(top, (top & 15n) === 8n ? 8 : 0);
-  });
-}
-
-/** Members of `struct cea_exception_stacks` (since 5.2), in crash's order. */
-const EXCEPTIONS = [
-  ['DOUBLEFAULT', 'DF'],
-  ['NMI', 'NMI'],
-  ['DEBUG', 'DB'],
-  ['MCE', 'MCE'],
-  ['VC', 'VC'],
-] as const;
-
-function exceptionStacks(program: Program): Row[] {
-  const symbol = program.symbols.kernel.lookup('cea_exception_stacks')?.address;
-  if (symbol === undefined) return [];
-  return EXCEPTIONS.flatMap(([what, short]) => {
-    const field = program.tryField('struct cea_exception_stacks', `${short}_stack`);
-    if (field === undefined || field.size === 0) return [];
-    const start = (cpu: number): VirtAddr =>
-      field.address(program.memory.readPointer(program.perCpuAddress(symbol, cpu)));
-    return stackRows(program, what, field.size, (cpu) => add(start(cpu), field.size));
-  });
 }
 
 function cpuInfo(context: CommandContext, radix: 10 | 16): Shape {

@@ -130,6 +130,23 @@ export function taskStack(
   }
 }
 
+/**
+ * A stack from a place that the caller chose.
+ * @param task - `struct task_struct *`, whose stack bounds a scan
+ * @param pc - address of an instruction, `void *`
+ * @param sp - the stack pointer in that function
+ * @throws nothing for what the dump holds
+ */
+export function stackFrom(program: Program, task: VirtAddr, pc: VirtAddr, sp: VirtAddr): TaskStack {
+  const start: Registers = { pc, sp, fp: undefined, others: new Map(), exact: false, user: false };
+  try {
+    return walk(program, start, 'none', stackArea(program, task), {});
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    return empty(error.message);
+  }
+}
+
 function walk(
   program: Program,
   start: Registers,

@@ -6,7 +6,7 @@ import type { Task } from '../kernel/sched.ts';
 import { type NamedFrame, stackArea, type StackArea, type TaskStack } from '../kernel/stack.ts';
 import { defineFact } from '../model/diagnosis.ts';
 import type { CommandContext } from '../model/command.ts';
-import type { TextLine } from '../model/shape.ts';
+import type { Piece, TextLine } from '../model/shape.ts';
 import { address, type Data } from '../model/value.ts';
 import { frameLocals } from '../program/locals.ts';
 import type { Program } from '../program/program.ts';
@@ -38,7 +38,7 @@ export function slotOf(frame: NamedFrame): VirtAddr {
   return frame.exact ? frame.sp : add(frame.sp, -8);
 }
 
-export function nameOf(frame: NamedFrame, offsets: StackOptions['offsets']): string {
+export function nameOf(frame: Pick<NamedFrame, 'symbol'>, offsets: StackOptions['offsets']): string {
   const { symbol } = frame;
   if (symbol === undefined) return '(unknown)';
   if (offsets === undefined) return symbol.name;
@@ -46,15 +46,26 @@ export function nameOf(frame: NamedFrame, offsets: StackOptions['offsets']): str
 }
 
 /** ` #0 [ffffd1ec00407a78] __schedule at ffffffff9a210e3d [nfs]` */
-function frameLine(frame: NamedFrame, index: number, offsets: StackOptions['offsets']): TextLine {
-  const module = frame.symbol?.module;
+export function frameText(
+  index: number,
+  slot: VirtAddr,
+  pc: VirtAddr,
+  label: string,
+  module: string | undefined,
+): readonly Piece[] {
   return [
     `${`#${index}`.padStart(3)} [`,
-    { text: hex16(slotOf(frame)), style: 'address' },
+    { text: hex16(slot), style: 'address' },
     '] ',
-    { text: nameOf(frame, offsets), style: frame.symbol === undefined ? 'dim' : 'symbol' },
-    ` at ${hex16(frame.pc)}`,
+    { text: label, style: label.startsWith('(') ? 'dim' : 'symbol' },
+    ` at ${hex16(pc)}`,
     ...(module === undefined ? [] : [` [${module}]`]),
+  ];
+}
+
+function frameLine(frame: NamedFrame, index: number, offsets: StackOptions['offsets']): TextLine {
+  return [
+    ...frameText(index, slotOf(frame), frame.pc, nameOf(frame, offsets), frame.symbol?.module),
     ...(BY_TABLES.has(frame.source) ? [] : [{ text: ` (${frame.source})`, style: 'dim' } as const]),
   ];
 }
@@ -87,6 +98,8 @@ const PT_REGS = [
   'SS',
 ];
 
+export const PT_REGS_SIZE = PT_REGS.length * 8;
+
 const ROWS = [
   ['RAX', 'RBX', 'RCX'],
   ['RDX', 'RSI', 'RDI'],
@@ -101,7 +114,7 @@ export type RegisterSet = ReadonlyMap<string, bigint>;
 export function registersAt(program: Program, at: VirtAddr): RegisterSet | undefined {
   if (program.arch.name !== 'x86_64') return undefined;
   return attempt(() => {
-    const bytes = program.memory.readBytes(at, PT_REGS.length * 8);
+    const bytes = program.memory.readBytes(at, PT_REGS_SIZE);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return new Map(PT_REGS.map((name, i) => [name, view.getBigUint64(i * 8, true)]));
   });
@@ -110,9 +123,8 @@ export function registersAt(program: Program, at: VirtAddr): RegisterSet | undef
 /** Where the registers of user mode were saved: below the last frame, or at the top of the stack. */
 export function userRegistersAt(program: Program, stack: TaskStack, area: StackArea | undefined): VirtAddr | undefined {
   if (stack.end !== 'user') return undefined;
-  const size = PT_REGS.length * 8;
   const last = stack.frames.at(-1);
-  const candidates = [last?.sp, area === undefined ? undefined : add(area.start, area.size - size)];
+  const candidates = [last?.sp, area === undefined ? undefined : add(area.start, area.size - PT_REGS_SIZE)];
   return candidates.find((at) => {
     if (at === undefined) return false;
     const cs = registersAt(program, at)?.get('CS');
