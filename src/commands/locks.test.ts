@@ -38,7 +38,7 @@ it('one in full: how its queue grew, and the cgroup that most of it is in', () =
     expect.stringContaining('owner and flags'),
     expect.stringContaining('what it is'),
     '   8 in its queue',
-    String.raw`   7 of the 8 are in cgroup /system.slice/cron\x1b[31m.service.`,
+    String.raw`   7 of the 8 are in cgroup /system.slice/cron\x1b[31m.service`,
     '   When those who still wait came, by when each last got a CPU (sched_info.last_arrival), in steps',
     '   of 5.0 s:',
     '     before the crash  came  waiting',

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { Cgroups } from '../../test/builders/cgroups.ts';
 import { commandRunner } from '../../test/builders/commands.ts';
+import { Incident } from '../../test/builders/incident.ts';
 import stacks from './stacks.ts';
 
 const { run, json } = commandRunner([stacks]);
@@ -16,6 +18,21 @@ it('filters by function and by kind', () => {
   expect(run('stacks -f handle_userfault').lines[0]).toMatch(/^1 task, .*: ps \(pid 96\) \(IN\)$/);
   expect(run('stacks -u -f kthread').lines).toEqual(['No such stack.']);
   expect(run('stacks -k -n 1').lines.at(-1)).toMatch(/more stacks not shown$/);
+});
+
+it('says which cgroup most of them are in, where others are elsewhere', () => {
+  const incident = new Incident();
+  const cgroups = new Cgroups(incident.image);
+  for (let pid = 20; pid < 24; pid++) {
+    incident.task('crond', { pid });
+    cgroups.put(`task${pid}`, { unified: '/system.slice/cron.service' });
+  }
+  cgroups.put('task1', { unified: '/init.scope' });
+  const { run: runs } = commandRunner([stacks], incident.program());
+  expect(runs('stacks').lines[0]).toBe(
+    '5 tasks, off the CPU for up to 1.0 s: 4 crond, init (pid 1) (IN); 4 of the 5 are in cgroup /system.slice/cron.service',
+  );
+  expect(run('stacks -s UN').lines[0]).not.toContain('cgroup');
 });
 
 it('has the same as data', () => {

@@ -2,6 +2,7 @@
 import { UsageError } from '../base/errors.ts';
 import { clockFact } from '../diagnosis/facts/clock.ts';
 import { stacksFact } from '../diagnosis/facts/stacks.ts';
+import { cgroupData, cgroupText, taskCgroupsFact } from '../diagnosis/facts/task-cgroups.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import type { Task } from '../kernel/sched.ts';
 import type { NamedFrame } from '../kernel/stack.ts';
@@ -54,7 +55,7 @@ export default defineCommand({
     if (groups.length === 0) lines.push(['No such stack.']);
     if (shown.length < groups.length)
       lines.push([''], prose`${plural(groups.length - shown.length, 'more stack')} not shown`);
-    return { shape: 'text', lines, data: () => shown.map(groupData) };
+    return { shape: 'text', lines, data: () => shown.map((group) => groupData(context, group)) };
   },
 });
 
@@ -99,12 +100,17 @@ function merged(context: CommandContext, tasks: readonly Task[], wanted: string 
   return [...groups.values()].sort((a, b) => b.tasks.length - a.tasks.length);
 }
 
+/** From so many tasks on it is told which cgroup they come from. */
+const CROWD = 3;
+
 function* groupLines(context: CommandContext, { tasks, frames, problem }: Group): Generator<Prose> {
   const clock = context.use(clockFact);
   const waits = tasks.map((task) => clock.offCpu(task)).filter((wait) => wait !== undefined);
   const longest = waits.reduce<bigint>((a, b) => (a > b ? a : b), -1n);
   const since = longest < 0n ? [] : prose`, off the CPU for up to ${duration(longest)}`;
-  yield prose`${plural(tasks.length, 'task')}${since}: ${names(tasks)}`;
+  const cgroups = tasks.length < CROWD ? undefined : context.use(taskCgroupsFact).among(tasks);
+  const from = cgroups?.common === undefined ? [] : prose`; ${cgroupText(cgroups)}`;
+  yield prose`${plural(tasks.length, 'task')}${since}: ${names(tasks)}${from}`;
   for (const { func, symbol: at } of frames)
     yield prose`   ${symbol(func ?? '(unknown)')}${at?.module === undefined ? '' : ` [${at.module}]`}`;
   if (frames.length === 0 && problem === undefined) yield ['   (in user mode)'];
@@ -125,8 +131,9 @@ function names(tasks: readonly Task[]): Prose {
   return prose`${parts.flat()}${rest} (${states})`;
 }
 
-function groupData({ tasks, frames, problem }: Group): Data {
+function groupData({ use }: CommandContext, { tasks, frames, problem }: Group): Data {
   return {
+    cgroups: cgroupData(use(taskCgroupsFact).among(tasks)),
     tasks: tasks.map((task) => ({ task: taskValue(task), state: crashState(task) })),
     functions: frames.map(({ func }) => func ?? ''),
     problem,

@@ -50,7 +50,7 @@ export function pileUpStory(
     ...launchLines(pileUp),
     ...(pileUp.cgroups.common === undefined || pileUp.victims.length < PILE_UP
       ? []
-      : [{ topic: 'launcher', text: cgroupText(pileUp.cgroups) } satisfies StoryLine]),
+      : [{ topic: 'launcher', text: prose`${cgroupText(pileUp.cgroups)}.` } satisfies StoryLine]),
     // How long the holder and the longest waiter are there already stands with them.
     {
       topic: 'since',

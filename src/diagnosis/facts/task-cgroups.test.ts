@@ -46,14 +46,14 @@ describe('cgroups of a crowd', () => {
       { path: '/user.slice/user-1000.slice', tasks: 1 },
     ]);
     expect(share.common).toEqual({ path: '/system.slice/cron.service', tasks: 4 });
-    expect(textOf(cgroupText(share))).toBe('4 of the 5 are in cgroup /system.slice/cron.service.');
+    expect(textOf(cgroupText(share))).toBe('4 of the 5 are in cgroup /system.slice/cron.service');
   });
 
   it('goes up to what they share when each has a group of its own', () => {
     const sessions = [1, 2, 3, 4].map((n) => ({ unified: `/user.slice/user-7.slice/session-${n}.scope` }));
     const share = among(sessions, [cron]);
     expect(share.common).toEqual({ path: '/user.slice/user-7.slice', tasks: 4 });
-    expect(textOf(cgroupText(share))).toBe('all 4 are in cgroup /user.slice/user-7.slice and below it.');
+    expect(textOf(cgroupText(share))).toBe('all 4 are in cgroup /user.slice/user-7.slice and below it');
     // Neighbours whose names begin alike are no children.
     const alike = among([{ unified: '/a/x' }, { unified: '/a/x' }, { unified: '/a/x' }, { unified: '/a/xy' }], [cron]);
     expect(alike.common).toEqual({ path: '/a/x', tasks: 3 });

@@ -118,13 +118,13 @@ function commonOf(groups: readonly CgroupCount[]): CgroupCount | undefined {
   return at;
 }
 
-/** '58 of the 60 are in cgroup /system.slice/cron.service.'; only where there is a common one. */
+/** '58 of the 60 are in cgroup /system.slice/cron.service'; only where there is a common one. */
 export function cgroupText({ groups, common }: CgroupShare): Prose {
   if (common === undefined) return [];
   const all = sum(groups);
   const who = common.tasks === all ? prose`all ${count(all)}` : prose`${count(common.tasks)} of the ${count(all)}`;
   const isAlone = groups.every(({ path }) => path === common.path || !isInside(path, common.path));
-  return prose`${who} are in cgroup ${name(common.path)}${isAlone ? '' : ' and below it'}.`;
+  return prose`${who} are in cgroup ${name(common.path)}${isAlone ? '' : ' and below it'}`;
 }
 
 /** Keys: docs/json-schema.md, cgroups. */

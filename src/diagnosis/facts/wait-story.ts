@@ -64,7 +64,7 @@ function storyOf(context: FactContext, root: WaitRoot, told: readonly Task[], di
       ...launchLine(context, groups[0] ?? []),
       ...(cgroups.common === undefined || all.length < PILE_UP
         ? []
-        : [{ topic: 'launcher', text: cgroupText(cgroups) } as const]),
+        : [{ topic: 'launcher', text: prose`${cgroupText(cgroups)}.` } as const]),
       ...(since === undefined ? [] : [{ topic: 'since', text: since } as const]),
     ],
     details: {
