@@ -12,6 +12,8 @@ export interface Besides {
   /** Of the lead's story, with the label that says how they are tied. */
   readonly tied: readonly { readonly finding: Finding; readonly tie: string }[];
   readonly trigger: readonly Finding[];
+  /** Symptoms of the lead that made the trigger come: a setting that stops the machine where it need not. */
+  readonly stops: readonly Finding[];
   readonly apart: readonly Finding[];
 }
 
@@ -30,8 +32,14 @@ export function besides(report: Report, lead: Finding | undefined): Besides {
     const tie = above.has(i) ? (under.has(i) ? 'Closed loop' : ROOT) : under.has(i) ? 'Leads to' : ALSO;
     return [{ finding, tie }];
   });
+  const stops = (story?.links ?? []).flatMap(({ from, to }) => {
+    const finding = findings[from];
+    const stopping = under.has(from) && findings[to]?.role === 'trigger';
+    return finding?.role === 'symptom' && stopping ? [finding] : [];
+  });
   const others = findings.filter((finding, i) => finding !== lead && finding.role !== 'trigger' && !own.has(i));
-  return { tied, trigger: findings.filter((finding) => finding !== lead && finding.role === 'trigger'), apart: others };
+  const trigger = findings.filter((finding) => finding !== lead && finding.role === 'trigger');
+  return { tied, trigger, stops, apart: others };
 }
 
 /** All that links lead to from one finding, itself left out. */

@@ -176,6 +176,15 @@ function remediesOf({ tied }: Besides): Telling[] {
   );
 }
 
+/** What to do about what made the machine stop: it may be that it need not. */
+function stopRemediesOf({ stops }: Besides): Telling[] {
+  return stops.flatMap((finding) =>
+    tellingsOf(finding)
+      .filter(({ topic }) => topic === 'remedy')
+      .slice(0, 1),
+  );
+}
+
 /** The dump and the machine: as many facts on a line as fit. */
 function systemLines(report: Report, width: number): Line[] {
   const out: Line[] = [];
@@ -208,11 +217,12 @@ export function firstScreen(report: Report, width: number): Screen {
   const beside = besides(report, lead);
   const all = lead === undefined ? [] : storyOf(lead);
   const root = remediesOf(beside);
+  const stops = stopRemediesOf(beside);
   const advice = adviceOf(report);
   const head = [...headline(report, lead, width), ...partialLines(report, width)];
   const system = systemLines(report, width);
   const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
-    const told = [...root, ...all.filter((telling) => !spared.has(telling)), ...advice];
+    const told = [...root, ...all.filter((telling) => !spared.has(telling)), ...stops, ...advice];
     const story = toldLines(told, beside, width, most);
     return [...head, ...(story.length > 0 ? [blank, ...story] : []), ...besideLines(beside, width, most), ...system];
   };

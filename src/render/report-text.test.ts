@@ -2,9 +2,9 @@ import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hostileReport, partialReport, report, stuckHolder, sysrq } from '../../test/builders/report.ts';
-import { memoryShort } from '../model/condition.ts';
+import { kernelStopped, memoryShort } from '../model/condition.ts';
 import type { StoryLine, Topic } from '../model/finding.ts';
-import type { Report } from '../model/report.ts';
+import type { Report, StoryLink } from '../model/report.ts';
 import { prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
 import { escapeText } from './escape.ts';
@@ -111,6 +111,23 @@ test('without a cause the summary is the answer, and what was found follows', ()
   expect(lines[0]).toBe('No cause was found: nothing that was checked explains it.');
   expect(lines).toContain('Trigger         the crash was triggered by hand (sysrq) at 14.3 s [certain]');
   expect(plain(report({ findings: [], summary: [] })).split('\n')[0]).toBe('No cause was found.');
+});
+
+test('what made the machine stop for the lead has its remedy told, too', () => {
+  const setting = stuckHolder({
+    role: 'symptom',
+    cause: 'panic-by-setting',
+    story: [],
+    remedies: [{ action: prose`Set the knob to 0.` }],
+  });
+  const link = (from: number): StoryLink => ({ from, to: from + 1, through: kernelStopped });
+  const stories = [{ findings: [0, 1, 2], links: [link(0), link(1)], loop: [] }];
+  const lines = screen(plain(report({ findings: [stuckHolder(), setting, sysrq], stories })));
+  expect(lines.filter((line) => line.includes('Set the knob to 0.'))).toHaveLength(1);
+  const apart = stories.map((story) => ({ ...story, links: [link(0)] }));
+  expect(screen(plain(report({ findings: [stuckHolder(), setting, sysrq], stories: apart }))).join('\n')).not.toContain(
+    'Set the knob',
+  );
 });
 
 test('a symptom without its cause is told in full, before the summary', () => {
