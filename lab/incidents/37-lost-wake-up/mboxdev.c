@@ -40,17 +40,42 @@ static noinline void mboxdev_tick(void)
 	destroy_delayed_work_on_stack(&tick.work);
 }
 
-/* As code does that mistakes a lock for a flag. RWSEM_FLAG_WAITERS is bit 1 of the count, MUTEX_FLAG_WAITERS bit 0 of the owner. */
+/*
+ * As code does that mistakes a lock for a flag. RWSEM_FLAG_WAITERS is bit 1 of the count, MUTEX_FLAG_WAITERS bit 0 of the owner;
+ * on PREEMPT_RT both are rt_mutexes inside, and bit 0 of their owner is RT_MUTEX_HAS_WAITERS.
+ */
+#ifdef CONFIG_PREEMPT_RT
+static void lose_mutex(void)
+{
+	WRITE_ONCE(mbox_lock.rtmutex.owner, (struct task_struct *)1);
+}
+
+static void lose_rwsem(void)
+{
+	WRITE_ONCE(mbox_rwsem.rwbase.rtmutex.owner, (struct task_struct *)1);
+	atomic_set(&mbox_rwsem.rwbase.readers, READER_BIAS);
+}
+#else
+static void lose_mutex(void)
+{
+	atomic_long_set(&mbox_lock.owner, 1);
+}
+
+static void lose_rwsem(void)
+{
+	atomic_long_set(&mbox_rwsem.owner, 0);
+	atomic_long_set(&mbox_rwsem.count, 2);
+}
+#endif
+
 static noinline void mboxdev_lose(const char *which)
 {
 	if (!strcmp(which, "mutex"))
-		atomic_long_set(&mbox_lock.owner, 1);
+		lose_mutex();
 	else if (!strcmp(which, "completion"))
 		mbox_answer.done = 1;
-	else {
-		atomic_long_set(&mbox_rwsem.owner, 0);
-		atomic_long_set(&mbox_rwsem.count, 2);
-	}
+	else
+		lose_rwsem();
 }
 
 static ssize_t mboxdev_write(struct file *file, const char __user *from, size_t size, loff_t *offset)
