@@ -1,7 +1,8 @@
 /**
- * The command line of the lab: `list`, `make`, `score`, `waits`, `ledger`, `next-victim`, `damage`, `matrix`.
+ * The command line of the lab: `list`, `make`, `score`, `waits`, `ledger`, `next-victim`, `damage`, `commands`, `matrix`.
  */
 import { parseArgs } from 'node:util';
+import { commands } from './commands/run.ts';
 import { damage } from './damage/run.ts';
 import { examples } from './examples.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
@@ -23,6 +24,7 @@ const USAGE = `usage: npm run lab -- list
        npm run lab -- examples
        npm run lab -- next-victim
        npm run lab -- damage
+       npm run lab -- commands [incident...]
        npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
@@ -71,6 +73,8 @@ async function main(): Promise<void> {
     console.log(examples());
   } else if (command === 'damage') {
     console.log(damage());
+  } else if (command === 'commands') {
+    console.log(commands(rest));
   } else if (command === 'matrix' && values.print) {
     console.log(printMatrix());
   } else if (command === 'matrix') {
