@@ -11,6 +11,7 @@ import { renderSupport } from './matrix/page.ts';
 import { syntheticLayouts } from './matrix/synthetic.ts';
 import { cacheFolder, labRoot } from './paths.ts';
 import { LabError, run } from './run.ts';
+import { readWaits } from './waits.ts';
 
 const repository = join(labRoot, '..');
 
@@ -25,7 +26,7 @@ export interface MatrixOptions {
 
 /** The page, from what is known: it is not made anew. */
 export function printMatrix(): string {
-  return renderSupport(readMatrix(), syntheticLayouts(sources()));
+  return renderSupport(readMatrix(), syntheticLayouts(sources()), readWaits());
 }
 
 function sources(): string[] {

@@ -10,6 +10,8 @@ import { readManifest } from './make.ts';
 import type { Manifest } from './manifest.ts';
 import { dumpsRoot, labRoot } from './paths.ts';
 import { LabError } from './run.ts';
+import type { Entry, Scoreboard } from './scoreboard.ts';
+import { byNumber, kernelName, type MetEdges, metEdges } from './wait-inventory.ts';
 import { judgeWait, type JudgedWait, type SaidWait } from './wait-judge.ts';
 
 /** One task of one dump. */
@@ -22,12 +24,16 @@ export interface WaitEntry extends JudgedWait {
 
 export interface WaitRecord {
   readonly entries: readonly WaitEntry[];
+  /** On dumps of other incidents, where nobody told what each task waits for. */
+  readonly met: MetEdges;
 }
 
 const jsonPath = join(labRoot, 'waits.json');
 
 export function readWaits(): WaitRecord {
-  return existsSync(jsonPath) ? (JSON.parse(readFileSync(jsonPath, 'utf8')) as WaitRecord) : { entries: [] };
+  return existsSync(jsonPath)
+    ? (JSON.parse(readFileSync(jsonPath, 'utf8')) as WaitRecord)
+    : { entries: [], met: { edges: {}, functions: {} } };
 }
 
 /** What `why` says about each task. @throws LabError when it says nothing */
@@ -38,7 +44,7 @@ function ask(dump: string, pids: readonly number[]): readonly (SaidWait | undefi
     maxBuffer: 1 << 28,
     timeout: 600_000,
   });
-  if (done.status !== 0) throw new LabError(`no answer about ${dump}: exit ${done.status}: ${done.stderr.trim()}`);
+  if (done.stdout === '') throw new LabError(`no answer about ${dump}: exit ${done.status}: ${done.stderr.trim()}`);
   interface Answer {
     readonly commands: readonly {
       readonly result?: { readonly items?: readonly { readonly data?: { readonly chain?: readonly SaidWait[] } }[] };
@@ -50,12 +56,17 @@ function ask(dump: string, pids: readonly number[]): readonly (SaidWait | undefi
 }
 
 function judgeManifest(folder: string, { kernel, release, files, waits = [] }: Manifest): readonly WaitEntry[] {
-  const [file = ''] = files;
+  // makedumpfile leaves out pages of 7.2 that are in use, but not at this level.
+  const file = files.find((name) => name.includes('level-1')) ?? files[0] ?? '';
   const said = ask(
     join(folder, file),
     waits.map(({ pid }) => pid),
   );
   return waits.map((told, i) => ({ wait: told.name, kernel, release, ...judgeWait(said[i], told) }));
+}
+
+function readScoreboard(): readonly Entry[] {
+  return (JSON.parse(readFileSync(join(labRoot, 'scoreboard.json'), 'utf8')) as Scoreboard).entries;
 }
 
 /** Judges each dump of such a guest that is on this machine, and returns what is not right. */
@@ -74,11 +85,34 @@ export function waits(): string {
   const entries = [...readWaits().entries.filter(({ kernel }) => !made.has(kernel)), ...fresh].sort(
     (a, b) => a.wait.localeCompare(b.wait, 'en') || a.kernel.localeCompare(b.kernel, 'en', { numeric: true }),
   );
-  writeFileSync(jsonPath, `${JSON.stringify({ entries }, null, 2)}\n`);
+  const met = metEdges(readScoreboard(), readWaits().met);
+  writeFileSync(jsonPath, `${JSON.stringify({ entries, met }, null, 2)}\n`);
   const bad = fresh.filter(({ verdict }) => verdict !== 'right');
   if (fresh.some(({ verdict }) => verdict === 'wrong')) process.exitCode = 1;
   return [
     ...bad.map(({ wait, kernel, verdict, why }) => `${kernel} ${wait}: ${verdict}: ${why}`),
     `${fresh.length} waits: ${fresh.length - bad.length} right`,
   ].join('\n');
+}
+
+/** Kernels on whose dumps what a way says was right, as the guest told. */
+export function comparedEdges({ entries }: Pick<WaitRecord, 'entries'>): Record<string, readonly string[]> {
+  const right = entries.filter(({ edge, verdict }) => edge !== undefined && verdict === 'right');
+  return Object.fromEntries(
+    [...Map.groupBy(right, ({ edge = '' }) => edge)].map(([edge, of]) => [
+      edge,
+      [...new Set(of.map(({ kernel }) => kernelName(kernel)))].sort(byNumber),
+    ]),
+  );
+}
+
+/** Kernels on whose dumps each way was seen: compared with the truth, or met under a right report. */
+export function seenEdges(record: WaitRecord, edges: readonly string[]): Record<string, readonly string[]> {
+  const compared = comparedEdges(record);
+  return Object.fromEntries(
+    edges.map((edge) => [
+      edge,
+      [...new Set([...(compared[edge] ?? []), ...(record.met.edges[edge] ?? [])])].sort(byNumber),
+    ]),
+  );
 }

@@ -22,6 +22,8 @@ const cell = (more: Partial<Cell>): Cell => ({
   ...more,
 });
 
+const NO_WAITS = { entries: [], met: { edges: {}, functions: {} } };
+
 /** The cell of a table by the head of its column and the first word of its row. */
 function at(page: string, row: string, column: string): string | undefined {
   const lines = page.split('\n').map((line) => line.split('|').map((word) => word.trim()));
@@ -42,6 +44,7 @@ it('says proven only of right reports, and why not of others', () => {
       layouts: [{ part: 'page tables', layout: '5 levels', provenOn: [], metOn: ['6.1.0-1-amd64', '6.1.0-1-rt'] }],
     },
     [],
+    NO_WAITS,
   );
   expect(at(page, 'kdump zstd', '6.1.0-1-amd64 5-level')).toBe('proven');
   expect(at(page, 'kdump snappy', '6.1.0-1-amd64 5-level')).toBe('proven, re-encoded');
@@ -51,7 +54,7 @@ it('says proven only of right reports, and why not of others', () => {
   expect(page).toContain('blames cron (7)');
   expect(at(page, 'kdump zstd', '6.1.0-1-rt 5-level')).toMatch(/^proven \[\d\]$/);
   expect(page).toContain('marked as partial: N pages are lost');
-  const other = renderSupport({ cells: [cell({})], layouts: [] }, []);
+  const other = renderSupport({ cells: [cell({})], layouts: [] }, [], NO_WAITS);
   expect(other).toContain('6.1.0-1-amd64 4-level (not built for 5');
   expect(page).toContain('5 dumps: 4 right, 1 not');
 });
@@ -67,7 +70,7 @@ it('lists layouts that no real dump has proven, but not those that one was chose
     { part: 'struct mutex', layout: 'count and owner (until 4.9)' },
   ]);
   const met = { part: 'struct mutex', layout: 'count and owner (until 4.9)', provenOn: [], metOn: ['9.9'] };
-  const page = renderSupport({ cells: [], layouts: [met] }, found);
+  const page = renderSupport({ cells: [], layouts: [met] }, found, NO_WAITS);
   expect(page.match(/count and owner/g)).toHaveLength(1);
   expect(page).toContain('| locks | readers and rt_mutex inside | none | none |');
 });

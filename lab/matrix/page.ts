@@ -1,4 +1,7 @@
 /** docs/support.md, from the cells: what is proven on a real dump, what on a synthetic one only, and what is not proven. */
+import { SEEN_EDGES } from '../../src/kernel/wait-edges.ts';
+import { kernelName } from '../wait-inventory.ts';
+import { comparedEdges, type WaitRecord } from '../waits.ts';
 import type { Cell, Matrix, MetLayout } from './cells.ts';
 import { FORMATS } from './formats.ts';
 import { MATRIX_GUESTS, MATRIX_KERNELS, PAGING } from './guests.ts';
@@ -141,8 +144,45 @@ const NOT_POSSIBLE = [
   '* **More than 255 possible CPUs on 6.12:** its possible_cpus= does not raise the number, and QEMU here has no more.',
 ];
 
+/** Which ways of understanding a wait were seen on which kernels. */
+function waitTable(waits: WaitRecord): string[] {
+  const compared = comparedEdges(waits);
+  const on = (edges: Readonly<Record<string, readonly string[]>>, edge: string): string =>
+    edges[edge]?.join(', ') ?? 'none';
+  const rows = Object.keys(SEEN_EDGES)
+    .filter((edge) => edge !== 'functions on the stack')
+    .sort((a, b) => a.localeCompare(b, 'en'))
+    .map((edge) => [edge, on(compared, edge), on(waits.met.edges, edge)]);
+  return table(['how a wait is understood', 'compared with the truth on', 'met under a right report on'], rows);
+}
+
+function waitLines(waits: WaitRecord): string[] {
+  const { entries, met } = waits;
+  const right = entries.filter(({ verdict }) => verdict === 'right').length;
+  const functions = Object.entries(met.functions).filter(([kind]) => kind !== 'unknown');
+  return [
+    'A guest with one task in each kind of wait (`every-wait`) told of each what it waits for, at which address, and who could end',
+    `it; \`npm run lab -- waits\` compares that with what \`why\` says. **${entries.length} waits: ${right} right, ${entries.length - right} not.**`,
+    'The last column is of dumps of the incidents, where nobody told it of each task. What was seen on no real dump (*none* in both)',
+    'names nobody for sure: whoever it leads to is *inferred*, and no finding that rests on it is more than *probable*. Locks are',
+    'among the layouts below.',
+    '',
+    ...waitTable(waits),
+    '',
+    `Told by the functions on a stack alone, and marked so: ${functions.map(([kind, on]) => `${kind} (${on.join(', ')})`).join('; ')}.`,
+    ...notRight(entries),
+  ];
+}
+
+function notRight(entries: WaitRecord['entries']): string[] {
+  const lines = entries
+    .filter(({ verdict }) => verdict !== 'right')
+    .map(({ wait, kernel, verdict, why }) => `* ${wait}, ${kernelName(kernel)}: ${verdict}: ${why}`);
+  return lines.length === 0 ? [] : ['', 'Not right:', '', ...lines];
+}
+
 /** The whole page. */
-export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayout[]): string {
+export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayout[], waits: WaitRecord): string {
   const notes: string[] = [];
   const { cells } = matrix;
   const formats = formatTable(matrix, notes);
@@ -176,6 +216,10 @@ export function renderSupport(matrix: Matrix, synthetic: readonly SyntheticLayou
     '## Where types come from',
     '',
     ...table(['kernel', 'types', 'how that is known'], TYPES),
+    '',
+    '## What tasks wait for',
+    '',
+    ...waitLines(waits),
     '',
     '## Layouts of structures',
     '',

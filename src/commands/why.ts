@@ -106,6 +106,7 @@ function waitData({ context }: WaitView, wait: TaskWait): Data {
   const { byAddress } = context.use(tasksFact);
   return {
     kind: wait.kind,
+    edge: wait.edge,
     what: [...waitProse(wait)],
     detail: wait.detail,
     disk: wait.block === undefined ? undefined : name(wait.block.queue.disk.name),

@@ -1,23 +1,41 @@
 /**
- * Who has the two ends of a channel open: descriptors of all tasks on pipes, sockets and the device of FUSE, each found by
- * the `private_data` of its `struct file`. A file may also be held by what has no descriptor (a message in flight,
+ * Who has the two ends of a channel open: descriptors of all tasks on pipes, sockets, terminals, the device of FUSE and other
+ * files through which processes wait for each other, each found by the `private_data` of its `struct file`. A file may also be held by what has no descriptor (a message in flight,
  * io_uring): its own count of references tells whether all were found. Files of other kinds are not looked at.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { type DescriptorTables, descriptorTables, readFile } from './files.ts';
+import { internetSockets, type InternetSockets } from './socket-ends.ts';
 import { nameOfFunction } from './wait-shapes.ts';
 
-/** `fuse_dev_operations` since 2.6.14; `pipefifo_fops` since 3.9, one of three for each way of opening before. */
+/**
+ * `fuse_dev_operations` since 2.6.14; `pipefifo_fops` since 3.9, one of three for each way of opening before;
+ * `pipeanon_fops` for pipes without a name since 6.15 or so, seen in 7.2.
+ */
 const CHANNELS: ReadonlySet<string> = new Set([
   'pipefifo_fops',
+  'pipeanon_fops',
   'read_pipefifo_fops',
   'write_pipefifo_fops',
   'rdwr_pipefifo_fops',
   'socket_file_ops',
   'fuse_dev_operations',
+  'eventfd_fops',
+  'fanotify_fops',
+  'mqueue_file_operations',
+  'seccomp_notify_ops',
+  'console_fops',
+  'tty_fops',
+  'ptmx_fops',
 ]);
+/** Whether a `struct file_operations` of this name is that of a pipe or a fifo. @throws nothing */
+export const isPipe = (operations: string): boolean => /^(\w+_)?pipe(fifo|anon)_fops$/.test(operations);
+
+const TERMINALS: ReadonlySet<string> = new Set(['console_fops', 'tty_fops', 'ptmx_fops']);
+/** A message queue is its inode. */
+const BY_INODE: ReadonlySet<string> = new Set(['mqueue_file_operations']);
 
 /** O_ACCMODE and its values, include/uapi/asm-generic/fcntl.h. */
 const ACCESS = 3;
@@ -30,7 +48,7 @@ export interface OpenEnd {
   readonly file: VirtAddr;
   /** Symbol of its operations. */
   readonly operations: string;
-  /** `void *private_data`: a `struct pipe_inode_info`, `struct socket`, `struct fuse_dev`. */
+  /** `void *private_data`: a `struct pipe_inode_info`, `struct socket`, `struct fuse_dev`; of a message queue its `struct inode`. */
   readonly data: VirtAddr;
   readonly reads: boolean;
   readonly writes: boolean;
@@ -50,6 +68,10 @@ export interface OpenEnds {
   /** False when the table of a task could not be read: it may have any of them. */
   readonly whole: boolean;
   readonly tables: DescriptorTables;
+  /** Sockets of IP by their addresses, read when they are first asked for. */
+  readonly internet: () => InternetSockets;
+  /** Terminals by their `struct tty_struct *`, likewise. */
+  readonly terminals: () => ReadonlyMap<VirtAddr, readonly OpenEnd[]>;
 }
 
 /**
@@ -86,7 +108,27 @@ export function openEnds(program: Program, tasks: readonly VirtAddr[] | Descript
     if (end !== undefined) byFile.set(file, end);
   }
   const whole = tables.unread.length === 0 && tables.tables.every(({ undecodable }) => undecodable.length === 0);
-  return { byFile, byData: Map.groupBy(byFile.values(), ({ data }) => data), whole, tables };
+  let sockets: InternetSockets | undefined;
+  let ttys: ReadonlyMap<VirtAddr, readonly OpenEnd[]> | undefined;
+  return {
+    byFile,
+    byData: Map.groupBy(byFile.values(), ({ data }) => data),
+    whole,
+    tables,
+    internet: () => (sockets ??= internetSockets(program, byFile.values())),
+    terminals: () => (ttys ??= terminalsOf(program, byFile.values())),
+  };
+}
+
+/** `struct tty_file_private.tty` since 2.6.36 (commit d996b62a8df1). */
+function terminalsOf(program: Program, ends: Iterable<OpenEnd>): ReadonlyMap<VirtAddr, readonly OpenEnd[]> {
+  const found = new Map<VirtAddr, OpenEnd[]>();
+  for (const end of ends) {
+    if (!TERMINALS.has(end.operations)) continue;
+    const tty = attempt(() => program.field('struct tty_file_private', 'tty').pointer(end.data));
+    if (tty !== undefined) found.set(tty, [...(found.get(tty) ?? []), end]);
+  }
+  return found;
 }
 
 function endOf(
@@ -96,13 +138,14 @@ function endOf(
   tasks: readonly VirtAddr[],
   descriptors: number,
 ): OpenEnd | undefined {
-  const { operationsName, privateData, flags, count } = readFile(program, file);
-  if (operationsName === undefined || !isKernel(privateData)) return undefined;
+  const { operationsName, privateData, inode, flags, count } = readFile(program, file);
+  const data = BY_INODE.has(operationsName ?? '') ? inode : privateData;
+  if (operationsName === undefined || data === undefined || !isKernel(data)) return undefined;
   const access = flags & ACCESS;
   return {
     file,
     operations: operationsName,
-    data: privateData,
+    data,
     reads: access !== WRITE_ONLY,
     writes: access !== READ_ONLY,
     tasks,

@@ -45,6 +45,17 @@ export function jobIds(program: Program, leader: VirtAddr): JobIds {
 }
 
 /**
+ * The number of a `struct pid *` in the initial pid namespace.
+ * @returns undefined for none
+ * @throws FaultError, LookupError
+ */
+export function pidNumber(program: Program, pid: VirtAddr): number | undefined {
+  if (!isKernel(pid)) return undefined;
+  const number = program.field('struct upid', 'nr').number(program.field('struct pid', 'numbers').address(pid));
+  return number > 0 ? number : undefined;
+}
+
+/**
  * The tasks by their ids in the initial pid namespace, threads too, lowest first. Each must name the `struct pid` that led to it. What cannot be read is passed over.
  * @returns `struct task_struct *` of each
  * @throws FaultError, LookupError, ValidationError when the root of the ids cannot be read

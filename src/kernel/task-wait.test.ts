@@ -140,6 +140,8 @@ describe('system calls and timers', () => {
       const sleeper = new Sleeper();
       const key = { 'key.private.mm': mm, 'key.private.address': 0x7f0000001000n, 'key.private.offset': 0x10 };
       sleeper.on('q', 'struct futex_q', { task: ref('sleeper'), ...key });
+      sleeper.image.place('bucket', 'struct list_head');
+      sleeper.image.list('bucket', ['q.list.node_list']);
       return sleeper;
     };
     expect(place(0xffff888000005000n).wait(stack)).toMatchObject({
@@ -148,6 +150,9 @@ describe('system calls and timers', () => {
       proof: 'structure',
     });
     expect(place(0xffff888000009000n).wait(stack)).toMatchObject({ kind: 'futex', proof: 'function' });
+    const woken = place(0xffff888000005000n);
+    woken.image.list('q.list.node_list');
+    expect(woken.wait(stack)).toMatchObject({ kind: 'futex', proof: 'function' });
   });
 
   it('a timer that wakes this task', () => {

@@ -93,20 +93,37 @@ describe('poll of one file', () => {
       readers: 'unsigned int',
       writers: 'unsigned int',
     });
-    image.struct('poll_table_entry', { filp: 'struct file *', wait_address: 'void *' });
+    image.function('pollwake');
+    image.struct('poll_table_entry', {
+      filp: 'struct file *',
+      wait: 'struct wait_queue_entry',
+      wait_address: 'void *',
+    });
     image.struct('poll_wqueues', {
       polling_task: 'struct task_struct *',
       inline_index: 'int',
       inline_entries: 'struct poll_table_entry[9]',
     });
     image.place('pipe', 'struct pipe_inode_info', { readers: 1, writers: 1 });
-    world.table('sleeper', [world.file('read end', 'pipefifo_fops', ref('pipe'), O_RDONLY)]);
+    const ends = [world.file('read end', 'pipefifo_fops', ref('pipe'), O_RDONLY)];
+    if (files > 1) ends.push(world.file('other end', 'pipefifo_fops', ref('pipe'), O_WRONLY));
+    world.table('sleeper', ends);
     world.process('answerd', [world.file('write end', 'pipefifo_fops', ref('pipe'), O_WRONLY)]);
     world.on('polled', 'struct poll_wqueues', {
       polling_task: ref('sleeper'),
       inline_index: files,
       'inline_entries[0].filp': ref('read end'),
       'inline_entries[0].wait_address': ref('pipe.rd_wait'),
+      'inline_entries[0].wait.func': ref('pollwake'),
+      'inline_entries[0].wait.private': ref('polled'),
+      ...(files === 1
+        ? {}
+        : {
+            'inline_entries[1].filp': ref('other end'),
+            'inline_entries[1].wait_address': ref('pipe.wr_wait'),
+            'inline_entries[1].wait.func': ref('pollwake'),
+            'inline_entries[1].wait.private': ref('polled'),
+          }),
     });
     if (timer) {
       image.function('hrtimer_wakeup');

@@ -1,21 +1,19 @@
 /**
- * Waits for another process at the other end: of a pipe, of a connected AF_UNIX socket, of FUSE's /dev/fuse. Who has that
- * end open has to act; one who sleeps with the only descriptor of it cannot. Sockets of other families, and sockets that
- * listen or are not connected, are waits for anybody, and name nobody.
+ * Waits for another process at the other end: of a pipe, a socket (wait-sockets.ts), a pseudoterminal, an eventfd, of FUSE's
+ * /dev/fuse. Who has that end open has to act; one who sleeps with the only descriptor of it cannot.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { type FuseRequest, fuseFileSystem, fuseRequestAround, fuseServers } from './fuse.ts';
-import type { OpenEnd, OpenEnds } from './open-ends.ts';
-import type { Awaited, FoundWait } from './wait-kinds.ts';
+import { readFile } from './files.ts';
+import { isPipe, type OpenEnd } from './open-ends.ts';
+import { rbEntries } from './rbtree.ts';
+import type { FoundWait } from './wait-kinds.ts';
 import type { QueueOwner } from './wait-objects.ts';
+import { type EndsOfAll, type FoundEnd, others, perhaps } from './wait-others.ts';
 import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
-
-/** The descriptors of all tasks, read when they are first asked for. */
-export type EndsOfAll = () => OpenEnds;
-
-type Found = Pick<FoundWait, 'awaited' | 'anyOf' | 'detail' | 'hopeless' | 'object'>;
+import { socketEnd } from './wait-sockets.ts';
 
 /** Pipes have one queue until 5.4, and one for readers and one for writers since 5.5 (commit 0ddad21d3e99). */
 const READS_PIPE = /^(pipe_read|anon_pipe_read|pipe_wait_readable)$/;
@@ -58,7 +56,7 @@ const whyServer = ({ state }: FuseRequest): string =>
 
 /**
  * Who has the other end of what a task waits for.
- * @param owner - the `struct pipe_inode_info` or `struct socket` around the queue that the task stands in
+ * @param owner - the object around the queue that the task stands in, such as a `struct pipe_inode_info`
  * @returns nothing where anybody might end the wait
  * @throws nothing for what the dump holds
  */
@@ -67,32 +65,113 @@ export function otherEnd(
   entry: Pick<QueuedEntry, 'queue'>,
   owner: Pick<QueueOwner, 'kind' | 'address' | 'ctype'>,
   ends: EndsOfAll,
-): Found {
+): FoundEnd {
+  return attempt(() => endOf(stack, entry, owner, ends)) ?? {};
+}
+
+function endOf(
+  stack: SleeperStack,
+  entry: Pick<QueuedEntry, 'queue'>,
+  { ctype, address }: Pick<QueueOwner, 'address' | 'ctype'>,
+  ends: EndsOfAll,
+): FoundEnd | undefined {
+  switch (ctype) {
+    case 'struct pipe_inode_info':
+      return pipeEnd(stack, entry, address, ends);
+    case 'struct socket':
+      return socketEnd(stack, address, ends);
+    case 'struct tty_struct':
+      return terminalEnd(stack, address, ends);
+    case 'struct eventfd_ctx': {
+      const all = ends();
+      // A driver may count on it as well, which no descriptor tells.
+      return perhaps(others(all.byData.get(address) ?? [], stack.task, all, 'it has the eventfd open as well'));
+    }
+    case 'struct eventpoll':
+      return watchedEnd(stack, address, ends);
+    default:
+      return undefined;
+  }
+}
+
+/** Whatever types into a terminal that is no pseudoterminal is no process. */
+function terminalEnd({ program, task }: SleeperStack, tty: VirtAddr, ends: EndsOfAll): FoundEnd | undefined {
+  const link = program.field('struct tty_struct', 'link').pointer(tty);
+  if (!isKernel(link) || program.field('struct tty_struct', 'link').pointer(link) !== tty) return undefined;
+  const all = ends();
+  return others(all.terminals().get(link) ?? [], task, all, 'it has the other side of the pseudoterminal open');
+}
+
+/** Files that one epoll instance may watch and that are named. */
+const MAX_NAMED = 3;
+const MAX_WATCHED = 1 << 20;
+
+/** The files that an epoll instance watches, `eventpoll.rbr`; the end of the only one, if it is one. @throws FaultError, LookupError, ValidationError */
+function watchedEnd(stack: SleeperStack, instance: VirtAddr, ends: EndsOfAll): FoundEnd {
   const { program } = stack;
-  const found =
-    owner.kind === 'pipe'
-      ? attempt(() => pipeEnd(stack, entry, owner.address, ends))
-      : owner.ctype === 'struct socket'
-        ? attempt(() => socketEnd(program, stack, owner.address, ends))
-        : undefined;
-  return found ?? {};
+  const tree = program.field('struct eventpoll', 'rbr').address(instance);
+  const watched: Watched[] = [];
+  let count = 0;
+  for (const item of rbEntries(program, tree, 'struct epitem', 'rbn', MAX_WATCHED)) {
+    count++;
+    if (watched.length >= MAX_NAMED) continue;
+    const file = program.field('struct epitem', 'ffd.file').pointer(item);
+    watched.push({ file, fd: program.field('struct epitem', 'ffd.fd').number(item) });
+  }
+  const [only] = watched;
+  const names = watched.map(
+    ({ file, fd }) => `${attempt(() => readFile(program, file).path?.text) ?? 'a file'} (descriptor ${fd})`,
+  );
+  const more = count > watched.length ? ` and ${count - watched.length} more` : '';
+  const detail = `it watches ${count === 1 ? names.join('') : `${count} files: ${names.join(', ')}${more}`}`;
+  // Events that nobody has taken yet: it has been woken, or should have been.
+  const ready = program.field('struct eventpoll', 'rdllist').address(instance);
+  if (program.memory.readPointer(ready) !== ready) return { detail: `${detail}; an event has come` };
+  if (count === 0) return { detail: 'it watches no file' };
+  if (only === undefined || count > 1) return { detail };
+  const { awaited = [], anyOf = false, detail: further } = perhaps(endOfFile(stack, only.file, undefined, ends));
+  return { detail: further === undefined ? detail : `${detail}, ${further}`, awaited, anyOf };
+}
+
+interface Watched {
+  /** `struct file *`. */
+  readonly file: VirtAddr;
+  readonly fd: number;
 }
 
 /**
- * The same of a file that a task polls, and of no other.
+ * The same of a file that a task polls or watches, and of no other.
  * @param file - `struct file *`
- * @param queue - `struct wait_queue_head *` of it that the task stands in
+ * @param queue - `struct wait_queue_head *` of it that the task stands in, if that is known
  * @throws nothing for what the dump holds
  */
-export function polledEnd(stack: SleeperStack, file: VirtAddr, queue: VirtAddr, ends: EndsOfAll): Found {
+export function endOfFile(stack: SleeperStack, file: VirtAddr, queue: VirtAddr | undefined, ends: EndsOfAll): FoundEnd {
+  const { program } = stack;
   const end = attempt(ends)?.byFile.get(file);
   if (end === undefined) return {};
   const { operations, data } = end;
-  const pipe = operations.endsWith('pipefifo_fops');
-  if (!pipe && operations !== 'socket_file_ops') return {};
-  const ctype = pipe ? 'struct pipe_inode_info' : 'struct socket';
-  const owner = { kind: pipe ? 'pipe' : 'socket', address: data, ctype } as const;
-  return { ...otherEnd(stack, { queue }, owner, ends), object: { address: data, ctype } };
+  if (isPipe(operations)) {
+    // Who only reads from it waits for the one who writes.
+    const member = end.reads ? 'rd_wait' : 'wr_wait';
+    const at = queue ?? attempt(() => program.field('struct pipe_inode_info', member).address(data));
+    return ended(stack, at, { address: data, ctype: 'struct pipe_inode_info' }, ends);
+  }
+  if (operations === 'socket_file_ops') return ended(stack, queue, { address: data, ctype: 'struct socket' }, ends);
+  if (operations === 'eventfd_fops') return ended(stack, queue, { address: data, ctype: 'struct eventfd_ctx' }, ends);
+  const tty = operations.endsWith('_fops')
+    ? attempt(() => program.field('struct tty_file_private', 'tty').pointer(data))
+    : undefined;
+  const terminal = tty !== undefined && attempt(ends)?.terminals().has(tty) === true;
+  return terminal ? ended(stack, queue, { address: tty, ctype: 'struct tty_struct' }, ends) : {};
+}
+
+function ended(
+  stack: SleeperStack,
+  queue: VirtAddr | undefined,
+  object: { readonly address: VirtAddr; readonly ctype: string },
+  ends: EndsOfAll,
+): FoundEnd {
+  return { ...attempt(() => endOf(stack, { queue }, object, ends)), object };
 }
 
 function pipeEnd(
@@ -100,7 +179,7 @@ function pipeEnd(
   { queue }: Pick<QueuedEntry, 'queue'>,
   pipe: VirtAddr,
   ends: EndsOfAll,
-): Found | undefined {
+): FoundEnd | undefined {
   const { program, frames, task } = stack;
   const queueOf = (path: string): VirtAddr | undefined =>
     program.tryField('struct pipe_inode_info', path)?.address(pipe);
@@ -127,32 +206,4 @@ function pipeHasData(program: Program, pipe: VirtAddr): boolean | undefined {
   if (head !== undefined) return head.u64(pipe) !== program.field('struct pipe_inode_info', 'tail').u64(pipe);
   const full = program.tryField('struct pipe_inode_info', 'nrbufs');
   return full === undefined ? undefined : full.number(pipe) > 0;
-}
-
-/** PF_UNIX, TCP_LISTEN. */
-const FAMILY_UNIX = 1;
-const LISTENS = 10;
-
-function socketEnd(program: Program, stack: SleeperStack, socket: VirtAddr, ends: EndsOfAll): Found | undefined {
-  const sock = program.field('struct socket', 'sk').pointer(socket);
-  const field = (path: string) => program.field('struct sock', path);
-  if (field('__sk_common.skc_family').number(sock) !== FAMILY_UNIX) return undefined;
-  if (field('__sk_common.skc_state').number(sock) === LISTENS) return undefined;
-  // `struct sock` is the first member.
-  const peer = program.field('struct unix_sock', 'peer').pointer(sock);
-  if (!isKernel(peer)) return undefined;
-  const other = field('sk_socket').pointer(peer);
-  if (!isKernel(other)) return undefined;
-  const all = ends();
-  return others(all.byData.get(other) ?? [], stack.task, all, 'it has the other end of the socket open');
-}
-
-/** Those who have one of these files open, without the sleeper itself. */
-function others(files: readonly OpenEnd[], self: VirtAddr, { whole }: Pick<OpenEnds, 'whole'>, why: string): Found {
-  const tasks = new Set(files.flatMap(({ tasks: each }) => each));
-  tasks.delete(self);
-  const sure = whole && files.every(({ complete }) => complete === true);
-  const certainty = sure ? 'exact' : 'inferred';
-  const which = tasks.size === 1 && sure ? `${why}, and nobody else has` : why;
-  return { awaited: [...tasks].map((task): Awaited => ({ task, certainty, why: which })), anyOf: tasks.size > 1 };
 }

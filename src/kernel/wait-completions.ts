@@ -9,7 +9,7 @@ import type { Task } from './sched.ts';
 import type { WaitClocks } from './wait-timers.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { placeOf } from './wait-objects.ts';
-import { wokenWorkers } from './wait-pool.ts';
+import { busyWorkers, wokenWorkers } from './wait-pool.ts';
 import { gracePeriodWait } from './wait-rcu.ts';
 import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
 import { flushedWork, flushedQueue } from './wait-flush.ts';
@@ -52,9 +52,20 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   const object = { address: completion, ctype: 'struct completion' };
   const proof = 'structure';
   const child = done ? undefined : vforkChild(machine, completion);
+  // A kernel thread has a completion there for kthread_stop().
+  if (child !== undefined && machine.byAddress.get(child.task)?.kthread === true)
+    return {
+      kind: 'exit',
+      edge: 'kernel thread that ends',
+      what: 'for a kernel thread to end, which it has asked for that',
+      object,
+      proof,
+      awaited: [child],
+    };
   if (child !== undefined)
     return {
       kind: 'child',
+      edge: 'child of vfork',
       what: 'for the child of its vfork to call exec or to end',
       object,
       proof,
@@ -85,14 +96,16 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   };
 }
 
-/** A work item that nobody runs: whoever was woken to run it. */
+/** A work item that nobody runs: whoever was woken to run it, or keeps the CPU of its pool. */
 function pooled(
   program: Program,
   { object, awaited = [] }: FoundWait,
   { workers, byAddress }: Machine,
 ): Pick<FoundWait, 'awaited'> {
   if (awaited.length > 0 || object?.ctype !== 'struct work_struct') return { awaited };
-  return { awaited: attempt(() => wokenWorkers(program, object.address, workers, byAddress)) ?? [] };
+  const woken = attempt(() => wokenWorkers(program, object.address, workers, byAddress)) ?? [];
+  if (woken.length > 0) return { awaited: woken };
+  return { awaited: attempt(() => busyWorkers(program, object.address, workers, byAddress)) ?? [] };
 }
 
 /** The first function that is not part of waiting itself. */

@@ -67,7 +67,7 @@ const PLACES: readonly Place[] = [
     what: 'for a signal',
   },
   {
-    functions: /^(do_nanosleep|hrtimer_nanosleep|msleep\w*|usleep_range\w*|schedule_hrtimeout\w*)$/,
+    functions: /^(do_nanosleep|hrtimer_nanosleep|msleep\w*|usleep_range\w*)$/,
     kind: 'timer',
     what: 'for a timer',
   },
@@ -138,6 +138,8 @@ export function functionWait(
     if (kthread && IDLE.test(name)) break;
   }
   if (inIoWait) return { kind: 'io', what: 'for input or output' };
+  // All sorts of waits call it, with or without a time.
+  if (names.some((name) => name.startsWith('schedule_hrtimeout'))) return { kind: 'timer', what: 'for a timer' };
   if (kthread && isIdle(names)) return { kind: 'idle', what: 'for work' };
   return undefined;
 }

@@ -2,6 +2,7 @@
 import type { VirtAddr } from '../base/address.ts';
 import type { Nanoseconds } from '../base/units.ts';
 import type { BlockQueue, BlockRequest } from './block-requests.ts';
+import type { WaitEdge } from './wait-edges.ts';
 
 export type WaitKind =
   | 'completion'
@@ -25,7 +26,13 @@ export type WaitKind =
   | 'child'
   | 'signal'
   | 'timer'
+  /** Messages and semaphores of System V, message queues of POSIX. */
+  | 'ipc'
+  /** An answer of another process that has to allow it: fanotify, seccomp. */
+  | 'permission'
   | 'tracer'
+  /** By a signal, until SIGCONT. */
+  | 'stopped'
   | 'core-dump'
   | 'exec'
   | 'exit'
@@ -58,6 +65,8 @@ export interface TaskWait {
   readonly kind: WaitKind;
   /** The object that the task waits for, such as a `struct completion`; undefined where none was found. */
   readonly object: { readonly address: VirtAddr; readonly ctype: string } | undefined;
+  /** Which way of finding out led here: docs/support.md says on which real dumps it was seen. */
+  readonly edge: WaitEdge;
   /** Fits after 'waits': 'for a child to end', 'in msleep'. Our own words. */
   readonly what: string;
   /** More about it, in our own words: 'LOOKUP, which the server has read'. */

@@ -8,24 +8,43 @@ import type { Program } from '../program/program.ts';
 import { descriptorTable, readFile } from './files.ts';
 import { slabObjectAt } from './slab.ts';
 import { offsetWithin } from './wait-shapes.ts';
+import type { WaitEdge } from './wait-edges.ts';
 import type { WaitKind } from './wait-kinds.ts';
+
+const GROUP = 'struct fsnotify_group';
 
 /** The `private_data` of an open file, by the symbol of its operations. */
 const FILE_OBJECTS: {
-  readonly [operations: string]: { readonly type: string; readonly kind: WaitKind; readonly what: string };
+  readonly [operations: string]: {
+    readonly type: string;
+    readonly kind: WaitKind;
+    readonly edge: WaitEdge;
+    readonly what: string;
+  };
 } = {
-  pipefifo_fops: { type: 'struct pipe_inode_info', kind: 'pipe', what: 'the pipe' },
-  eventpoll_fops: { type: 'struct eventpoll', kind: 'events', what: 'events of the epoll instance' },
-  eventfd_fops: { type: 'struct eventfd_ctx', kind: 'events', what: 'the eventfd' },
-  timerfd_fops: { type: 'struct timerfd_ctx', kind: 'timer', what: 'the timerfd' },
-  inotify_fops: { type: 'struct fsnotify_group', kind: 'events', what: 'events of the inotify instance' },
-  fanotify_fops: { type: 'struct fsnotify_group', kind: 'events', what: 'events of the fanotify instance' },
-  userfaultfd_fops: { type: 'struct userfaultfd_ctx', kind: 'events', what: 'events of the userfaultfd' },
-  socket_file_ops: { type: 'struct socket', kind: 'socket', what: 'the socket' },
+  pipefifo_fops: { type: 'struct pipe_inode_info', kind: 'pipe', edge: 'pipe', what: 'the pipe' },
+  pipeanon_fops: { type: 'struct pipe_inode_info', kind: 'pipe', edge: 'pipe', what: 'the pipe' },
+  eventpoll_fops: { type: 'struct eventpoll', kind: 'events', edge: 'epoll', what: 'events of the epoll instance' },
+  eventfd_fops: { type: 'struct eventfd_ctx', kind: 'events', edge: 'eventfd', what: 'the eventfd' },
+  timerfd_fops: { type: 'struct timerfd_ctx', kind: 'timer', edge: 'timerfd', what: 'the timerfd' },
+  inotify_fops: { type: GROUP, kind: 'events', edge: 'inotify, fanotify', what: 'events of the inotify instance' },
+  fanotify_fops: { type: GROUP, kind: 'events', edge: 'inotify, fanotify', what: 'events of the fanotify instance' },
+  userfaultfd_fops: {
+    type: 'struct userfaultfd_ctx',
+    kind: 'events',
+    edge: 'user fault',
+    what: 'events of the userfaultfd',
+  },
+  io_uring_fops: { type: 'struct io_ring_ctx', kind: 'events', edge: 'io_uring', what: 'completions of the io_uring' },
+  socket_file_ops: { type: 'struct socket', kind: 'socket', edge: 'other socket', what: 'the socket' },
 };
+
+/** That of the masters of pseudoterminals is a copy with an open(2) of its own. */
+const TERMINALS: ReadonlySet<string> = new Set(['tty_fops', 'ptmx_fops', 'console_fops', 'hung_up_tty_fops']);
 
 export interface QueueOwner {
   readonly kind: WaitKind;
+  readonly edge: WaitEdge;
   readonly address: VirtAddr;
   readonly ctype: string;
   /** 'the pipe that is its descriptor 4,', 'the global'. */
@@ -53,7 +72,7 @@ export function fileAround(program: Program, task: VirtAddr, queue: VirtAddr): Q
         : { what: `${what} ${which},`, name: path.text };
     const known = FILE_OBJECTS[operationsName];
     if (known !== undefined && isInside(program, privateData, known.type, queue))
-      return { kind: known.kind, address: privateData, ctype: known.type, ...spelled(known.what) };
+      return { kind: known.kind, edge: known.edge, address: privateData, ctype: known.type, ...spelled(known.what) };
     const other = attempt(() => socketOrTerminal(program, operationsName, privateData, queue));
     if (other !== undefined) return { ...other, ...spelled(other.what) };
   }
@@ -71,14 +90,14 @@ function socketOrTerminal(
     const address = program.field('struct socket', 'sk').pointer(data);
     const ctype = 'struct sock';
     return isInside(program, address, ctype, queue)
-      ? { kind: 'socket', address, ctype, what: 'the lock of the socket' }
+      ? { kind: 'socket', edge: 'other socket', address, ctype, what: 'the lock of the socket' }
       : undefined;
   }
-  if (operations !== 'tty_fops' && operations !== 'console_fops' && operations !== 'hung_up_tty_fops') return undefined;
+  if (!TERMINALS.has(operations)) return undefined;
   const address = program.field('struct tty_file_private', 'tty').pointer(data);
   const ctype = 'struct tty_struct';
   return isInside(program, address, ctype, queue)
-    ? { kind: 'terminal', address, ctype, what: 'the terminal' }
+    ? { kind: 'terminal', edge: 'terminal', address, ctype, what: 'the terminal' }
     : undefined;
 }
 

@@ -97,6 +97,7 @@ export function bitWait(program: Program, { entry, func }: QueuedEntry): FoundWa
     const place = placeOf(program, word);
     return {
       kind: 'bit',
+      edge: 'variable',
       what: `for a variable to change${inThe(place?.what)}`,
       name: place?.name,
       object,

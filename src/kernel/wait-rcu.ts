@@ -1,6 +1,6 @@
 /**
  * Waits for a grace period of RCU: `struct rcu_synchronize` on the stack of the one that waits, queued as a callback; and
- * who keeps the grace period from ending. That of SRCU has readers that nobody counts by task.
+ * who keeps the grace period from ending. Those of SRCU are in wait-srcu.ts.
  */
 import { add, isKernel, type VirtAddr } from '../base/address.ts';
 import { attempt } from '../base/errors.ts';
@@ -9,6 +9,7 @@ import { type GracePeriod, gracePeriod } from './rcu-grace-period.ts';
 import type { Task } from './sched.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import type { SleeperStack } from './wait-shapes.ts';
+import { srcuWait } from './wait-srcu.ts';
 
 const SYNCHRONIZE =
   /^(__wait_rcu_gp|wait_rcu_gp|synchronize_rcu\w*|synchronize_sched\w*|synchronize_srcu\w*|__synchronize_srcu|rcu_barrier\w*)$/;
@@ -33,8 +34,7 @@ export function gracePeriodWait(
   if (call?.name !== 'wakeme_after_rcu' && !isRegistered(program, around)) return undefined;
   const found = { kind: 'grace-period', proof: 'structure' } as const;
   const own = { address: around, ctype: 'struct rcu_synchronize' };
-  if (called.some((func) => func.includes('srcu')))
-    return { ...found, what: 'for a grace period of SRCU', object: own, awaited: [] };
+  if (called.some((func) => func.includes('srcu'))) return srcuWait(stack, around);
   const state = attempt(() => program.symbol('rcu_state').address);
   const grace = attempt(() => gracePeriod(program));
   const age =

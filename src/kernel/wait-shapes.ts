@@ -107,19 +107,40 @@ export function queuedEntries(stack: SleeperStack): readonly QueuedEntry[] {
  * a5c6234e1028), the grace periods of RCU since 4.6 (abedf8e2419f).
  */
 export function simpleEntries(stack: SleeperStack): readonly QueuedEntry[] {
+  const head = attempt(() => stack.program.tryField('struct swait_queue_head', 'task_list'));
+  if (head === undefined) return [];
+  return ringEntries(stack, 'struct swait_queue', 'task_list', 'task').map(({ entry, head: at }) => ({
+    entry,
+    func: undefined,
+    queue: at === undefined ? undefined : head.container(at),
+  }));
+}
+
+/** An object on the stack of a sleeper that stands in a list of such objects. */
+export interface RingEntry {
+  readonly entry: VirtAddr;
+  /** `struct list_head *` that the list begins with; undefined when the way to it is broken. */
+  readonly head: VirtAddr | undefined;
+}
+
+/**
+ * Objects of the sleeper that stand in a list in which each names its own task: those of a simple wait queue, of SysV IPC.
+ * @param type - C type, such as `struct sem_queue`
+ * @param link - its `struct list_head`
+ * @param owner - its `struct task_struct *`
+ * @returns nothing where this kernel has no such type or member
+ * @throws LookupError
+ */
+export function ringEntries(stack: SleeperStack, type: string, link: string, owner: string): readonly RingEntry[] {
   const { program, heads, isTask } = stack;
-  const link = attempt(() => program.tryField('struct swait_queue', 'task_list'));
-  const head = attempt(() => program.tryField('struct swait_queue_head', 'task_list'));
-  const owner = attempt(() => program.tryField('struct swait_queue', 'task'));
-  if (link === undefined || head === undefined || owner === undefined) return [];
-  const found: QueuedEntry[] = [];
-  for (const entry of objectsNamingTask(stack, 'struct swait_queue', 'task')) {
-    const node = link.address(entry);
-    if (!isLinked(program, node)) continue;
-    const at = headOf(program, node, (other) => isTask(owner.pointer(link.container(other))), heads);
-    found.push({ entry, func: undefined, queue: at === undefined ? undefined : head.container(at) });
-  }
-  return found;
+  const node = attempt(() => program.tryField(type, link));
+  const task = attempt(() => program.tryField(type, owner));
+  if (node === undefined || task === undefined) return [];
+  const isEntry = (at: VirtAddr): boolean => isTask(task.pointer(node.container(at)));
+  return objectsNamingTask(stack, type, owner).flatMap((entry) => {
+    const at = node.address(entry);
+    return isLinked(program, at) ? [{ entry, head: headOf(program, at, isEntry, heads) }] : [];
+  });
 }
 
 /** The symbol that a `void *` is the beginning of: a function, or a table of them. @throws nothing */
@@ -129,8 +150,8 @@ export function nameOfFunction(program: Program, at: VirtAddr | undefined): stri
   return symbol?.offset === 0 ? symbol.name : undefined;
 }
 
-/** A `struct list_head` whose neighbours link back, and which is not alone. */
-function isLinked(program: Program, node: VirtAddr): boolean {
+/** A `struct list_head` whose neighbours link back, and which is not alone. @throws nothing */
+export function isLinked(program: Program, node: VirtAddr): boolean {
   return (
     attempt(() => {
       const next = program.memory.readPointer(node);

@@ -10,6 +10,7 @@ import { nameOfFunction, objectsNamingTask, type SleeperStack } from './wait-sha
 
 const CLOCK_MONOTONIC = 1n;
 const SECOND = 1_000_000_000n;
+const NEVER = 0x7fff_ffff_ffff_ffffn;
 
 /** What it takes to say how much time is left. */
 export interface WaitClocks {
@@ -40,6 +41,9 @@ export function timerOf(
       nameOfFunction(program, program.field('struct hrtimer_sleeper', 'timer.function').pointer(sleeper)),
     );
     if (armed !== 'hrtimer_wakeup') continue;
+    // KTIME_MAX: a wait without an end that is written as one.
+    const expires = attempt(() => program.field('struct hrtimer_sleeper', 'timer.node.expires').value(sleeper));
+    if (expires === NEVER) continue;
     return { left: attempt(() => hrtimerLeft(program, sleeper, clocks)) };
   }
   for (const timer of objectsNamingTask(stack, 'struct process_timer', 'task')) {

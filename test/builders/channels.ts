@@ -7,6 +7,7 @@
  */
 import { Sleeper } from './sleepers.ts';
 import { ref, type Value } from './image.ts';
+import type { Members } from './types.ts';
 
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
@@ -16,8 +17,9 @@ export class Channels extends Sleeper {
   readonly #operations = new Set<string>();
   #pids = 200;
 
-  constructor() {
-    super();
+  /** @param extra, signal - as those of `Sleeper` */
+  constructor(extra: Members = {}, signal: Members = {}) {
+    super(extra, signal);
     const { image } = this;
     image.struct('file_operations', { owner: 'void *' });
     image.struct('file', {

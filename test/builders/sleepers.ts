@@ -10,23 +10,32 @@ import type { TaskWait } from '../../src/kernel/wait-kinds.ts';
 import { type KernelImage, ref, struct, union, type Value } from './image.ts';
 import { programOfImage } from './program.ts';
 import { TasksBuilder } from './tasks.ts';
+import type { Members } from './types.ts';
 
 /** Words of the stack: where the search begins, and where objects are put. */
 const SP = 1500;
 export const OBJECT = 1600;
 
 export class Sleeper {
-  readonly tasks = new TasksBuilder('6.1', {
-    vfork_done: 'void *',
-    worker_private: 'void *',
-    journal_info: 'void *',
-    in_iowait: 'unsigned int:1',
-    files: 'struct files_struct *',
-    rcu_node_entry: 'struct list_head',
-  });
-  readonly image: KernelImage = this.tasks.image;
+  readonly tasks: TasksBuilder;
+  readonly image: KernelImage;
 
-  constructor() {
+  /**
+   * @param extra - more members of `struct task_struct`
+   * @param signal - more members of `struct signal_struct`
+   */
+  constructor(extra: Members = {}, signal: Members = {}) {
+    const members = {
+      vfork_done: 'void *',
+      worker_private: 'void *',
+      journal_info: 'void *',
+      in_iowait: 'unsigned int:1',
+      files: 'struct files_struct *',
+      rcu_node_entry: 'struct list_head',
+      ...extra,
+    };
+    this.tasks = new TasksBuilder('6.1', members, {}, signal);
+    this.image = this.tasks.image;
     const { image } = this;
     const list = 'struct list_head';
     const task = 'struct task_struct *';
@@ -47,7 +56,9 @@ export class Sleeper {
       base: 'struct hrtimer_clock_base *',
     });
     image.struct('hrtimer_sleeper', { timer: 'struct hrtimer', task });
+    image.struct('plist_node', { prio: 'int', prio_list: list, node_list: list });
     image.struct('futex_q', {
+      list: 'struct plist_node',
       task,
       key: union({
         private: struct({ mm: 'void *', address: 'unsigned long', offset: 'unsigned int' }),

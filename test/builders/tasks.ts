@@ -35,8 +35,9 @@ export class TasksBuilder {
   /**
    * @param extra - more members of `struct task_struct`
    * @param rq - more members of `struct rq`
+   * @param signal - more members of `struct signal_struct`
    */
-  constructor(era: TaskEra = '6.1', extra: Members = {}, rq: Members = {}) {
+  constructor(era: TaskEra = '6.1', extra: Members = {}, rq: Members = {}, signal: Members = {}) {
     this.era = era;
     const { image } = this;
     const today = era !== '3.10';
@@ -49,7 +50,11 @@ export class TasksBuilder {
       last_queued: 'unsigned long long',
     });
     image.struct('thread_struct', { sp: 'unsigned long' });
-    image.struct('signal_struct', { nr: 'int', ...(today ? { thread_head: 'struct list_head' } : {}) });
+    image.struct('signal_struct', {
+      nr: 'int',
+      ...(today ? { thread_head: 'struct list_head' } : {}),
+      ...signal,
+    });
     if (!today) image.typedef('cputime_t', 'unsigned long');
     image.struct('timespec', { tv_sec: 'long', tv_nsec: 'long' });
     image.struct('task_struct', {

@@ -22,6 +22,7 @@ import { type Blocked, obstaclesFact, type Obstacles } from '../../src/diagnosis
 import type { LockKind } from '../../src/kernel/lock-kinds.ts';
 import type { Task } from '../../src/kernel/sched.ts';
 import type { NamedFrame } from '../../src/kernel/stack.ts';
+import { edgeOf } from '../../src/kernel/wait-edges.ts';
 import type { Awaited, TaskWait } from '../../src/kernel/wait-kinds.ts';
 import type { Worker } from '../../src/kernel/wait-work.ts';
 import type { AnyDetector, Fact, FactContext } from '../../src/model/diagnosis.ts';
@@ -121,6 +122,7 @@ export class WaitScene {
     const what = { what: 'for the end of the work item', name: this.#workers.get(worker)?.func };
     this.#waits.set(task, {
       kind: 'work',
+      edge: 'work item',
       ...what,
       object,
       proof: 'structure',
@@ -141,7 +143,7 @@ export class WaitScene {
     const awaited = on.map(
       (each): Awaited => ({ task: each.address, certainty: 'exact', why: 'it has the other end' }),
     );
-    const unknown = { name: undefined, left: undefined, channel: undefined };
+    const unknown = { edge: edgeOf(wait.kind), name: undefined, left: undefined, channel: undefined };
     const object = { address, ctype };
     this.#waits.set(task, { ...unknown, proof: 'structure', anyOf: on.length > 1, ...wait, object, awaited });
     return address;

@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <termios.h>
 
@@ -145,6 +146,13 @@ static void guard(long unused)
 	lab_forever();
 }
 
+static void opens_fifo(long unused)
+{
+	(void)unused;
+	open("/run/fifo", O_RDONLY);
+	lab_die("opened the fifo");
+}
+
 /* flock, fcntl, a lease: first the holder, then the one that wants it. */
 static void locks(long what)
 {
@@ -152,7 +160,7 @@ static void locks(long what)
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int kind = what / 2, second = what % 2;
 	if (kind == 3 && second) {
-		open(names[3], O_RDONLY);
+		open(names[3], O_WRONLY);
 		lab_die("the lease was broken");
 	}
 	signal(SIGIO, SIG_IGN);
@@ -221,6 +229,9 @@ static void wait_for_files(void)
 	lab_role("io_uring-peer", owner, 1);
 	told((struct told){ "io_uring", "events", "struct io_ring_ctx", "", pid, data_of(pid, slot(4)), { 0 } });
 	close_pair();
+	must(mkfifo("/run/fifo", 0600) == 0, "mkfifo");
+	pid = lab_role("fifo-opener", opens_fifo, 0);
+	told((struct told){ "open of a fifo", "pipe", NULL, "/run/fifo", pid, 0, { 0 } });
 	lab_write("/run/guarded", "secret");
 	peer = lab_role("scanner", guard, 0);
 	slot(5);

@@ -234,14 +234,16 @@ static void wait_for_unix(void)
 	must(bind(listener, (void *)&log, sizeof log) == 0, "bind log");
 	peer = lab_role("syslogd", only_listens, 0);
 	pid = lab_role("logger", sends_log, 34);
-	told((struct told){ "AF_UNIX datagram send", "socket", SOCKET, "/run/log", pid, data_of(pid, slot(34)), { peer } });
+	slot(34);
+	told((struct told){ "AF_UNIX datagram send", "socket", SOCKET, "/run/log", pid, data_of(peer, listener), { peer } });
 	close(listener);
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	must(bind(listener, (void *)&service, sizeof service) == 0 && listen(listener, 1) == 0, "listen unix");
 	peer = lab_role("service", only_listens, 0);
 	pid = lab_role("unix-connecter", connects_unix, 35);
+	slot(35);
 	lab_sleep_ms(500);
-	told((struct told){ "AF_UNIX connect", "socket", SOCKET, "/run/service", pid, data_of(pid, slot(35)), { peer } });
+	told((struct told){ "AF_UNIX connect", "socket", SOCKET, "/run/service", pid, data_of(peer, listener), { peer } });
 	close(listener);
 	service = at_path("/run/other");
 	listener = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -5,6 +5,7 @@
 #include <linux/userfaultfd.h>
 #include <mqueue.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
@@ -110,6 +111,26 @@ static void driver(long letter)
 	if (own < 0 || write(own, &word, 1) != 1)
 		lab_die("waitdev");
 	lab_die("%c came back", word);
+}
+
+/* The first process of a pid namespace ends, and one in the driver does not. */
+static void contains(long unused)
+{
+	(void)unused;
+	must(unshare(CLONE_NEWPID) == 0, "unshare");
+	pid_t first = fork();
+	if (first == 0) {
+		lab_comm("pidns-init");
+		pid_t inner = fork();
+		if (inner == 0) {
+			lab_comm("pidns-stuck");
+			driver('e');
+		}
+		lab_sleep_ms(500);
+		_exit(0);
+	}
+	slots[53] = first;
+	lab_forever();
 }
 
 static void *in_driver(void *unused)
@@ -368,6 +389,8 @@ static void wait_for_driver(void)
 		pid_t pid = lab_role(names[i], driver, letters[i]);
 		told((struct told){ names[i], kinds[i], types[i], says[i], pid, at[i], { 0 } });
 	}
+	lab_role("container", contains, 0);
+	told((struct told){ "pid namespace that ends", "exit", NULL, "", slot(53), 0, { process_named("pidns-stuck") } });
 	pid_t pid = lab_role("kthread_stop", driver, 'k');
 	told((struct told){ "kthread_stop", "exit", NULL, "", pid, 0, { poller } });
 	pid = lab_role("exec", executes, 0);

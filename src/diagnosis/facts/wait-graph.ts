@@ -164,7 +164,7 @@ function otherTargets(context: FactContext): readonly WaitTarget[] {
   const out = new Map<VirtAddr, WaitTarget & { readonly waiters: Task[] }>();
   for (const task of tasks) {
     context.budget.check();
-    const wait = task.state.sleeping && waitOf(task) === undefined ? waits.of(task) : undefined;
+    const wait = waitOf(task) === undefined ? waits.of(task) : undefined;
     if (wait?.object === undefined || (wait.awaited.length === 0 && wait.over !== true)) continue;
     if (context.use(obstaclesFact).of(task) !== undefined) continue;
     const known = out.get(wait.object.address);
