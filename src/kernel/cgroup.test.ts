@@ -97,3 +97,85 @@ describe('namedCgroup', () => {
     expect(() => pathOf(rootless, 'systemd')).toThrow(ValidationError);
   });
 });
+
+describe('kernels until 3.14', () => {
+  /** cron in /system/cron of the hierarchy that systemd has mounted, before there was kernfs. */
+  function old(form: 'name' | 'dentry'): KernelImage {
+    const image = new KernelImage();
+    image.struct('qstr', { hash: 'u64', name: 'const unsigned char *' });
+    image.struct('dentry', { d_flags: 'unsigned int', d_name: 'struct qstr' });
+    image.struct('cgroup_name', { rcu_head: 'u64[2]', name: 'char[32]' });
+    image.struct('cgroupfs_root', { flags: 'unsigned long', name: 'char[64]' });
+    image.struct('cgroup', {
+      flags: 'unsigned long',
+      parent: 'struct cgroup *',
+      root: 'struct cgroupfs_root *',
+      ...(form === 'name' ? { name: 'struct cgroup_name *' } : { dentry: 'struct dentry *' }),
+    });
+    image.struct('cg_cgroup_link', {
+      cgrp_link_list: 'struct list_head',
+      cgrp: 'struct cgroup *',
+      cg_link_list: 'struct list_head',
+      cg: 'struct css_set *',
+    });
+    image.struct('css_set', { cg_links: 'struct list_head', subsys: 'struct cgroup_subsys_state *[1]' });
+    image.struct('task_struct', { cgroups: 'struct css_set *' });
+    image.place('mounted', 'struct cgroupfs_root', { name: 'systemd' });
+    const group = (label: string, name: string, parent?: string): void => {
+      if (form === 'name') image.place(`${label} name`, 'struct cgroup_name', { name });
+      else image.place(`${label} name`, 'struct dentry', { 'd_name.name': name });
+      image.place(label, 'struct cgroup', {
+        [form]: ref(`${label} name`),
+        parent: parent === undefined ? 0 : ref(parent),
+        root: ref('mounted'),
+      });
+    };
+    group('top', '/');
+    group('system', 'system', 'top');
+    group('service', 'cron', 'system');
+    image.place('link', 'struct cg_cgroup_link', { cgrp: ref('service'), cg: 0 });
+    image.place('set', 'struct css_set', {});
+    image.list('set.cg_links', ['link.cg_link_list']);
+    image.place('cron', 'struct task_struct', { cgroups: ref('set') });
+    return image;
+  }
+  const pathOf = (image: KernelImage): string | undefined => {
+    const program = programOfImage(image);
+    const group = namedCgroup(program, taskCssSet(program, image.address('cron')), 'systemd');
+    return group === undefined ? undefined : cgroupPath(program, group);
+  };
+
+  it.each(['name', 'dentry'] as const)('go up by parents, each with its %s', (form) => {
+    expect(pathOf(old(form))).toBe('/system/cron');
+    const program = programOfImage(old(form));
+    expect(cgroupPath(program, old(form).address('top'))).toBe('/');
+    // No real dump has shown them.
+    expect(program.layouts.unproven).toContainEqual(
+      expect.objectContaining({
+        part: 'struct cgroup',
+        layout: `parents and ${form === 'name' ? 'names' : 'dentries'} (until 3.14)`,
+      }),
+    );
+  });
+
+  it('have a number for the memory controller under another name', () => {
+    const image = old('name');
+    image.struct('cgroup_subsys_state', { cgroup: 'struct cgroup *' });
+    image.enum('cgroup_subsys_id', ['mem_cgroup_subsys_id', 'CGROUP_SUBSYS_COUNT']);
+    image.place('css', 'struct cgroup_subsys_state', { cgroup: ref('system') });
+    image.write('set.subsys[0]', ref('css'));
+    expect(taskCgroup(programOfImage(image), image.address('cron'), 'memory')).toBe(image.address('system'));
+  });
+
+  it('end where parents are a loop, or are none', () => {
+    const looped = old('name');
+    looped.write('top.parent', ref('service'));
+    expect(() => pathOf(looped)).toThrow(ValidationError);
+    const lost = old('name');
+    lost.write('system.parent', 0x1234);
+    expect(() => pathOf(lost)).toThrow(ValidationError);
+    const nameless = old('name');
+    nameless.write('service.name', 0);
+    expect(() => pathOf(nameless)).toThrow(ValidationError);
+  });
+});

@@ -1,11 +1,12 @@
 /**
  * Control groups: which one a task is in (`struct css_set`, include/linux/cgroup-defs.h) and a group's path, from its
  * `struct kernfs_node` up to the root. Paths are those of the hierarchy and not of a cgroup namespace.
- * Named hierarchies of version 1 by the links of the css_set.
- * Not handled: kernels until 3.14, whose cgroups have dentries and no kernfs nodes.
+ * Named hierarchies of version 1 by the links of the css_set. Until 3.14 cgroups have no kernfs nodes, but parents and names.
  */
 import { isAligned, isKernel, NULL, type VirtAddr } from '../base/address.ts';
+import { cstring } from '../base/bytes.ts';
 import { ValidationError } from '../base/errors.ts';
+import type { Field } from '../program/field.ts';
 import type { Program } from '../program/program.ts';
 import { listEntries } from './list.ts';
 
@@ -48,8 +49,9 @@ export function cgroupOfSet(program: Program, set: VirtAddr, controller?: string
     const group = program.tryField('struct css_set', 'dfl_cgrp')?.pointer(set);
     return group === NULL ? undefined : group;
   }
-  // enum cgroup_subsys_id: memory_cgrp_id since about 3.15, mem_cgroup_subsys_id before.
-  const id = program.enumerator(`${controller}_cgrp_id`);
+  // enum cgroup_subsys_id: memory_cgrp_id since 3.15 (commit 073219e995b4), mem_cgroup_subsys_id before.
+  const before = controller === 'memory' ? 'mem_cgroup' : controller;
+  const id = program.enumerator(`${controller}_cgrp_id`) ?? program.enumerator(`${before}_subsys_id`);
   const css = id === undefined ? undefined : program.tryField('struct css_set', `subsys[${id}]`)?.pointer(set);
   if (css === undefined || css === 0n) return undefined;
   check('struct cgroup_subsys_state', css, set);
@@ -64,21 +66,41 @@ export function cgroupOfSet(program: Program, set: VirtAddr, controller?: string
  * @throws FaultError, LookupError, ValidationError
  */
 export function namedCgroup(program: Program, set: VirtAddr, name: string): VirtAddr | undefined {
-  // Since 3.11 (commit 69d0206c793a); the root's name in a struct of its own since 3.14 (commit 3dd06ffa9df8).
-  const links = program.tryField('struct css_set', 'cgrp_links');
-  const group = program.tryField('struct cgrp_cset_link', 'cgrp');
-  const rootName = program.tryField('struct cgroup_root', 'name');
-  if (links === undefined || group === undefined || rootName === undefined) return undefined;
+  const layout = linkLayout(program);
+  if (layout === undefined) return undefined;
   const root = program.field('struct cgroup', 'root');
-  const head = links.address(set);
-  for (const link of listEntries(program, head, 'struct cgrp_cset_link', 'cgrp_link', MAX_HIERARCHIES)) {
-    const at = group.pointer(link);
+  const head = layout.links.address(set);
+  for (const link of listEntries(program, head, layout.type, layout.node, MAX_HIERARCHIES)) {
+    const at = layout.group.pointer(link);
     check('struct cgroup', at, link);
     const of = root.pointer(at);
     check('struct cgroup_root', of, at);
-    if (rootName.text(of) === name) return at;
+    if (layout.name.text(of) === name) return at;
   }
   return undefined;
+}
+
+interface LinkLayout {
+  /** C type of a link, and its node in the list of the css_set. */
+  readonly type: string;
+  readonly node: string;
+  readonly links: Field;
+  readonly group: Field;
+  readonly name: Field;
+}
+
+function linkLayout(program: Program): LinkLayout | undefined {
+  // cgrp_cset_link since 3.11 (commit 69d0206c793a), cg_cgroup_link before.
+  const links = program.tryField('struct css_set', 'cgrp_links');
+  const [type, node] =
+    links === undefined ? ['struct cg_cgroup_link', 'cg_link_list'] : ['struct cgrp_cset_link', 'cgrp_link'];
+  const all = links ?? program.tryField('struct css_set', 'cg_links');
+  const group = program.tryField(type, 'cgrp');
+  // cgroup_root since 3.15 (commit 3dd06ffa9df8), cgroupfs_root before.
+  const name = program.tryField('struct cgroup_root', 'name') ?? program.tryField('struct cgroupfs_root', 'name');
+  if (all === undefined || group === undefined || name === undefined) return undefined;
+  if (links === undefined) program.layouts.chose('struct css_set', 'cg_cgroup_link (until 3.10)', []);
+  return { type, node, links: all, group, name };
 }
 
 /**
@@ -88,7 +110,34 @@ export function namedCgroup(program: Program, set: VirtAddr, name: string): Virt
  */
 export function cgroupPath(program: Program, cgroup: VirtAddr): string {
   check('struct cgroup', cgroup, cgroup);
-  return kernfsPath(program, program.field('struct cgroup', 'kn').pointer(cgroup));
+  // Since 3.15 (commit 2bd59d48ebfb).
+  const node = program.tryField('struct cgroup', 'kn');
+  return node === undefined ? pathByParents(program, cgroup) : kernfsPath(program, node.pointer(cgroup));
+}
+
+/** Until 3.14: each has a name since 3.10 (commit 65dff759d292), before that a dentry. */
+function pathByParents(program: Program, cgroup: VirtAddr): string {
+  const parent = program.field('struct cgroup', 'parent');
+  const named = program.tryField('struct cgroup', 'name');
+  const dentry = named === undefined ? program.field('struct cgroup', 'dentry') : undefined;
+  const nameOf = (at: VirtAddr): string => {
+    if (dentry !== undefined)
+      return program.field('struct dentry', 'd_name.name').string(dentry.pointer(at), MAX_NAME) ?? '';
+    const holder = program.field('struct cgroup', 'name').pointer(at);
+    check('struct cgroup_name', holder, at);
+    const text = program.field('struct cgroup_name', 'name').address(holder);
+    return cstring(program.memory.readCString(text, MAX_NAME));
+  };
+  program.layouts.chose('struct cgroup', `parents and ${named === undefined ? 'dentries' : 'names'} (until 3.14)`, []);
+  const parts: string[] = [];
+  for (let at = cgroup; ; ) {
+    const up = parent.pointer(at);
+    if (up === 0n) return `/${parts.reverse().join('/')}`;
+    check('struct cgroup', up, at);
+    if (parts.length >= MAX_DEPTH) throw new ValidationError('struct cgroup', cgroup, 'has too many parents');
+    parts.push(nameOf(at));
+    at = up;
+  }
 }
 
 /**
