@@ -87,6 +87,7 @@ export class BlockDevices {
       ...(era === '6.1' ? { hctx_table: 'struct xarray' } : { queue_hw_ctx: 'void *' }),
       nr_hw_queues: 'unsigned int',
       rq_qos: 'void *',
+      queuedata: 'void *',
       mq_freeze_depth: 'int',
       ...(old ? {} : { quiesce_depth: 'int' }),
       mq_freeze_wq: 'struct wait_queue_head',
@@ -122,6 +123,7 @@ export class BlockDevices {
       part0: old ? struct({ __dev: 'struct device', partno: 'int' }) : 'void *',
       fops: 'void *',
       queue: 'void *',
+      private_data: 'void *',
     });
     if (old) image.struct('hd_struct', { __dev: 'struct device', partno: 'int' });
     else image.struct('block_device', { bd_disk: 'void *', bd_device: 'struct device' });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import { WaitScene } from '../../../test/builders/wait-scene.ts';
+import { virt } from '../../base/address.ts';
 import { nanoseconds } from '../../base/units.ts';
 import type { BlockQueue, BlockRequest } from '../../kernel/block-requests.ts';
+import type { ScsiDisk } from '../../kernel/disk-drivers.ts';
 import type { LogRecord } from '../../kernel/log-record.ts';
 import { diskMessagesFact } from '../facts/disk-messages.ts';
 import { type Lockup, lockupFact } from '../facts/lockups.ts';
@@ -22,6 +24,7 @@ interface Spec {
   readonly problem?: string;
   readonly lockup?: boolean;
   readonly log?: readonly string[];
+  readonly scsi?: ScsiDisk;
 }
 
 function queueOf(
@@ -55,7 +58,8 @@ function queueOf(
 function scene(spec: Spec): WaitScene {
   const built = new WaitScene();
   const [oldest = 0] = spec.ages;
-  const disk = stuckDisk(queueOf(built, spec));
+  const found = stuckDisk(queueOf(built, spec));
+  const disk = found === undefined || spec.scsi === undefined ? found : { ...found, scsi: spec.scsi };
   built.set(lockupFact, spec.lockup === true ? ({} as Lockup) : undefined);
   const records = (spec.log ?? []).map((text): Partial<LogRecord> => ({ text }) as LogRecord);
   built.set(logFact as never, { records } as never);
@@ -137,6 +141,19 @@ describe('silent-disk', () => {
     expect(actionsOf(scene({ ages: [41], driver: 'my_driver' }).findings(silentDisk)[0])[0]).toContain(
       'Look at the disk',
     );
+  });
+
+  it('tells the adapter of a SCSI disk, and that its error handler is at work', () => {
+    const adapter = { address: '2:0:0:0', host: 2, driver: 'mpt3sas', failed: 1 };
+    const scsi = { ...adapter, device: virt(0xffff888000777000n), state: 'SDEV_BLOCK', recovering: true };
+    const [finding] = scene({ ages: [41], driver: 'scsi_mod', scsi }).findings(silentDisk);
+    const holder = storyOf(finding, 'holder');
+    expect(holder).toContain('Its driver: mpt3sas, SCSI 2:0:0:0. It is in the state SDEV_BLOCK.');
+    expect(holder).toContain('The error handler of host2 is at work');
+    expect(finding?.details['scsi']).toMatchObject({ host: 2, recovering: true });
+    const sound = { ...scsi, state: 'SDEV_RUNNING', recovering: false };
+    const quiet = storyOf(scene({ ages: [41], driver: 'scsi_mod', scsi: sound }).findings(silentDisk)[0], 'holder');
+    expect(quiet).not.toMatch(/state|handler/);
   });
 
   it('cites the log of this disk, and of no other', () => {

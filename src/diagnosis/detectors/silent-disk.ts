@@ -4,6 +4,7 @@
  * driver (the disk, a cable, the host, a network) the kernel does not know.
  */
 import { hex } from '../../base/address.ts';
+import type { ScsiDisk } from '../../kernel/disk-drivers.ts';
 import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
@@ -12,6 +13,7 @@ import {
   command,
   count,
   ctype,
+  type Data,
   duration,
   name,
   plural,
@@ -109,6 +111,7 @@ function findingOf(
       resource: { address: address(disk.address), ctype: ctype('struct gendisk') },
       device: name(disk.name),
       driver: queue.driver === undefined ? undefined : name(queue.driver),
+      scsi: found.scsi === undefined ? undefined : scsiData(found.scsi),
       queue: address(disk.queue),
       oldest: requestData(found.oldest),
       overdue,
@@ -122,6 +125,11 @@ function findingOf(
   };
 }
 
+function scsiData({ device, address: at, host, driver, state, recovering, failed }: ScsiDisk): Data {
+  const own = driver === undefined ? undefined : name(driver);
+  return { device: address(device), address: at, host, driver: own, state, recovering, failed: count(failed) };
+}
+
 function holdsText({ inFlight, queued, oldest, queue }: StuckDisk): Prose {
   const has = inFlight === 0 ? [] : prose`The driver has ${plural(inFlight, 'request')} of it`;
   const waiting =
@@ -132,16 +140,24 @@ function holdsText({ inFlight, queued, oldest, queue }: StuckDisk): Prose {
   return prose`${has}${waiting}${missing}; the oldest: ${requestProse(oldest)}.`;
 }
 
-function holderText({ queue }: StuckDisk, { messages }: Beside): Prose {
+function holderText({ queue, scsi }: StuckDisk, { messages }: Beside): Prose {
   const { driver, quiesced, frozen } = queue;
-  const whose = driver === undefined ? [] : prose` Its driver: ${name(driver)}.`;
+  const own = scsi?.driver ?? driver;
+  const whose =
+    own === undefined
+      ? []
+      : prose` Its driver: ${name(own)}${scsi === undefined ? [] : prose`, SCSI ${scsi.address}`}.`;
+  const handler =
+    scsi?.recovering === true ? prose` The error handler of host${String(scsi.host)} is at work: SHOST_RECOVERY.` : [];
+  const device =
+    scsi?.state === undefined || scsi.state === 'SDEV_RUNNING' ? [] : prose` It is in the state ${symbol(scsi.state)}.`;
   const state = quiesced
     ? ' Its queue is quiesced: its driver has asked for a pause, as for a reset.'
     : frozen
       ? ' Its queue is frozen: somebody waits for all its requests to end.'
       : '';
   const said = messages === undefined ? [] : prose` The log: ${name(messages.last)}.`;
-  return prose`no task: the disk, or what lies between it and the driver.${whose}${state}${said}`;
+  return prose`no task: the disk, or what lies between it and the driver.${whose}${device}${handler}${state}${said}`;
 }
 
 function proofText({ oldest, queue }: StuckDisk, exact: number): Prose {

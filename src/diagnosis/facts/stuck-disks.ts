@@ -5,6 +5,7 @@
  */
 import type { Nanoseconds } from '../../base/units.ts';
 import type { BlockQueue, BlockRequest } from '../../kernel/block-requests.ts';
+import type { ScsiDisk } from '../../kernel/disk-drivers.ts';
 import { duration, name, plural, type Prose, prose } from '../../model/value.ts';
 import { requestProse } from './task-waits.ts';
 import { OLD_REQUEST } from './thresholds.ts';
@@ -22,6 +23,8 @@ export interface StuckDisk {
   readonly queued: number;
   /** No request of the disk is younger than OLD_REQUEST: nothing has come back, or nothing new was asked. */
   readonly allOld: boolean;
+  /** The adapter, where it is a SCSI disk. */
+  readonly scsi?: ScsiDisk;
 }
 
 /** @returns undefined for one whose requests are young, or of unknown age */

@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { BlockDevices, IN_FLIGHT } from '../../../test/builders/block-devices.ts';
 import { KernelImage, ref, struct } from '../../../test/builders/image.ts';
 import { programOfImage } from '../../../test/builders/program.ts';
 import { textOf } from '../../../test/builders/text.ts';
 import { WaitScene } from '../../../test/builders/wait-scene.ts';
 import { type VirtAddr, virt } from '../../base/address.ts';
+import { nanoseconds } from '../../base/units.ts';
+import { type BlockQueue, blockQueues } from '../../kernel/block-requests.ts';
+import { requestUsers } from '../../kernel/request-users.ts';
+import type { TaskWait } from '../../kernel/wait-kinds.ts';
 import type { FactContext } from '../../model/diagnosis.ts';
+import { blocksFact } from './blocks.ts';
 import { obstacleObject, obstaclesFact, type Obstacles, obstacleText } from './wait-obstacles.ts';
 
 const PAGE = 64n;
@@ -169,5 +175,114 @@ describe('a frozen file system', () => {
     const [task] = scene.tasks;
     const blocked = task === undefined ? undefined : withProgram(image, scene).use(obstaclesFact).of(task);
     expect(blocked).toMatchObject({ obstacle: { kind: 'device', device: { device: { diskName: 'dm-0' } } } });
+  });
+});
+
+describe('a disk that does not answer', () => {
+  const SECONDS = 1_000_000_000n;
+
+  /** loop0, whose file lies on sda; each with a request of the given age in seconds. */
+  function disks(ages: { readonly sda: number; readonly loop0: number }): {
+    readonly image: KernelImage;
+    readonly queue: (name: string) => BlockQueue;
+    readonly found: (wait: Partial<TaskWait>) => ReturnType<Obstacles['of']>;
+  } {
+    const image = new KernelImage();
+    image.cpus(1);
+    const blocks = new BlockDevices(image, '6.1');
+    image.struct('loop_device', { lo_backing_file: 'void *' });
+    image.struct('file', { f_inode: 'void *' });
+    image.struct('inode', { i_sb: 'void *' });
+    image.struct('super_block', { s_bdev: 'void *' });
+    image.struct('folio', { flags: 'unsigned long', mapping: 'void *' });
+    image.struct('address_space', { host: 'void *' });
+    image.global('lo_fops', 'u64[4]');
+    for (const [name, age] of Object.entries(ages)) {
+      blocks.disk(name);
+      blocks.request(`old ${name}`, name, { tag: 1, state: IN_FLIGHT, start: (100n - BigInt(age)) * SECONDS });
+    }
+    image.write('loop0.fops', ref('lo_fops'));
+    image.write('loop0.private_data', ref('loop'));
+    image.place('loop', 'struct loop_device', { lo_backing_file: ref('file') });
+    image.place('file', 'struct file', { f_inode: ref('inode') });
+    image.place('inode', 'struct inode', { i_sb: ref('super') });
+    image.place('super', 'struct super_block', { s_bdev: ref('sda whole') });
+    image.place('mapping', 'struct address_space', { host: ref('inode') });
+    image.place('folio', 'struct folio', { mapping: ref('mapping') });
+    blocks.link();
+    const program = programOfImage(image);
+    const queues = blockQueues(program, { monotonic: 100n * SECONDS, jiffies: undefined, hz: 250 });
+    const queue = (name: string): BlockQueue => {
+      const own = queues.find(({ disk }) => disk.name === name);
+      if (own === undefined) throw new Error(name);
+      return own;
+    };
+    return {
+      image,
+      queue,
+      found(wait) {
+        const scene = new WaitScene();
+        scene.set(blocksFact, { queues, users: requestUsers(program, []) });
+        const task = scene.task('tar');
+        scene.waits(task, { kind: 'page', what: 'for a page', ...wait }, 'struct folio', [], image.address('folio'));
+        return scene.context(program, [obstaclesFact]).use(obstaclesFact).of(task);
+      },
+    };
+  }
+
+  it('is exactly what one waits for whose own request is old', () => {
+    const { queue, found, image } = disks({ sda: 41, loop0: 0 });
+    const sda = queue('sda');
+    const blocked = found({ block: { queue: sda, request: sda.requests[0] } });
+    expect(blocked).toMatchObject({
+      certainty: 'exact',
+      obstacle: { kind: 'disk', disk: { oldest: { disk: { name: 'sda' } } } },
+    });
+    if (blocked === undefined) throw new Error('nothing was found');
+    expect(obstacleObject(blocked.obstacle)).toEqual({ address: image.address('sda'), ctype: 'struct gendisk' });
+    expect(textOf(obstacleText(blocked.obstacle))).toBe('the disk sda, which has not answered a request for 41 s');
+  });
+
+  it('is inferred where the own request is young, or there is none and the file lies on the disk', () => {
+    const { queue, found } = disks({ sda: 41, loop0: 0 });
+    const sda = queue('sda');
+    const [request] = sda.requests;
+    if (request === undefined) throw new Error('no request');
+    const young = { ...request, age: nanoseconds(SECONDS) };
+    expect(found({ block: { queue: sda, request: young } })).toMatchObject({ certainty: 'inferred' });
+    expect(found({})).toMatchObject({
+      certainty: 'inferred',
+      obstacle: { disk: { oldest: { disk: { name: 'sda' } } } },
+    });
+    expect(found({ kind: 'completion' })).toBeUndefined();
+  });
+
+  it('is exact for a tag where no request is young that might free one', () => {
+    const { queue, found } = disks({ sda: 41, loop0: 0 });
+    const sda = queue('sda');
+    const [request] = sda.requests;
+    if (request === undefined) throw new Error('no request');
+    const tag = { kind: 'io', what: 'for a free tag' } as const;
+    expect(found({ ...tag, block: { queue: sda, request: undefined } })).toMatchObject({ certainty: 'exact' });
+    const moving = { ...sda, requests: [request, { ...request, age: nanoseconds(SECONDS) }] };
+    expect(found({ ...tag, block: { queue: moving, request: undefined } })).toMatchObject({ certainty: 'inferred' });
+  });
+
+  it('is the one below a loop device, where that does not answer either', () => {
+    const both = disks({ sda: 41, loop0: 40 });
+    const loop = both.queue('loop0');
+    const block = { queue: loop, request: loop.requests[0] };
+    expect(both.found({ block })?.obstacle).toMatchObject({ disk: { oldest: { disk: { name: 'sda' } } } });
+    const upper = disks({ sda: 1, loop0: 40 });
+    const own = upper.queue('loop0');
+    const found = upper.found({ block: { queue: own, request: own.requests[0] } });
+    expect(found?.obstacle).toMatchObject({ disk: { oldest: { disk: { name: 'loop0' } } } });
+  });
+
+  it('is none while its requests are young', () => {
+    const { queue, found } = disks({ sda: 3, loop0: 0 });
+    const sda = queue('sda');
+    expect(found({ block: { queue: sda, request: sda.requests[0] } })).toBeUndefined();
+    expect(found({})).toBeUndefined();
   });
 });

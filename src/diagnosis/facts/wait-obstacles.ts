@@ -7,6 +7,7 @@ import { attempt } from '../../base/errors.ts';
 import { type FrozenFileSystem, frozenFileSystems } from '../../kernel/frozen-file-system.ts';
 import { isKept, type KeptBios, keptBios, type MappedDevice, mappedDevice } from '../../kernel/mapped-device.ts';
 import type { BlockQueue } from '../../kernel/block-requests.ts';
+import { diskBelowLoop, scsiDisk } from '../../kernel/disk-drivers.ts';
 import { mountsOfSuperBlock, readMount } from '../../kernel/mount.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { superBlocks } from '../../kernel/super-block.ts';
@@ -86,7 +87,7 @@ export const obstaclesFact = defineFact<Obstacles>({
     };
     const stuck = new Map<BlockQueue, StuckDisk | undefined>();
     const stuckOf = (queue: BlockQueue): StuckDisk | undefined => {
-      if (!stuck.has(queue)) stuck.set(queue, stuckDisk(queue));
+      if (!stuck.has(queue)) stuck.set(queue, lowestStuck(program, queue, use(blocksFact)?.queues ?? []));
       return stuck.get(queue);
     };
     const behindDisk = ({ block, kind }: TaskWait, object: Found): Blocked | undefined => {
@@ -150,6 +151,25 @@ function directoriesOf(program: Program, superBlock: VirtAddr): readonly string[
   return (
     attempt(() => mountsOfSuperBlock(program, superBlock).map((mount) => readMount(program, mount).directory)) ?? []
   );
+}
+
+/** Loop devices that are stacked. */
+const MAX_LOOPS = 8;
+
+/** A disk that does not answer; of a loop device the disk below it, where that is the one that does not. */
+function lowestStuck(program: Program, queue: BlockQueue, queues: readonly BlockQueue[]): StuckDisk | undefined {
+  let found = stuckDisk(queue);
+  for (let n = 0; found !== undefined && n < MAX_LOOPS; n++) {
+    const { disk } = found.queue;
+    const address = attempt(() => diskBelowLoop(program, disk));
+    const lower = queues.find((each) => each.disk.address === address);
+    const below = lower === undefined ? undefined : stuckDisk(lower);
+    if (below === undefined) break;
+    found = below;
+  }
+  const disk = found?.queue;
+  const scsi = disk?.driver?.startsWith('scsi_') === true ? attempt(() => scsiDisk(program, disk.disk)) : undefined;
+  return found === undefined || scsi === undefined ? found : { ...found, scsi };
 }
 
 type Found = { readonly address: VirtAddr; readonly ctype: string };
