@@ -113,9 +113,10 @@ it('the first screen of the sample says the same, within a screen', async () => 
     '1 writer first, 50 readers',
     'ps (pid 96) sleeps in a page fault in getdents64 that only its own userfaultfd (its fd 3) could answer',
     'nobody is left to do it',
+    'The userfaultfd has no further holder',
     'top (pid 106), for 6.4 s',
     'crond-log (pid 101) to write, for 7.4 s, first in the queue',
-    '50 tasks named top by 50 processes named timeout, all started by one crond (pid 103)',
+    '50 tasks named top by 50 processes named timeout, all started by crond (pid 103)',
     'Not short',
     'Kill ps (pid 96)',
   ]) {

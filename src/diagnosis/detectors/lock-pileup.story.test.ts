@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { contextOf, findingsOf } from '../../../test/builders/facts.ts';
 import type { KernelImage } from '../../../test/builders/image.ts';
 import { Incident } from '../../../test/builders/incident.ts';
-import { behindMutex, psFaults, tops } from '../../../test/builders/scenes.ts';
+import { behindMutex, circle, psFaults, tops } from '../../../test/builders/scenes.ts';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { Holder } from '../facts/holders.ts';
@@ -19,6 +19,28 @@ function first(incident: Incident, damage?: (image: KernelImage) => void): Findi
   if (finding === undefined) throw new Error('nobody waits');
   return finding;
 }
+
+describe('what proves that it stands still', () => {
+  it('is told of a circle whose locks name their owners', () => {
+    const incident = new Incident();
+    circle(incident, 3);
+    expect(storyOf(first(incident), 'proof')).toMatch(
+      /^Each lock names its owner, and lists who waits for it; by hand: struct mutex 0x\w+, struct mutex 0x\w+, struct mutex 0x\w+\.$/,
+    );
+  });
+
+  it('is told of a fault that nobody else can answer, and not where somebody unknown may', () => {
+    const proof = (counts: { readonly count?: number }): string => {
+      const incident = new Incident();
+      const ps = psFaults(incident);
+      incident.userfault(ps, { descriptors: [[ps, 3]], ...counts });
+      tops(incident, 3, incident.directory);
+      return storyOf(first(incident), 'proof');
+    };
+    expect(proof({})).toBe('The userfaultfd has no further holder; by hand: foreach files -R userfaultfd.');
+    expect(proof({ count: 2 })).toBe('');
+  });
+});
 
 describe('who launched them', () => {
   it('is told by what orphans share', () => {
@@ -38,7 +60,7 @@ describe('who launched them', () => {
     shells.forEach((parent, i) => incident.task('top', { pid: 300 + i, parent, offCpu: 130, waits: [lock] }));
     const finding = first(incident);
     expect(storyOf(finding, 'launcher')).toBe(
-      '5 tasks named top by 5 processes named sh, 4 of them started by one crond (pid 90), itself started by one supervisor (pid 80).',
+      '5 tasks named top by 5 processes named sh, 4 of them started by crond (pid 90), itself started by supervisor (pid 80).',
     );
     expect(actionsOf(finding)).toEqual(['Keep crond (pid 90) from starting another top while earlier ones wait.']);
   });

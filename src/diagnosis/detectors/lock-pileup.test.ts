@@ -49,7 +49,7 @@ describe('lock-pileup: a reader that faults on its own userfaultfd', () => {
       '50 tasks named top to read; longest: top (pid 300), for 6.4 s.\ncrond-log (pid 101) to write, for 7.42 s, first in the queue.',
     );
     expect(storyOf(finding, 'launcher')).toBe(
-      '50 tasks named top by 50 processes named timeout, all started by one crond (pid 90).',
+      '50 tasks named top by 50 processes named timeout, all started by crond (pid 90).',
     );
     expect(storyOf(finding, 'since')).toMatch(/8.44 s .* from 7.42 s to 5.91 s/);
     expect(storyOf(finding, 'clears')).toMatch(/^No/);

@@ -2,10 +2,12 @@
  * What the first screen tells of a pile-up, line by line: what happened, why, who holds and waits, who launched them,
  * since when, whether it clears itself. One sentence or two each; the evidence is in pileup-evidence.ts.
  */
+import { hex } from '../../base/address.ts';
 import type { StoryLine } from '../../model/finding.ts';
 import {
   address,
   byteCount,
+  command,
   count,
   ctype,
   duration,
@@ -46,6 +48,7 @@ export function pileUpStory(
     { topic: 'why', text: whyText(pileUp, standstill) },
     // In a circle the reason names all holders.
     { topic: 'holder', text: holderText(pileUp), detail: standstill.kind === 'lock-cycle' && pileUp.cycle.length > 1 },
+    ...proofLine(pileUp, standstill),
     ...waiterLines(pileUp),
     ...launchLines(pileUp),
     ...(pileUp.cgroups.common === undefined || pileUp.victims.length < PILE_UP
@@ -69,6 +72,24 @@ export interface HeldMemory {
   readonly resident: number;
   /** What they alone hold would end the shortage that they wait for. */
   readonly closes: boolean;
+}
+
+/** What makes it certain, in a line; of a holder that is named by the lock its line says so. */
+function proofLine({ cycle }: PileUp, standstill: Standstill): readonly StoryLine[] {
+  if (standstill.kind === 'own-userfault' && standstill.answerers.complete)
+    return [
+      {
+        topic: 'proof',
+        text: prose`The userfaultfd has no further holder; by hand: ${command('foreach files -R userfaultfd')}.`,
+      },
+    ];
+  if (standstill.kind !== 'lock-cycle' || cycle.length < 2) return [];
+  if (cycle.some(({ holder }) => holder.certainty !== 'exact')) return [];
+  const shows = cycle.map(
+    ({ lock }, i) => prose`${i === 0 ? '' : ', '}${command(`struct ${lock.kind} ${hex(lock.address)}`)}`,
+  );
+  const text = prose`Each lock names its owner, and lists who waits for it; by hand: ${shows.flat()}.`;
+  return [{ topic: 'proof', text }];
 }
 
 /**
@@ -316,7 +337,7 @@ function launchText({ comm, victims, launch: { levels, orphans, unread } }: Vict
     const [only] = level.tasks;
     const who =
       level.tasks.length === 1 && only !== undefined
-        ? prose`one ${taskValue(only)}`
+        ? prose`${i === 0 ? 'one ' : ''}${taskValue(only)}`
         : prose`${plural(level.tasks.length, 'process', 'processes')} named ${name(level.comm)}`;
     const some = threads
       ? prose`${plural(level.started, 'process', 'processes')} of the tasks`
