@@ -9,7 +9,7 @@ import type { Task } from './sched.ts';
 import type { WaitClocks } from './wait-timers.ts';
 import type { Awaited, FoundWait } from './wait-kinds.ts';
 import { placeOf } from './wait-objects.ts';
-import { wokenWorkers } from './wait-pool.ts';
+import { busyWorkers, wokenWorkers } from './wait-pool.ts';
 import { gracePeriodWait } from './wait-rcu.ts';
 import { isOnStack, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
 import { flushedWork, flushedQueue } from './wait-flush.ts';
@@ -96,14 +96,16 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
   };
 }
 
-/** A work item that nobody runs: whoever was woken to run it. */
+/** A work item that nobody runs: whoever was woken to run it, or keeps the CPU of its pool. */
 function pooled(
   program: Program,
   { object, awaited = [] }: FoundWait,
   { workers, byAddress }: Machine,
 ): Pick<FoundWait, 'awaited'> {
   if (awaited.length > 0 || object?.ctype !== 'struct work_struct') return { awaited };
-  return { awaited: attempt(() => wokenWorkers(program, object.address, workers, byAddress)) ?? [] };
+  const woken = attempt(() => wokenWorkers(program, object.address, workers, byAddress)) ?? [];
+  if (woken.length > 0) return { awaited: woken };
+  return { awaited: attempt(() => busyWorkers(program, object.address, workers, byAddress)) ?? [] };
 }
 
 /** The first function that is not part of waiting itself. */

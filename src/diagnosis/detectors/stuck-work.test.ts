@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { actionsOf, storyOf, textOf } from '../../../test/builders/text.ts';
 import { type SceneTask, WaitScene } from '../../../test/builders/wait-scene.ts';
+import { type Nanoseconds, nanoseconds } from '../../base/units.ts';
+import { poolStallsFact } from '../facts/pool-stalls.ts';
 import stuckWork from './stuck-work.ts';
 
 /** Some flush a work item, one of them with a mutex that more queue for. */
@@ -50,5 +52,43 @@ describe('stuck-work', () => {
     const other = built.task('daemon', { offCpu: 9 });
     built.queue(built.lock('mutex', 'a_lock', other), 'client', 6);
     expect(built.findings(stuckWork)).toEqual([]);
+  });
+
+  describe('whose worker runs on and on', () => {
+    /** Some wait for work that stands in the list of the worker's pool, which has begun none for so many seconds. */
+    function loop(stalled: number | undefined, waited: number, waiters = 4): WaitScene {
+      const built = new WaitScene();
+      const worker = built.task('kworker/1:2', { kthread: true, runs: 'statsdev_collect', state: 'R', running: 1 });
+      for (let i = 0; i < waiters; i++) built.flushes(built.task('telegraf', { offCpu: waited }), worker);
+      const of = (): Nanoseconds | undefined =>
+        stalled === undefined ? undefined : nanoseconds(BigInt(stalled) * 1_000_000_000n);
+      built.set(poolStallsFact, { of });
+      return built;
+    }
+
+    it('is told with how long that CPU has begun no other work', () => {
+      const [finding, ...others] = loop(9, 9).findings(stuckWork);
+      expect(others).toEqual([]);
+      expect(finding).toMatchObject({ cause: 'work-item-stuck', role: 'cause', confidence: 'possible', weight: 4 });
+      expect(finding?.details).toMatchObject({ culprit: { comm: 'kworker/1:2' }, stalled: { ns: 9_000_000_000n } });
+      expect(storyOf(finding, 'why')).toBe(
+        'kworker/1:2 (pid 100), a kernel worker, runs on CPU 1; a CPU begins no other work as long as one of its workers runs, and this one has begun none for 9 s.',
+      );
+      expect(storyOf(finding, 'clears')).toMatch(/^Not in the 9 s seen so far; it may yet, if the work item comes to/);
+      expect(actionsOf(finding)[1]).toContain('WQ_UNBOUND or WQ_CPU_INTENSIVE');
+    });
+
+    it('is probable beyond what the kernel calls hung', () => {
+      expect(loop(300, 300, 1).findings(stuckWork)).toMatchObject([{ confidence: 'probable' }]);
+    });
+
+    it.each([
+      ['its pool began work a moment ago', loop(1, 9)],
+      ['nothing stands in its list', loop(undefined, 9)],
+      ['somebody waited before, for something else', loop(5, 9)],
+      ['hardly anybody waits', loop(9, 9, 2)],
+    ])('is not told when %s', (_, built) => {
+      expect(built.findings(stuckWork)).toEqual([]);
+    });
   });
 });

@@ -41,7 +41,8 @@ export default defineDetector({
       if (verdict.kind !== 'work') return [];
       const doing = leaves.of(verdict.root).text;
       const held = graph.heldBy(verdict.task);
-      const story = stories.of(verdict.root, verdict.root.behind, flushText(held));
+      const behind = verdict.stalled === undefined ? flushText(held) : queuedText(held);
+      const story = stories.of(verdict.root, verdict.root.behind, behind);
       return [findingOf(verdict, story, held, doing, places.of(verdict.task))];
     }),
 });
@@ -53,9 +54,10 @@ function findingOf(
   doing: Prose,
   place: WorkPlace,
 ): Finding {
-  const { task, worker, root, confidence, offCpu } = verdict;
+  const { task, worker, root, confidence, offCpu, stalled } = verdict;
   const what = workText(verdict, place);
-  const since = offCpu === undefined ? '' : prose`, and has not run for ${duration(offCpu)}`;
+  const since = sinceText(verdict);
+  const seen = offCpu ?? stalled;
   const remedies = remediesOf(verdict, place);
   const item = worker.work ?? worker.worker;
   return {
@@ -67,13 +69,21 @@ function findingOf(
     because:
       confidence === 'probable'
         ? ['argued from the age of the oldest wait, not proved by structure']
-        : prose`argued from the ${duration(offCpu ?? 0n)} that the worker has not run, which all who wait came after`,
+        : stalled === undefined
+          ? prose`argued from the ${duration(offCpu ?? 0n)} that the worker has not run, which all who wait came after`
+          : prose`argued from the ${duration(stalled)} in which that CPU began no other work, in which all who wait came`,
     weight: root.behind.length,
     explains: root.behind.map((each) => blocked(each.address)),
     restsOn: [blocked(task.address)],
     ...grown,
     story: [
-      { topic: 'why', text: prose`${taskValue(task)}, a kernel worker, runs it, ${doing}${since}.` },
+      {
+        topic: 'why',
+        text:
+          stalled === undefined
+            ? prose`${taskValue(task)}, a kernel worker, runs it, ${doing}${since}.`
+            : prose`${taskValue(task)}, a kernel worker, ${doing}${since}.`,
+      },
       {
         topic: 'holder',
         text: prose`${taskValue(task)}, state ${task.state.letter}, a kernel worker.`,
@@ -87,11 +97,15 @@ function findingOf(
       ...lines,
       {
         topic: 'clears',
-        text: prose`Not in ${offCpu === undefined ? ['all that time'] : prose`the ${duration(offCpu)}`} seen so far; it may yet, if what the work item waits for comes.`,
+        text: prose`Not in ${seen === undefined ? ['all that time'] : prose`the ${duration(seen)}`} seen so far; it may yet, if ${stalled === undefined ? 'what the work item waits for comes' : 'the work item comes to its end'}.`,
       },
       ...remedyLines(remedies, 1),
     ],
-    evidence: [runsEvidence(verdict, place), ...held.map((target) => heldEvidence(verdict, target))],
+    evidence: [
+      runsEvidence(verdict, place),
+      ...stallEvidence(verdict),
+      ...held.map((target) => heldEvidence(verdict, target)),
+    ],
     remedies,
     details: {
       ...details,
@@ -101,8 +115,28 @@ function findingOf(
       module: place.module === undefined ? undefined : name(place.module),
       workqueue: place.queue === undefined ? undefined : name(place.queue),
       offCpu: offCpu === undefined ? undefined : duration(offCpu),
+      stalled: stalled === undefined ? undefined : duration(stalled),
     },
   };
+}
+
+function sinceText({ offCpu, stalled }: WorkVerdict): Prose {
+  if (stalled !== undefined)
+    return prose`; a CPU begins no other work as long as one of its workers runs, and this one has begun none for ${duration(stalled)}`;
+  return offCpu === undefined ? [] : prose`, and has not run for ${duration(offCpu)}`;
+}
+
+function stallEvidence({ worker, stalled }: WorkVerdict): readonly Evidence[] {
+  if (stalled === undefined) return [];
+  return [
+    {
+      claim: prose`Work stands in the list of its pool, which began some last ${duration(stalled)} before the crash, by ${symbol('watchdog_ts')} of ${ctype('struct worker_pool')}.`,
+      address: worker.worker,
+      ctype: 'struct worker',
+      confidence: 'certain',
+      show: `struct worker.pool ${hex(worker.worker)}`,
+    },
+  ];
 }
 
 /** 'the work item fwsync_talk of the workqueue fwsync'. */
@@ -116,6 +150,12 @@ function flushText(held: readonly WaitTarget[]): Prose {
   const number = direct.reduce((sum, { waiters }) => sum + waiters.length, 0);
   const what = direct.length === 1 ? ['it'] : ['it, its workqueue, or a work item behind it'];
   return prose`${plural(number, 'flushes', 'flush')} ${what}.`;
+}
+
+/** Of a worker that keeps its CPU from beginning other work. */
+function queuedText(held: readonly WaitTarget[]): Prose {
+  const number = held.reduce((sum, { waiters, lock }) => sum + (lock === undefined ? waiters.length : 0), 0);
+  return prose`${plural(number, 'waits', 'wait')} for it, or for work that is queued behind it on that CPU.`;
 }
 
 function runsEvidence({ task, worker }: WorkVerdict, { module }: WorkPlace): Evidence {
@@ -142,8 +182,17 @@ function heldEvidence({ task }: WorkVerdict, target: WaitTarget): Evidence {
   };
 }
 
-function remediesOf({ worker }: WorkVerdict, { module }: WorkPlace): readonly Remedy[] {
+function remediesOf({ worker, stalled }: WorkVerdict, { module }: WorkPlace): readonly Remedy[] {
   const whose = module === undefined ? '' : prose` of module ${name(module)}`;
+  if (stalled !== undefined)
+    return [
+      {
+        action: prose`Killing helps nobody: a kernel worker cannot be killed. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} loops for (reset its device), or restart the machine.`,
+      },
+      {
+        action: prose`Mend ${symbol(worker.func ?? 'the work item')}${whose}: it must come to an end, and work that runs for long belongs on a workqueue with WQ_UNBOUND or WQ_CPU_INTENSIVE.`,
+      },
+    ];
   return [
     {
       action: prose`Killing helps nobody: a kernel worker cannot be killed, nor can those who sleep uninterruptibly behind it. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} waits for (reset its device), or restart the machine.`,

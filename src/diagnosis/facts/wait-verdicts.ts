@@ -10,6 +10,7 @@ import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { Confidence } from '../../model/finding.ts';
 import { clockFact } from './clock.ts';
 import type { ContendedLock } from './locks.ts';
+import { poolStallsFact } from './pool-stalls.ts';
 import { taskWaitsFact } from './task-waits.ts';
 import { PILE_UP, STILL, STUCK_BY_AGE } from './thresholds.ts';
 import { waitGraphFact, type WaitGraph, type WaitRoot, type WaitTarget } from './wait-graph.ts';
@@ -40,6 +41,8 @@ export interface WorkVerdict extends Ending {
   readonly worker: Worker;
   /** How long it has not run. */
   readonly offCpu: Nanoseconds | undefined;
+  /** Of a worker that runs: how long its pool has begun no other work, although some waits. */
+  readonly stalled: Nanoseconds | undefined;
 }
 
 export interface ObstacleVerdict extends Ending {
@@ -106,14 +109,39 @@ function work(
   oldest: Nanoseconds | undefined,
 ): WorkVerdict | undefined {
   const worker = context.use(taskWaitsFact).workerOf(task);
-  if (worker?.work === undefined || !task.state.sleeping || task.running) return undefined;
+  if (worker?.work === undefined) return undefined;
   if (!heldBy(task).some(({ ctype }) => ctype === 'struct work_struct' || ctype === 'struct workqueue_struct'))
     return undefined;
+  const found = { kind: 'work', root, task, worker, oldest } as const;
+  if (task.running || !task.state.sleeping) return loop(context, found);
+  return sleep(context, found);
+}
+
+type Found = Omit<WorkVerdict, 'offCpu' | 'stalled' | 'confidence'>;
+
+/** A worker that sleeps in its work item. */
+function sleep(context: FactContext, item: Found): WorkVerdict | undefined {
+  const { root, task, oldest } = item;
   const offCpu = context.use(clockFact).offCpu(task);
-  const found = { kind: 'work', root, task, worker, offCpu, oldest } as const;
+  const found = { ...item, offCpu, stalled: undefined };
   if (oldest !== undefined && oldest >= STUCK_BY_AGE) return { ...found, confidence: 'probable' };
   const still = offCpu !== undefined && offCpu >= STILL && (oldest === undefined || oldest <= offCpu);
   return still && root.behind.length >= PILE_UP ? { ...found, confidence: 'possible' } : undefined;
+}
+
+/** What two clocks may differ by: jiffies lag behind where ticks are lost. */
+const CLOCKS = 1_000_000_000n;
+
+/** A worker that runs on and on, and keeps all other work of its CPU from being begun. */
+function loop({ use }: FactContext, item: Found): WorkVerdict | undefined {
+  const { root, worker, oldest } = item;
+  const stalled = use(poolStallsFact).of(worker.worker);
+  if (stalled === undefined || stalled < STILL || oldest === undefined) return undefined;
+  const found = { ...item, offCpu: undefined, stalled };
+  if (oldest >= STUCK_BY_AGE && stalled >= STUCK_BY_AGE) return { ...found, confidence: 'probable' };
+  // Whoever waits for longer waits for something else as well.
+  const all = oldest >= STILL && oldest <= stalled + CLOCKS;
+  return all && root.behind.length >= PILE_UP ? { ...found, confidence: 'possible' } : undefined;
 }
 
 function oldestOf({ use }: FactContext, tasks: readonly Task[]): Nanoseconds | undefined {
