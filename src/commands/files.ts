@@ -128,8 +128,8 @@ function dataOf({ file, dentry, type, path, pages }: Row): Data {
   return {
     fd: file.fd,
     file: address(file.file),
-    dentry: dentry && address(dentry),
-    inode: file.inode && address(file.inode),
+    dentry: dentry === undefined ? undefined : address(dentry),
+    inode: file.inode === undefined ? undefined : address(file.inode),
     type,
     path: name(path),
     cached_pages: pages,
@@ -158,7 +158,7 @@ function oneDentry({ program }: CommandContext, text: string): Shape {
     ],
     data: () => ({
       dentry: address(dentry),
-      inode: inode && address(inode),
+      inode: inode === undefined ? undefined : address(inode),
       super_block: address(superBlock),
       type,
       path: name(shownPath),

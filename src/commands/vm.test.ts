@@ -77,3 +77,8 @@ test('-M: the address space of another mm_struct', () => {
   expect(lines).toHaveLength(14);
   expect(run('vm -M 0 2').failures).toEqual(["vm: -M '0': must be the address of an mm_struct"]);
 });
+
+test('a pointer that is NULL is an address in JSON, too', () => {
+  // Memory that is no mm_struct, with zeroes where the page table would be.
+  expect(json('vm -M ffff8889811ea400 2')).toMatchObject({ data: [{ pgd: '0x0000000000000000' }] });
+});

@@ -123,8 +123,8 @@ function mappings(context: CommandContext, task: Task, { pages, one, reference }
   return {
     lines: lines(),
     data: {
-      mm: mm && address(mm),
-      pgd: pgd && address(pgd),
+      mm: mm === undefined ? undefined : address(mm),
+      pgd: pgd === undefined ? undefined : address(pgd),
       resident: memory.resident === undefined ? undefined : byteCount(memory.resident),
       virtual: memory.virtual === undefined ? undefined : byteCount(memory.virtual),
       mappings: vmas.map((vma) => dataOf(context, vma, pages ? pgd : undefined)),

@@ -84,7 +84,7 @@ function ofUser(context: CommandContext, at: VirtAddr, task: Task): Shape {
     lines,
     data: () => ({
       ...dataOf(at, walk),
-      vma: vma && address(vma.vma),
+      vma: vma === undefined ? undefined : address(vma.vma),
       file: vma?.file === undefined ? undefined : name(vmaFile(program, vma)),
     }),
   };
