@@ -46,9 +46,12 @@ export function pageWait(program: Program, { entry, func }: QueuedEntry): FoundW
 export function pagesOfFolio(program: Program, folio: VirtAddr): number {
   // 2^order in the low byte of `_flags_1` since 6.6; `_folio_order` from 5.17 on, which a single page has not.
   const head = 1n << (program.enumerator('PG_head') ?? 16n);
-  if ((program.field('struct folio', 'flags').u64(folio) & head) === 0n) return 1;
-  const flags = program.tryField('struct folio', '_flags_1');
-  const order = program.tryField('struct folio', '_folio_order') ?? flags;
+  // A struct memdesc_flags_t around the word since 6.18.
+  const flags = program.firstField('struct folio', ['flags.f', 'flags']);
+  if ((flags.u64(folio) & head) === 0n) return 1;
+  const order = ['_folio_order', '_flags_1.f', '_flags_1']
+    .map((name) => program.tryField('struct folio', name))
+    .find((field) => field !== undefined);
   return order === undefined ? 1 : 1 << Math.min(Number(order.u64(folio) & 0xffn), 10);
 }
 
