@@ -38,6 +38,10 @@ describe('balloon', () => {
       details: { pages: PAGES, resource: { value: DEVICE }, driver: { value: 'virtio_balloon' } },
     });
     expect(textOf(finding?.title ?? [])).toContain('The host has taken');
+    // Of what the machine has, where its map of memory says that; else of what its kernel had to give.
+    const of = (mib: number): string => textOf(told({ ...INFLATED, memory: mib * MIB_PAGES }, 20)[0]?.title);
+    expect(of(1500)).toMatch(/^The host has taken 314572800 of the machine's 1572864000 \(0.2\)/);
+    expect(of(1300)).toMatch(/^The host has taken 314572800 of the kernel's 1363148800 /);
     expect(finding?.evidence[0]).toMatchObject({ address: DEVICE, ctype: 'struct balloon_dev_info' });
   });
 

@@ -44,7 +44,10 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
   const { counted, pageSize, looked } = state;
   const whole = looked >= WHOLE;
   const pages = whole ? state.pages : counted;
-  const held = prose`${byteCount(pages * pageSize)} of the machine's ${byteCount(frames * pageSize)} (${ratio(pages / frames)})`;
+  // Without a map of the machine's memory it is what the kernel had to give.
+  const whose =
+    frames * pageSize > (memory.info.memTotal.value ?? 0) + counted * pageSize ? "the machine's" : "the kernel's";
+  const held = prose`${byteCount(pages * pageSize)} of ${whose} ${byteCount(frames * pageSize)} (${ratio(pages / frames)})`;
   const left = memory.info.memAvailable.value;
   const by: Prose = largest.driver === '' ? [] : prose` through ${name(largest.driver)}`;
   const weighed = weigh(
