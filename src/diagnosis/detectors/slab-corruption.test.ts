@@ -30,6 +30,7 @@ const REPORT = [
   '0xff1252ca9061b580-0xff1252ca9061b583 @offset=1408. First byte 0x41 instead of 0xcc',
   'Allocated in session_new+0x21/0x40 [sessiondev] age=120 cpu=1 pid=265',
   'Object 0xff1252ca9061b540 @offset=1344 fp=0x0000000000000000',
+  'Redzone  ff1252ca9061b580: 41 41 41 41 cc cc cc cc                          AAAA....',
 ];
 const OOPS = 'Kernel panic - not syncing: Fatal exception';
 
@@ -75,7 +76,10 @@ describe('slab-corruption', () => {
       image.bytes('slab', page, { at: virt(0xff1252ca9061b000n) });
       const [finding] = toldIn(image, ...REPORT, NOTICED, STOP);
       expect(finding).toMatchObject({ role: 'cause', confidence: 'certain', details: { inMemory: 'bytes' } });
-      expect(storyOf(finding, 'proof')).toBe('By the log; memory has it still, as text AAAA.');
+      expect(storyOf(finding, 'proof')).toBe('By the log; memory has it still.');
+      expect(storyOf(finding, 'why')).toBe(
+        'SLUB reported Right Redzone overwritten: from 0xff1252ca9061b580 on stands 0x41 in place of 0xcc, as text AAAA.',
+      );
       expect(storyOf(finding, 'task')).toMatch(/^zabbix_agentd \(pid 478\), .* need not have done the damage\.$/);
     });
 

@@ -15,6 +15,7 @@ import { type CrashCause, crashCauseFact } from '../facts/crash-cause.ts';
 import { aroundLines, moduleRemedy, oopsDetails, oopsEvidence, placeText, whoText } from '../facts/oops-story.ts';
 import { type FatalDamage, slabDamageFact } from '../facts/slab-damage.ts';
 import {
+  asText,
   damageData,
   damageEvidence,
   damageText,
@@ -169,7 +170,7 @@ function whyText({ problem, bytes }: SlubReport, reports: number): Prose {
   const where =
     bytes === undefined
       ? ''
-      : prose`: from ${address(bytes.from)} on stands ${hexByte(bytes.found)} in place of ${hexByte(bytes.wanted)}`;
+      : prose`: from ${address(bytes.from)} on stands ${hexByte(bytes.found)} in place of ${hexByte(bytes.wanted)}${asText(bytes.run)}`;
   return prose`SLUB reported ${name(problem)}${where}${more}.`;
 }
 

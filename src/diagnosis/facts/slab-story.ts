@@ -79,7 +79,7 @@ export function standingText(standing: Standing | undefined): Prose {
   if (standing === undefined)
     return ['By the log alone: SLUB mends what it has reported, and memory shows it no more.'];
   if (standing.by === 'free') return ['By the log; in memory the object is on a list of free ones.'];
-  return prose`By the log; memory has it still${asText(standing.found)}.`;
+  return ['By the log; memory has it still.'];
 }
 
 /** 'allocated in foo+0x12 of module bar by pid 3, freed last in ...'; empty where SLUB remembers nobody. */
