@@ -54,3 +54,13 @@ it('keeps what it read of a list that breaks off, and says so', () => {
   expect(found).toMatchObject([{ live: 5000 * PAGE, deleted: 0 }]);
   expect(context.coverage.at(-1)).toMatchObject({ read: 1, total: undefined });
 });
+
+it('goes on where the list of file systems breaks off, and says so', () => {
+  const [found, context] = read(30, (image) => image.write('data_sb.s_list.next', 0xffff880000000000n));
+  expect(found).toMatchObject([{ live: 5000 * PAGE }]);
+  expect(context.coverage.at(-1)).toMatchObject({
+    read: 1,
+    total: undefined,
+    missing: ['the list of file systems cannot be read to its end'],
+  });
+});

@@ -59,7 +59,15 @@ function read({ program, budget, cover }: FactContext): readonly Tmpfs[] {
   const missing: string[] = [];
   const found: Tmpfs[] = [];
   let broken = 0;
-  for (const superBlock of superBlocks(program)) {
+  const all: VirtAddr[] = [];
+  try {
+    for (const superBlock of superBlocks(program)) all.push(superBlock);
+  } catch (error) {
+    if (!isDataError(error)) throw error;
+    broken++;
+    missing.push('the list of file systems cannot be read to its end');
+  }
+  for (const superBlock of all) {
     budget.check();
     const type = attempt(() => fsTypeName(program, superBlock));
     // devtmpfs keeps its files in the same way.
