@@ -94,7 +94,7 @@ export const graceAddressFact = defineFact<VirtAddr | undefined>({
 
 /** What goes with every advice to kill: the advice may be read long after the dump was made. */
 export const KILLED: Pick<Remedy, 'verify' | 'caution'> = {
-  verify: ['its pid still is the same program.'],
+  verify: ['it still runs as the same program: pids are those of the dump.'],
   caution: ['what it was doing is lost.'],
 };
 
