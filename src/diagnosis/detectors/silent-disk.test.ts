@@ -19,6 +19,7 @@ interface Spec {
   readonly ages: readonly number[];
   readonly driver?: string;
   readonly state?: BlockRequest['state'];
+  readonly operation?: string;
   readonly certainty?: 'exact' | 'inferred';
   readonly quiesced?: boolean;
   readonly problem?: string;
@@ -29,7 +30,7 @@ interface Spec {
 
 function queueOf(
   scene: WaitScene,
-  { ages, driver = 'nbd', state = 'in flight', quiesced = false, problem }: Spec,
+  { ages, driver = 'nbd', state = 'in flight', operation = 'read', quiesced = false, problem }: Spec,
 ): BlockQueue {
   const disk = {
     address: scene.address(),
@@ -43,7 +44,7 @@ function queueOf(
       address: scene.address(),
       disk,
       state,
-      operation: 'read',
+      operation,
       sector: BigInt(2048 + 8 * i),
       bytes: 4096,
       age: seconds(age),
@@ -110,6 +111,13 @@ describe('silent-disk', () => {
     expect(scene({ ages: [3, 0.01] }).findings(silentDisk)).toEqual([]);
     expect(scene({ ages: [] }).findings(silentDisk)).toEqual([]);
     expect(scene({ ages: [41], state: 'complete' }).findings(silentDisk)).toEqual([]);
+  });
+
+  it('lets a disk take its time to discard, or with a command of a program, until its timeout', () => {
+    expect(scene({ ages: [25], operation: 'discard' }).findings(silentDisk)).toEqual([]);
+    expect(scene({ ages: [31], operation: 'discard' }).findings(silentDisk)).toMatchObject([
+      { confidence: 'probable' },
+    ]);
   });
 
   it('tells a queue that gives nothing to its driver', () => {

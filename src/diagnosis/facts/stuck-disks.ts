@@ -12,7 +12,7 @@ import { OLD_REQUEST } from './thresholds.ts';
 
 export interface StuckDisk {
   readonly queue: BlockQueue;
-  /** With the driver, else the oldest that is queued. */
+  /** The oldest that is too old: with the driver, else one that is queued. */
   readonly oldest: BlockRequest;
   readonly age: Nanoseconds;
   /** The driver has it for longer than its own timeout: blk-mq has asked the driver about it, and it is not done yet. */
@@ -21,7 +21,7 @@ export interface StuckDisk {
   readonly inFlight: number;
   /** Requests that it has not been given. */
   readonly queued: number;
-  /** No request of the disk is younger than OLD_REQUEST: nothing has come back, or nothing new was asked. */
+  /** Each request of the disk is too old: nothing has come back, or nothing new was asked. */
   readonly allOld: boolean;
   /** The adapter, where it is a SCSI disk. */
   readonly scsi?: ScsiDisk;
@@ -32,9 +32,9 @@ export function stuckDisk(queue: BlockQueue): StuckDisk | undefined {
   const inFlight = queue.requests.filter(({ state }) => state === 'in flight');
   const queued = queue.requests.filter(({ state }) => state === 'queued');
   // The oldest come first, those of unknown age last.
-  const [oldest] = inFlight.length > 0 ? inFlight : queued;
+  const oldest = (inFlight.length > 0 ? inFlight : queued).find(isOld);
   const age = oldest?.age;
-  if (oldest === undefined || age === undefined || age < OLD_REQUEST) return undefined;
+  if (oldest === undefined || age === undefined) return undefined;
   return {
     queue,
     oldest,
@@ -42,13 +42,17 @@ export function stuckDisk(queue: BlockQueue): StuckDisk | undefined {
     overdue: oldest.state === 'in flight' && oldest.timeout !== undefined && age >= oldest.timeout,
     inFlight: inFlight.length,
     queued: queued.length,
-    allOld: queue.requests.every((request) => isOld(request)),
+    allOld: queue.requests.every(isOld),
   };
 }
 
+/** What disks answer soon; others may rightly take as long as their timeout says: to discard all of a disk, or a command of a program. */
+const SOON: ReadonlySet<string> = new Set(['read', 'write', 'flush']);
+
 /** Whether a request is old itself. */
-export function isOld({ age }: BlockRequest): boolean {
-  return age !== undefined && age >= OLD_REQUEST;
+export function isOld({ age, operation, timeout }: BlockRequest): boolean {
+  if (age === undefined || age < OLD_REQUEST) return false;
+  return SOON.has(operation) || (timeout !== undefined && age >= timeout);
 }
 
 /** 'the disk nbd0, which has not answered a request for 41.8 s'. */
