@@ -57,10 +57,10 @@ export function completionWait(stack: SleeperStack, { queue }: QueuedEntry, mach
     return {
       kind: 'exit',
       edge: 'kernel thread that ends',
-      what: 'for a kernel thread to end, which it has asked for that',
+      what: 'for a kernel thread that it has told to stop',
       object,
       proof,
-      awaited: [child],
+      awaited: [{ ...child, why: 'the completion is the one of its end' }],
     };
   if (child !== undefined)
     return {

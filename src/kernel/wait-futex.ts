@@ -27,7 +27,7 @@ export function futexWait(stack: SleeperStack): FoundWait | undefined {
     const object = { address: at, ctype: 'struct futex_q' };
     if (shared) {
       const file = attempt(() => fileOfKey(program, mm, at));
-      const where = (field('key.shared.pgoff').u64(at) << PAGE_SHIFT) + (offset & ~FUTEX_FLAGS);
+      const where = (field('key.both.word').u64(at) << PAGE_SHIFT) + (offset & ~FUTEX_FLAGS);
       return {
         kind: 'futex',
         edge: 'futex, shared',

@@ -20,6 +20,8 @@ type IpcMachine = Pick<Machine, 'byPid'> & { readonly ends: EndsOfAll };
 /** SEMVMX, and the largest SEMMSL. */
 const MAX_VALUE = 32_767;
 const MAX_SET = 65_536;
+/** Semaphores of a set whose lists are looked at. */
+const MAX_CHECKED = 64;
 /** SEND and RECV of ipc/mqueue.c. */
 const SEND = 0;
 const RECEIVE = 1;
@@ -55,8 +57,8 @@ function messageWait(stack: SleeperStack, machine: IpcMachine): FoundWait | unde
       const at = program.field('struct msg_queue', queue).container(head);
       const identity = identityOf(program, at, 'struct msg_queue', 'q_perm');
       // Each of its three lists links back.
-      if (identity === undefined || !isList(program, program.field('struct msg_queue', 'q_messages').address(at)))
-        continue;
+      const lists = ['q_messages', 'q_receivers', 'q_senders'].map((name) => program.field('struct msg_queue', name));
+      if (identity === undefined || !lists.every((list) => isList(program, list.address(at)))) continue;
       const receives = queue === 'q_receivers';
       const why = receives ? 'it sent the last message (q_lspid)' : 'it took the last message (q_lrpid)';
       return {
@@ -117,13 +119,18 @@ function setAround(
     ...['pending_alter', 'pending_const'].map((list) => program.field('struct sem_array', list).container(head)),
   ];
   for (const array of candidates) {
-    const semaphore = attempt(() => add(sems.address(array), number * size));
     const total = attempt(() => count.number(array));
-    if (semaphore === undefined || total === undefined || total <= number || total > MAX_SET) continue;
+    if (total === undefined || total <= number || total > MAX_SET) continue;
+    const semaphoreAt = (i: number): VirtAddr => add(sems.address(array), i * size);
+    // Whatever else lies around the head has not all these lists.
+    const heads = ['pending_alter', 'pending_const'].flatMap((list) => [
+      program.field('struct sem_array', list).address(array),
+      ...Array.from({ length: Math.min(total, MAX_CHECKED) }, (_, i) =>
+        program.field('struct sem', list).address(semaphoreAt(i)),
+      ),
+    ]);
+    const semaphore = semaphoreAt(number);
     const value = attempt(() => program.field('struct sem', 'semval').number(semaphore));
-    const heads = ['pending_alter', 'pending_const'].map((list) =>
-      program.field('struct sem', list).address(semaphore),
-    );
     if (value !== undefined && value <= MAX_VALUE && heads.every((list) => isList(program, list)))
       return { array, semaphore };
   }
