@@ -217,7 +217,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   files: ['1', '-c 1', '2', '-R tty 1'],
   vtop: ['schedule', 'init_task', '-k jiffies', '-c 1 schedule'],
   mount: ['', '-n 1', 'proc'],
-  dev: ['', '-i', '-p', '-d', '-D'],
+  dev: ['', '-i', '-p', '-d', '-D', '-V'],
   mach: ['', '-m', '-c'],
   swap: [''],
   waitq: ['init_signals.wait_chldexit'],

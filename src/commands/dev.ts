@@ -1,14 +1,17 @@
 /** `dev`: registered devices, I/O ports and memory, PCI devices, and requests that disks are working at. */
-import { type VirtAddr } from '../base/address.ts';
-import { isDataError } from '../base/errors.ts';
+import { add, distance, type VirtAddr, virt } from '../base/address.ts';
+import { isDataError, UsageError } from '../base/errors.ts';
 import { inFlight } from '../kernel/block-tags.ts';
+import { deviceDumps } from '../kernel/device-dumps.ts';
 import { blockMajors, charDevices, type Disk, disks, type PciBus, pciBuses } from '../kernel/devices.ts';
 import { type PlacedResource, resourcesBelow } from '../kernel/iomem.ts';
 import { type CommandContext, defineCommand } from '../model/command.ts';
 import { type Cell, type Shape, shown, type Table } from '../model/shape.ts';
 import { address, name, symbol as symbolValue } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
+import { parseCount } from '../shell/arguments.ts';
 import { hex16 } from '../shell/format.ts';
+import { dumpRows, WORDS } from '../shell/memory-dump.ts';
 
 export default defineCommand({
   name: 'dev',
@@ -19,11 +22,13 @@ export default defineCommand({
     { flag: 'd', summary: 'requests of each disk that its driver has' },
     { flag: 'D', summary: 'the same without disks that have none' },
     { flag: 'V', summary: 'dumps of devices that the dump holds' },
+    { flag: 'v', value: 'index', kind: 'number', summary: 'the bytes of one of them' },
   ],
   arguments: [],
   examples: [
     { line: 'dev', what: 'character and block devices' },
     { line: 'dev -d', what: 'what the disks are working at' },
+    { line: 'dev -v 0', what: 'the first dump that a driver left, as rd shows memory' },
     { line: 'dev -p', what: 'PCI devices' },
   ],
   run(context, args) {
@@ -36,13 +41,55 @@ export default defineCommand({
     }
     if (args.has('p')) return pci(pciBuses(program));
     if (args.has('d') || args.has('D')) return diskTable(context, args.has('D'));
-    if (args.has('V')) {
-      const text = 'no device dumps found in this dumpfile';
-      return { shape: 'lines', lines: [text], data: () => [] };
-    }
+    const index = args.value('v');
+    if (index !== undefined) return deviceDump(program, index);
+    if (args.has('V')) return deviceDumpTable(program);
     return { shape: 'list', items: [chars(program), blocks(context)] };
   },
 });
+
+function deviceDumpTable(program: Program): Shape {
+  const dumps = deviceDumps(program);
+  const lines = dumps.map(
+    ({ name: label, bytes, offset }, i) =>
+      `${String(i).padStart(3)}    ${(offset === undefined ? '?' : `0x${offset.toString(16)}`).padEnd(16)}   ` +
+      `${String(bytes.length).padEnd(14)}   ${label}`,
+  );
+  return {
+    shape: 'lines',
+    lines:
+      dumps.length === 0
+        ? ['no device dumps found in this dumpfile']
+        : ['INDEX  OFFSET             SIZE             NAME', ...lines],
+    data: () =>
+      dumps.map(({ name: label, bytes, offset }, i) => ({ index: i, offset, size: bytes.length, name: name(label) })),
+  };
+}
+
+/** The bytes of a device dump by their offset in the file, or in the dump where the file does not have them so. */
+function deviceDump(program: Program, text: string): Shape {
+  const dumps = deviceDumps(program);
+  if (dumps.length === 0) throw new UsageError('no device dumps found in this dumpfile');
+  const dump = dumps[parseCount(text, 'index', 0, dumps.length - 1)];
+  if (dump === undefined) throw new UsageError(`no device dump has the index ${text}`);
+  const { name: label, bytes, offset = 0 } = dump;
+  const start = virt(BigInt(offset));
+  const whole = Math.floor(bytes.length / 8);
+  const read = (at: VirtAddr, length: number): Uint8Array => {
+    const from = distance(at, start);
+    return bytes.subarray(from, from + length);
+  };
+  const rest = bytes.length - whole * 8;
+  return {
+    shape: 'lines',
+    lines: [
+      `DEVICE: ${label}`,
+      ...dumpRows(start, whole, WORDS, read),
+      ...(rest === 0 ? [] : dumpRows(add(start, whole * 8), rest, { ...WORDS, size: 1 }, read)),
+    ],
+    data: () => ({ name: name(label), size: bytes.length, hex: Buffer.from(bytes).toString('hex') }),
+  };
+}
 
 function operationsCell(program: Program, at: VirtAddr | undefined): Cell {
   if (at === undefined || at === 0n) return shown('(none)', undefined);

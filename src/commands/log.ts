@@ -5,12 +5,14 @@
 import { UsageError } from '../base/errors.ts';
 import type { Nanoseconds } from '../base/units.ts';
 import { logFact } from '../diagnosis/facts/log.ts';
+import { auditRecords } from '../kernel/audit-queue.ts';
 import type { LogRecord } from '../kernel/log-record.ts';
+import { safeBuffers } from '../kernel/printk-safe.ts';
 import { timekeeping } from '../kernel/timekeeping.ts';
 import { type CommandArguments, type CommandContext, defineCommand } from '../model/command.ts';
-import type { TextLine } from '../model/shape.ts';
-import { type Data, duration, name, wallClock } from '../model/value.ts';
-import { dateText } from '../shell/format.ts';
+import type { Shape, TextLine } from '../model/shape.ts';
+import { address, type Data, duration, name, wallClock } from '../model/value.ts';
+import { dateText, hex16 } from '../shell/format.ts';
 
 const SECOND = 1_000_000_000n;
 
@@ -24,6 +26,8 @@ export default defineCommand({
     { flag: 'm', summary: 'the level of each record, <0> emergency to <7> debug (in hex, with the facility)' },
     { flag: 'c', summary: 'who printed it: T and a pid, or C and a CPU' },
     { flag: 'd', summary: 'the device that a record is about' },
+    { flag: 'a', summary: 'audit records that were not yet sent to the audit daemon' },
+    { flag: 's', summary: 'messages in the buffers of printk_safe, which had not reached the log (4.7 to 5.14)' },
   ],
   arguments: [],
   examples: [
@@ -33,6 +37,8 @@ export default defineCommand({
   ],
   run(context, args) {
     if (args.has('T') && args.has('t')) throw new UsageError('-T wants dates and -t no stamps; give one of them');
+    if (args.has('a')) return auditLog(context);
+    if (args.has('s')) return safeLog(context);
     const { records } = context.use(logFact);
     const boot = args.has('T') ? bootTime(context) : undefined;
     return {
@@ -42,6 +48,41 @@ export default defineCommand({
     };
   },
 });
+
+function auditLog({ program, problem }: CommandContext): Shape {
+  const { records, problem: missing } = auditRecords(program);
+  if (missing !== undefined) problem(`audit records: ${missing}`);
+  return {
+    shape: 'lines',
+    lines:
+      records.length === 0
+        ? ['kernel audit log is empty']
+        : records.map(({ type, text }) => expandTabs(`type=${type} ${text}`)),
+    data: () => records.map(({ queue, type, text }) => ({ queue, type, text: name(text) })),
+  };
+}
+
+function safeLog({ program }: CommandContext): Shape {
+  const buffers = safeBuffers(program);
+  return {
+    shape: 'lines',
+    lines: buffers.flatMap(({ name: label, cpu, address: at, length, lost, lines: all }, i) => [
+      ...(buffers[i - 1]?.name === label ? [] : [`PRINTK_SAFE_SEQ_BUF: ${label}`]),
+      `CPU: ${cpu}  ADDR: ${hex16(at)} LEN: ${length}  MESSAGE_LOST: ${lost}`,
+      ...(all.length === 0 ? ['  (empty)'] : all.map((line) => expandTabs(`  ${line}`))),
+      '',
+    ]),
+    data: () =>
+      buffers.map(({ name: label, cpu, address: at, length, lost, lines: all }) => ({
+        buffer: label,
+        cpu,
+        address: address(at),
+        length,
+        lost,
+        lines: all.map((line) => name(line)),
+      })),
+  };
+}
 
 /** When the log's clock was 0, in nanoseconds since 1970. */
 function bootTime({ program, problem }: CommandContext): bigint {

@@ -16,6 +16,8 @@ export interface ElfNote {
   readonly name: string;
   readonly type: number;
   readonly desc: Uint8Array;
+  /** Where `desc` begins in the file, for formats that tell. */
+  readonly offset?: number;
 }
 
 export type Machine = 'x86_64' | 'aarch64';

@@ -221,7 +221,7 @@ function readNotes(source: ByteSource, segments: ElfSegments, problems: string[]
       problems.push(`ELF notes: ${error.message}`);
       continue;
     }
-    const parsed = parseNotes(bytes, MAX_NOTES - all.length);
+    const parsed = parseNotes(bytes, MAX_NOTES - all.length, offset);
     for (const note of parsed.notes) all.push(note);
     if (parsed.problem !== undefined) problems.push(parsed.problem);
     if (parsed.problem !== undefined && all.length >= MAX_NOTES) break;

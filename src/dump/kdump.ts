@@ -29,7 +29,7 @@ import {
   STATUS_FLAGS,
   STATUS_INCOMPLETE,
 } from './kdump-header.ts';
-import { MAX_NOTES_BYTES, parseNotes, vmcoreinfoNote } from './notes.ts';
+import { MAX_NOTES, MAX_NOTES_BYTES, parseNotes, vmcoreinfoNote } from './notes.ts';
 import { refuseXenHost } from './xen.ts';
 
 /** The kernel limits VMCOREINFO to a page. */
@@ -311,7 +311,7 @@ export class KdumpFile implements DumpFile {
       problems.push(`only ${MAX_NOTES_BYTES} of ${range.size} bytes of ELF notes are read`);
     const bytes = this.#readRange(range, MAX_NOTES_BYTES, problems);
     if (bytes === undefined) return [];
-    const parsed = parseNotes(bytes);
+    const parsed = parseNotes(bytes, MAX_NOTES, range.offset);
     if (parsed.problem !== undefined) problems.push(parsed.problem);
     return parsed.notes;
   }

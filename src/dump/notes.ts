@@ -23,8 +23,9 @@ const pad4 = (size: number): number => Math.ceil(size / 4) * 4;
 /**
  * Never throws: damaged notes end the list. The descriptors are views of `bytes`.
  * @param max - so many are read
+ * @param base - where `bytes` begin in the file, for the notes' offsets
  */
-export function parseNotes(bytes: Uint8Array, max = MAX_NOTES): ParsedNotes {
+export function parseNotes(bytes: Uint8Array, max = MAX_NOTES, base?: number): ParsedNotes {
   const view = new ByteView(bytes, 'ELF notes');
   const notes: ElfNote[] = [];
   let at = 0;
@@ -43,7 +44,8 @@ export function parseNotes(bytes: Uint8Array, max = MAX_NOTES): ParsedNotes {
     }
     if (notes.length >= max) return { notes, problem: `more than ${MAX_NOTES} ELF notes; the rest is not read` };
     const name = cstring(bytes.subarray(at + HEADER_SIZE, at + HEADER_SIZE + nameSize));
-    notes.push({ name, type, desc: bytes.subarray(descAt, descAt + descSize) });
+    const desc = bytes.subarray(descAt, descAt + descSize);
+    notes.push(base === undefined ? { name, type, desc } : { name, type, desc, offset: base + descAt });
     at = descAt + pad4(descSize);
   }
   return { notes, problem: undefined };

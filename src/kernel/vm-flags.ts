@@ -42,7 +42,7 @@ export interface VmFlag {
   readonly name: string;
 }
 
-/** All that are known, lowest bit first. @throws nothing for what the dump holds */
+/** All flags that are known (`unsigned long`, one bit each), lowest bit first. @throws nothing for what the dump holds */
 export function vmFlags(program: Program): { readonly flags: readonly VmFlag[]; readonly source: 'kernel' | 'fixed' } {
   const own = attempt(() => table(program));
   if (own !== undefined && own.length > 0) return { flags: own, source: 'kernel' };

@@ -43,7 +43,10 @@ export function* dumpRows(
     const row = cells.map((cell) => cell.padStart(width)).join(' ');
     const full = perRow * (width + 1) - 1;
     const text = format.text ? `   ${printable(bytes)}` : ' ';
-    yield [{ text: hex16(at), style: 'address' }, `:  ${format.text ? row.padEnd(full) : row}${text}`];
+    yield [
+      { text: at.toString(16).padStart(16), style: 'address' },
+      `:  ${format.text ? row.padEnd(full) : row}${text}`,
+    ];
   }
 }
 
