@@ -24,7 +24,7 @@ async function rendered(report: Report, options: ReportOptions, io: Io, toFile: 
   return reportText(report, {
     width: widthOf(options.width, target),
     colour: wantsColour(options.colour, io.env, target),
-    ascii: !speaksUtf8(io.env),
+    utf8: speaksUtf8(io.env),
   });
 }
 

@@ -22,10 +22,10 @@ test('how a crowd grew is drawn below the first screen, and within it as one wor
   const story = [...stuckHolder().story, { topic: 'since', text: prose`growing ${spark([1, 21, 49])}.` } as const];
   const subject = report({ findings: [stuckHolder({ story, growth })] });
   const [screen = '', below] = reportText(subject, { width: 100, colour: false }).split('\n--- Evidence\n');
-  expect(screen).toContain('growing ▁▄█.');
+  expect(screen).toContain('growing .=#.');
   expect(screen).not.toContain('###');
   expect(below).toContain('\n               3 h    20       21  -################\n');
   expect(below).toContain('\n  of 2 more it is not known when\n');
-  const ascii = reportText(subject, { width: 100, colour: false, ascii: true });
-  expect(ascii).toContain('growing .=#.');
+  const bars = reportText(subject, { width: 100, colour: false, utf8: true });
+  expect(bars).toContain('growing ▁▄█.');
 });

@@ -5,18 +5,18 @@ import { checkedSection, readSection } from './report-checks.ts';
 import { evidenceSection } from './report-evidence.ts';
 import { firstScreen } from './report-first-screen.ts';
 import { storySection } from './report-story.ts';
-import { asciiSparks } from './sparkline.ts';
+import { barSparks } from './sparkline.ts';
 
 export interface TextOptions {
   /** Columns to wrap at. */
   readonly width: number;
   readonly colour: boolean;
-  /** The terminal may know nothing but ASCII: what is drawn inside of sentences is drawn in ASCII. */
-  readonly ascii?: boolean;
+  /** The locale is UTF-8: what is drawn inside of sentences may have signs that ASCII has not. */
+  readonly utf8?: boolean;
 }
 
 /** Ends with a newline. */
-export function reportText(report: Report, { width, colour, ascii = false }: TextOptions): string {
+export function reportText(report: Report, { width, colour, utf8 = false }: TextOptions): string {
   const screen = firstScreen(report, width);
   const lines = [
     ...screen.lines,
@@ -25,5 +25,5 @@ export function reportText(report: Report, { width, colour, ascii = false }: Tex
     ...checkedSection(report, width),
     ...readSection(report, width),
   ];
-  return paint(ascii ? lines.map(asciiSparks) : lines, colour);
+  return paint(utf8 ? lines.map(barSparks) : lines, colour);
 }

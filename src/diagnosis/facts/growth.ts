@@ -51,7 +51,7 @@ export function isLong({ first, last, growth }: Arrivals): boolean {
   return growth !== undefined && first !== undefined && last !== undefined && first - last >= GREW_FOR_LONG;
 }
 
-/** 'from 12.6 s to 10.4 s before it, growing ▁▃▅█ (200 ms each).' @param first - the crash was not named before */
+/** 'from 12.6 s to 10.4 s before it, growing .-+# (200 ms each).' @param first - the crash was not named before */
 export function arrivalsText({ first, last, growth, unknown }: Arrivals, isFirst: boolean): Prose {
   if (first === undefined || last === undefined) return ['not known.'];
   const end = isFirst ? 'before the crash' : 'before it';
@@ -63,7 +63,7 @@ export function arrivalsText({ first, last, growth, unknown }: Arrivals, isFirst
   return prose`from ${duration(first)} to ${duration(last)} ${end}${drawn}${rest}.`;
 }
 
-/** '▁▃▅█ (200 ms each)'. */
+/** '.-+# (200 ms each)'. */
 export function sparkOf({ growth }: Pick<Arrivals, 'growth'>): Prose {
   if (growth === undefined) return [];
   return prose`${spark(growth.steps.map(({ waiting }) => waiting))} (${duration(growth.width)} each)`;
