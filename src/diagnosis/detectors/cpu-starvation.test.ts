@@ -53,7 +53,12 @@ describe('cpu-starvation', () => {
       weight: 3,
     });
     expect(finding?.details['culprit']).toMatchObject({ pid: by.pid });
-    expect(textOf(finding?.title)).toContain('jackd (pid 100) has CPU 1 for itself');
+    expect(textOf(finding?.title)).toBe(
+      'jackd (pid 100) has CPU 1 for itself, with real-time priority: 1 task gets no turn on it, and 3 more wait behind it.',
+    );
+    // The one that is kept from the CPU is told apart.
+    expect(storyOf(finding, 'waiters')).toMatch(/^3 tasks named tuned;/);
+    expect(storyOf(finding, 'proof')).toMatch(/^curr of struct rq 0x\w+ is jackd \(pid 100\)/);
     expect(storyOf(finding, 'why')).toContain('kernel.sched_rt_runtime_us is -1');
     expect(actionsOf(finding).join('\n')).toContain('sysctl kernel.sched_rt_runtime_us=950000');
   });

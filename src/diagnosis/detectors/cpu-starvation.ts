@@ -92,7 +92,7 @@ function whyText({ by, throttling, class: { policy, priority } }: Starvation): P
 }
 
 function proofText({ by, cpu, rq }: Starvation): Prose {
-  return prose`${symbol('curr')} of ${ctype('struct rq')} ${address(rq)} is ${taskValue(by)}; the others stand in its queues, each since its ${symbol('sched_info.last_queued')} (by hand: ${command(`runq -c ${cpu}`)}).`;
+  return prose`${symbol('curr')} of ${ctype('struct rq')} ${address(rq)} is ${taskValue(by)}; the others stand in its queues, each since its ${symbol('sched_info.last_queued')}; by hand: ${command(`runq -c ${cpu}`)}.`;
 }
 
 function becauseOf({ sure }: Starvation): Prose {

@@ -94,9 +94,9 @@ function findingOf(pileUp: PileUp, owner: DeadOwner): Finding {
 function proofText({ lock }: PileUp, { heir, zombie }: DeadOwner): Prose {
   const at = prose`${ctype(`struct ${lock.kind}`)} ${address(lock.address)}`;
   if (zombie !== undefined)
-    return prose`By the log; ${at} names the dead task as its owner (by hand: ${command(`bt ${zombie.pid}`)}).`;
+    return prose`By the log; ${at} names the dead task as its owner; by hand: ${command(`bt ${zombie.pid}`)}.`;
   if (heir === undefined) return prose`By the log; ${at} names an owner that is no task any more.`;
-  return prose`By the log; ${at} names ${taskValue(heir)}, which is innocent: it started after the oops, was given the dead task's memory, and waits for the lock itself (by hand: ${command(`bt ${heir.pid}`)}).`;
+  return prose`By the log; ${at} names ${taskValue(heir)}, which is innocent: it started after the oops, was given the dead task's memory, and waits for the lock itself; by hand: ${command(`bt ${heir.pid}`)}.`;
 }
 
 function evidenceOf({ lock, victims }: PileUp, { oops, heir }: DeadOwner): Evidence[] {

@@ -39,6 +39,11 @@ describe('frozen-filesystem', () => {
     expect(storyOf(finding, 'why')).toMatch(
       /^4 tasks wait in a write or a page fault until it is thawed; the other 3 wait for these tasks/,
     );
+    expect(storyOf(finding, 'proof')).toMatch(/is SB_FREEZE_COMPLETE, and 4 tasks are in the queues/);
+    expect(storyOf(finding, 'waiters')).toBe(
+      '4 tasks named nginx and 3 named ps; longest: nginx (pid 100), for 8 s.\n' +
+        'Of these 3 wait for mmap_lock: nginx (pid 100) has it and waits for the file system /srv (ext4 on ram0), which is frozen.',
+    );
     expect(storyOf(finding, 'holder')).toContain('frozen by the ioctl FIFREEZE');
     expect(actionsOf(finding)[0]).toContain('fsfreeze --unfreeze /srv');
   });

@@ -71,7 +71,7 @@ function findingOf(
       { topic: 'holder', text: holderText(throughDevice, thawing) },
       {
         topic: 'proof',
-        text: prose`${symbol('s_writers.frozen')} of ${ctype('struct super_block')} ${address(superBlock)} is SB_FREEZE_COMPLETE, and ${plural(direct, 'task is', 'tasks are')} in the queues of its ${symbol('s_writers.rw_sem')} (by hand: ${command(`struct super_block.s_writers ${hex(superBlock)}`)}).`,
+        text: prose`${symbol('s_writers.frozen')} of ${ctype('struct super_block')} ${address(superBlock)} is SB_FREEZE_COMPLETE, and ${plural(direct, 'task is', 'tasks are')} in the queues of its ${symbol('s_writers.rw_sem')}; by hand: ${command(`struct super_block.s_writers ${hex(superBlock)}`)}.`,
       },
       ...lines,
       { topic: 'clears', text: clearsText(thawing) },

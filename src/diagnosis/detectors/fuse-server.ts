@@ -122,7 +122,7 @@ function holderText({ servers, target: { owners } }: SilentServer): Prose {
 }
 
 function proofText({ connection, requests }: SilentServer): Prose {
-  return prose`${plural(requests.length, 'task sleeps', 'tasks sleep')} in queues of ${ctype('struct fuse_req')}, of ${ctype('struct fuse_conn')} ${address(connection)} (by hand: ${command(`waiters ${connection.toString(16)}`)}).`;
+  return prose`${plural(requests.length, 'task sleeps', 'tasks sleep')} in queues of ${ctype('struct fuse_req')}, of ${ctype('struct fuse_conn')} ${address(connection)}; by hand: ${command(`waiters ${connection.toString(16)}`)}.`;
 }
 
 function becauseOf({ still, reads, asksItself }: SilentServer): Prose {

@@ -17,6 +17,9 @@ describe('a lock that is free', () => {
     expect(finding).toMatchObject({ cause: 'lost-wake-up', role: 'cause', confidence: 'certain', weight: 5 });
     expect(textOf(finding?.title)).toBe('5 tasks wait for the global a_mutex, which nobody holds: a wake-up was lost.');
     expect(finding?.details['first']).toMatchObject({ task: { pid: 110 } });
+    expect(storyOf(finding, 'proof')).toContain(
+      "The lock's owner word, 0x1, names no task and has only flags: some wait",
+    );
     expect(storyOf(finding, 'why')).toContain('top (pid 110), whose turn it is, has slept for 30');
     expect(actionsOf(finding)[0]).toContain('Do once more what takes this lock, as top does');
   });

@@ -110,7 +110,7 @@ function whyText({ first, wait, target }: LostWakeUp): Prose {
 
 function proofText({ free, target }: LostWakeUp): Prose {
   const at = prose`${command(`${target.ctype} ${target.address.toString(16)}`)}`;
-  return prose`${free.replace(/^its/, target.lock === undefined ? "The completion's" : "The lock's")} (by hand: ${at}). No task that runs or could run is in a function that gives back a lock, wakes, or was woken (${command('foreach RU bt')}).`;
+  return prose`${free.replace(/^its/, target.lock === undefined ? "The completion's" : "The lock's")}; by hand: ${at}. No task that runs or could run is in a function that gives back a lock, wakes, or was woken; by hand: ${command('foreach RU bt')}.`;
 }
 
 function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): readonly Remedy[] {

@@ -143,7 +143,7 @@ function whyText(reader: StallingReader): Prose {
 function proofText({ grace }: GraceStall, { task }: StallingReader): Prose {
   const node = grace.cpus.find(({ cpu }) => cpu === task.cpu)?.node;
   const reader = task.running
-    ? prose`the bit of CPU ${String(task.cpu ?? '?')} in ${symbol('qsmask')} of its struct rcu_node is still set${node === undefined ? '' : prose` (by hand: ${command(`struct rcu_node.qsmask ${node.toString(16)}`)})`}`
+    ? prose`the bit of CPU ${String(task.cpu ?? '?')} in ${symbol('qsmask')} of its struct rcu_node is still set${node === undefined ? '' : prose`; by hand: ${command(`struct rcu_node.qsmask ${node.toString(16)}`)}`}`
     : prose`${taskValue(task)} stands on ${symbol('blkd_tasks')} of its struct rcu_node`;
   return prose`${symbol('gp_seq')} and ${symbol('gp_start')} of ${ctype('struct rcu_state')} ${address(grace.state)} say that a grace period runs and since when; ${reader}.`;
 }

@@ -30,6 +30,7 @@ describe('stuck-work', () => {
         'Of these 3 flush it.\n' +
         '5 wait for state_lock: nvme (pid 103) has it and waits for the end of the work item fwsync_talk.',
     );
+    expect(storyOf(finding, 'proof')).toMatch(/^current_work of struct worker 0x\w+ is struct work_struct 0x\w+;/);
     expect(actionsOf(finding)[0]).toMatch(/^Killing helps nobody/);
   });
 

@@ -92,7 +92,7 @@ function findingOf(
       },
       {
         topic: 'proof',
-        text: prose`${symbol('current_work')} of ${ctype('struct worker')} ${address(worker.worker)} is ${ctype('struct work_struct')} ${address(item)} (by hand: ${command(`struct worker.current_work,current_func ${hex(worker.worker)}`)}).`,
+        text: prose`${symbol('current_work')} of ${ctype('struct worker')} ${address(worker.worker)} is ${ctype('struct work_struct')} ${address(item)}; by hand: ${command(`struct worker.current_work,current_func ${hex(worker.worker)}`)}.`,
       },
       ...lines,
       {

@@ -39,6 +39,9 @@ describe('suspended-device', () => {
       '8 tasks wait, directly or not, for the device vg0-data (dm-0), which is suspended.',
     );
     expect(storyOf(finding, 'why')).toMatch(/^2 tasks wait for pages, blocks .* keeps 3 block I\/Os/);
+    expect(storyOf(finding, 'why')).toContain('The other 6 wait for these tasks.');
+    expect(storyOf(finding, 'proof')).toMatch(/^Its flags have DMF_SUSPENDED and .* 2 tasks wait for .* the 3 I\/Os/);
+    expect(storyOf(finding, 'remedy')).toContain('First make sure that nobody is about to give it another table');
     expect(storyOf(finding, 'waiters')).toMatch(/5 wait for i_rwsem: postfix \(pid 102\) has it/);
     expect(actionsOf(finding)[0]).toContain('dmsetup resume vg0-data');
   });

@@ -98,7 +98,7 @@ function findingOf(
 
 function proofText({ device, kept }: SuspendedDevice, exact: number): Prose {
   const flags = device.blocks ? ' and DMF_BLOCK_IO_FOR_SUSPEND' : '';
-  return prose`Its flags have DMF_SUSPENDED${flags}. What ${plural(exact, 'task waits', 'tasks wait')} for is among the ${plural(kept.count, 'I/O', 'I/Os')} on its list ${symbol('deferred')}, or behind a gate of its file system (by hand: ${command(`struct mapped_device ${hex(device.address)}`)}).`;
+  return prose`Its flags have DMF_SUSPENDED${flags}. What ${plural(exact, 'task waits', 'tasks wait')} for is among the ${plural(kept.count, 'I/O', 'I/Os')} on its list ${symbol('deferred')}, or behind a gate of its file system; by hand: ${command(`struct mapped_device ${hex(device.address)}`)}.`;
 }
 
 function deviceText({ device }: SuspendedDevice): Prose {

@@ -86,7 +86,7 @@ function proofText(links: readonly CircleLink[]): Prose {
       ? prose`${at} is what ${taskValue(next)} runs`
       : prose`${at}: ${owner.why}`;
   });
-  return prose`${parts.flatMap((part, i): Prose => [i === 0 ? '' : '; ', ...part])} (by hand: ${command('hang')}).`;
+  return prose`${parts.flatMap((part, i): Prose => [i === 0 ? '' : '; ', ...part])}; by hand: ${command('hang')}.`;
 }
 
 function verbOf({ lock, ctype: type }: WaitTarget): string | undefined {

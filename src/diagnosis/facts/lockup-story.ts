@@ -82,7 +82,7 @@ function proofLine({ task, cpu, confirmed, interruptsOff }: Lockup): StoryLine[]
   return [
     {
       topic: 'proof',
-      text: prose`By the log; in memory CPU ${String(cpu ?? '?')} runs ${taskValue(task)}, whose stack was interrupted in this function${off} (by hand: ${command(`bt ${task.pid}`)}).`,
+      text: prose`By the log; in memory CPU ${String(cpu ?? '?')} runs ${taskValue(task)}, whose stack was interrupted in this function${off}; by hand: ${command(`bt ${task.pid}`)}.`,
     },
   ];
 }
