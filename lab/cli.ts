@@ -2,7 +2,7 @@
  * The command line of the lab: `list`, `make`, `score`, `waits`, `ledger`, `next-victim`, `damage`, `commands`, `matrix`.
  */
 import { parseArgs } from 'node:util';
-import { commands } from './commands/run.ts';
+import { commands, printCommands } from './commands/run.ts';
 import { damage } from './damage/run.ts';
 import { examples } from './examples.ts';
 import { chooseIncidents, readIncidents } from './incidents.ts';
@@ -24,7 +24,7 @@ const USAGE = `usage: npm run lab -- list
        npm run lab -- examples
        npm run lab -- next-victim
        npm run lab -- damage
-       npm run lab -- commands [incident...]
+       npm run lab -- commands [incident...] [--print]
        npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {
@@ -73,6 +73,8 @@ async function main(): Promise<void> {
     console.log(examples());
   } else if (command === 'damage') {
     console.log(damage());
+  } else if (command === 'commands' && values.print) {
+    console.log(printCommands());
   } else if (command === 'commands') {
     console.log(commands(rest));
   } else if (command === 'matrix' && values.print) {

@@ -7,6 +7,8 @@ import { HOSTILE, type Values } from './values.ts';
 
 /** Commands that change what the next ones are about: asked last. */
 const LAST = ['set', 'alias'];
+/** Commands that read all of memory: each option once is enough. */
+const HEAVY = ['search'];
 const KINDS_OF_TASKS = 'kernel user gleader active RU IN UN ST ZO TR SW DE WA PA ID NE'.split(' ');
 
 /**
@@ -16,7 +18,7 @@ export function linesOf(commands: readonly Command[], values: Values, thorough: 
   const first = commands.filter(({ name }) => !LAST.includes(name));
   const last = commands.filter(({ name }) => LAST.includes(name));
   const lines = [...first, ...last].flatMap((command) => [
-    ...ofCommand(command, values, thorough),
+    ...ofCommand(command, values, thorough && !HEAVY.includes(command.name)),
     ...command.examples.map(({ line }) => withoutSystem(line)),
     ...ofEachTask(command, thorough),
     // These do not depend on the dump.
@@ -39,7 +41,7 @@ function ofCommand(command: Command, values: Values, thorough: boolean): readonl
   const isOptional = command.arguments[0] === undefined || command.arguments[0].optional === true;
   const alone = [line(), ...sets.slice(0, thorough ? sets.length : 3).map((set) => line(set))];
   const each = command.options.flatMap((option) =>
-    optionWords(option, values, thorough ? 99 : 2).flatMap((words) =>
+    optionWords(option, values, thorough ? 99 : HEAVY.includes(command.name) ? 1 : 2).flatMap((words) =>
       [...(isOptional ? [''] : []), ...sets.slice(0, thorough ? 3 : 1)].map((set) => line(words, set)),
     ),
   );

@@ -1,6 +1,7 @@
 /**
  * `npm run lab -- commands [INCIDENT...]`: every command with every option on the lab's dumps, one of each incident and kernel,
- * and on fifty damaged ones; writes its part of docs/commands.md. Ends with 1 when something was found.
+ * and on fifty damaged ones; writes its part of docs/commands.md. Ends with 1 when something was found. What was found is kept in the
+ * cache, so that a run on some incidents replaces only theirs; `--print` shows what is kept.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -63,24 +64,40 @@ function chosen(wanted: readonly string[]): readonly Chosen[] {
   return [...found.values()].sort((a, b) => rank(a) - rank(b));
 }
 
+const keptPath = (): string => join(cacheFolder('commands'), 'results.json');
+
+function kept(): readonly DumpResult[] {
+  return existsSync(keptPath()) ? (JSON.parse(readFileSync(keptPath(), 'utf8')) as DumpResult[]) : [];
+}
+
+/** The page, of what was found before. */
+export function printCommands(): string {
+  return render(kept());
+}
+
 export function commands(wanted: readonly string[]): string {
-  const results: DumpResult[] = [];
+  const results = new Map(kept().map((result) => [result.name, result]));
   const seen = new Set<string>();
-  let damaged = 0;
   for (const dump of chosen(wanted)) {
     const thorough = THOROUGH.includes(dump.incident) && !seen.has(dump.kernel);
     seen.add(dump.kernel);
     const isDamaged = DAMAGED.includes(dump.incident) && DAMAGED_KERNELS.includes(dump.kernel);
-    const result = runChild(dump, thorough, isDamaged ? damagesOf(damaged++) : []);
-    results.push(result);
+    const result = runChild(dump, thorough, isDamaged ? damagesOf(numberOf(dump)) : []);
+    results.set(result.name, result);
     console.error(lineOf(result));
     // What is known so far is kept, whatever comes.
-    writeFileSync(join(cacheFolder('commands'), 'results.json'), JSON.stringify(results));
+    writeFileSync(keptPath(), JSON.stringify([...results.values()]));
   }
-  const report = render(results);
-  if (wanted.length === 0) writeFileSync(page, replaceGenerated(readFileSync(page, 'utf8'), 'every-option', report));
-  if (results.some((result) => findingsOf(result).length > 0)) process.exitCode = 1;
+  const all = [...results.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const report = render(all);
+  writeFileSync(page, replaceGenerated(readFileSync(page, 'utf8'), 'every-option', report));
+  if (all.some((result) => findingsOf(result).length > 0)) process.exitCode = 1;
   return report;
+}
+
+/** From 0: the same damage for the same dump, whichever are run. */
+function numberOf({ incident, kernel }: Chosen): number {
+  return DAMAGED.indexOf(incident) * DAMAGED_KERNELS.length + DAMAGED_KERNELS.indexOf(kernel);
 }
 
 function damagesOf(number: number): readonly string[] {
@@ -146,7 +163,9 @@ export function render(results: readonly DumpResult[]): string {
     told: result.told.filter(({ damage }) => damage === ''),
   }));
   const damaged = results.flatMap(({ told }) => told.filter(({ damage }) => damage !== ''));
-  const kernels = [...new Set(results.map(({ kernel }) => kernel))];
+  const kernels = [...new Set(results.map(({ kernel }) => kernel))].sort((a, b) =>
+    a.localeCompare(b, 'en', { numeric: true }),
+  );
   const rows = [
     ...kernels.map((kernel) =>
       row(
