@@ -221,7 +221,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   mach: ['', '-m', '-c'],
   swap: [''],
   waitq: ['init_signals.wait_chldexit'],
-  search: ['-t deadbeef', '-K -c kwhy-nowhere'],
+  search: ['-t deadbeef', '-K -c kwhy-nowhere', '-V -c kwhy-nowhere', '-T schedule+90', '-x 1 -t kthread'],
   timer: ['', '-r', '-C 0', '-r -C 1'],
   irq: ['', '-u', '-b', '-s', '-s -c 0', '-a', '-d'],
   sig: ['1', '-l', '-s 4002', '-g 1'],

@@ -21,3 +21,11 @@ test('none of them taints the kernel; one that is not there is told', () => {
   expect(run('mod -t').lines).toEqual(['no tainted modules']);
   expect(run('mod qemu').failures).toEqual(["no module is named 'qemu'"]);
 });
+
+test('-s and -S: the symbols are there already', () => {
+  const { lines } = run('mod');
+  expect(run('mod -S').lines).toEqual(lines);
+  expect(run('mod -s qemu_fw_cfg').lines).toEqual(lines);
+  expect(run('mod -s qemu_fw_cfg /lib/modules/qemu_fw_cfg.ko').lines).toEqual(lines);
+  expect(run('mod -s nosuch').failures).toEqual(["no module is named 'nosuch'"]);
+});

@@ -15,7 +15,12 @@ export default defineCommand({
   description: [
     'Their symbols, types and unwind tables come out of the dump itself: nothing has to be loaded for them.',
   ],
-  options: [{ flag: 't', summary: 'the modules that taint the kernel, and the letters that say how' }],
+  options: [
+    { flag: 't', summary: 'the modules that taint the kernel, and the letters that say how' },
+    { flag: 's', value: 'module', kind: 'text', summary: 'one module: its symbols are there already' },
+    { flag: 'S', summary: 'all modules: their symbols are there already' },
+    { flag: 'R', summary: 'the same' },
+  ],
   arguments: [{ name: 'module', kinds: ['text'], optional: true, repeated: true }],
   examples: [
     { line: 'mod', what: 'all of them' },
@@ -24,9 +29,12 @@ export default defineCommand({
   run(context, args) {
     const { modules, problem } = context.program.modules;
     if (problem !== undefined) context.problem(`modules: ${problem}`);
-    const unknown = args.positionals.filter((wanted) => !modules.some((module) => module.name === wanted));
+    const one = args.value('s');
+    // Behind a module stands the file of its symbols, in crash: it is not needed.
+    const names = one === undefined ? args.positionals : [one];
+    const unknown = names.filter((wanted) => !modules.some((module) => module.name === wanted));
     for (const wanted of unknown) context.failure(`no module is named '${wanted}'`);
-    const wanted = modules.filter((each) => args.positionals.length === 0 || args.positionals.includes(each.name));
+    const wanted = modules.filter((each) => names.length === 0 || names.includes(each.name));
     return args.has('t') ? tainting(context, wanted) : table(context, wanted);
   },
 });

@@ -27,3 +27,37 @@ test('text, and values that do not fit', () => {
   expect(run('search -w ffff88899fc48000').failures).toEqual(["search: 'ffff88899fc48000' does not fit into 32 bits"]);
   expect(run('search -u 1').failures.length).toBeLessThanOrEqual(1);
 });
+
+test('stacks of running tasks alone, and what is around', () => {
+  expect(run('search -T ffffffff9996475a').lines).toEqual([
+    'PID: 1        TASK: ffff8889811ea0c0  CPU: 0    COMMAND: "init"',
+    'ffffd1ec00013b60: ffffffff9996475a',
+  ]);
+  expect(run('search -T ffff88899fc48000').lines).toEqual([]);
+  const { lines } = run('search -x 2 -t ffffffff9a21154a');
+  expect(lines.slice(0, 9).map((line) => line.trimEnd())).toEqual([
+    'PID: 2        TASK: ffff8889811ec180  CPU: 1    COMMAND: "kthreadd"',
+    'ffffd1ec0001be98:  0000000000000000 ffff8889811ec180   ................',
+    'ffffd1ec0001bea8:  ffffffff9a21154a',
+    'ffffd1ec0001beb0:  ffff88899ff5e0a8 ffff8889811ec180   ................',
+    '',
+    '',
+    'PID: 3        TASK: ffff8889811e8000  CPU: 0    COMMAND: "rcu_gp"',
+    'ffffd1ec00023e88:  ffff88898104fc00 ffff8889811e8000   ................',
+    'ffffd1ec00023e98:  ffffffff9a21154a',
+  ]);
+  expect(run('search -x 1 -p -s 1055a20 -l 8 ffff88899fc48000').lines[1]).toBe('0000000001055a20:  ffff88899fc48000');
+  expect(run('search -x 1 -c text').failures[0]).toContain('cannot stand with -c');
+});
+
+test('the direct map alone, and the vmalloc areas alone', () => {
+  const direct = 'ffff8889963c62c8: ffffffff9b327160';
+  const area = 'ffffffffc037f2c8: ffffffff9b327160';
+  const found = (option: string): readonly boolean[] => {
+    const { lines } = run(`search ${option} ffffffff9b327160`);
+    return [lines.includes(direct), lines.includes(area)];
+  };
+  expect(found('-K')).toEqual([true, false]);
+  expect(found('-V')).toEqual([false, true]);
+  expect(found('-k')).toEqual([true, true]);
+});

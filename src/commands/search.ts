@@ -3,7 +3,7 @@
  * once, at its address in the direct map, and by its vmalloc areas; that of a task by its mappings. A text across the
  * border of two pages is not found.
  */
-import { add, type Pfn, pfn, type VirtAddr, virt } from '../base/address.ts';
+import { add, type Pfn, pfn, phys, type VirtAddr, virt } from '../base/address.ts';
 import { attempt, FaultError, UsageError } from '../base/errors.ts';
 import { stackArea } from '../kernel/stack.ts';
 import { vmasOf } from '../kernel/vma.ts';
@@ -14,7 +14,7 @@ import { address, type Data } from '../model/value.ts';
 import { parseCount, parseNumber } from '../shell/arguments.ts';
 import { addressArgument } from '../shell/expression.ts';
 import { hex16 } from '../shell/format.ts';
-import { printable } from '../shell/memory-dump.ts';
+import { dumpRows, printable, WORDS } from '../shell/memory-dump.ts';
 import { currentTask, orderedTasks, taskHeader } from '../shell/tasks.ts';
 import { userMemory } from '../shell/user-memory.ts';
 
@@ -27,6 +27,8 @@ interface Found {
   readonly text: string;
   /** Before the first place in the stack of a task. */
   readonly heading?: TextLine;
+  /** It is the first of them. */
+  readonly first?: boolean;
 }
 
 /** The bytes of a page at the address where they are seen. */
@@ -45,12 +47,16 @@ export default defineCommand({
   ],
   options: [
     { flag: 'k', summary: 'the memory of the kernel, which is usual' },
+    { flag: 'K', summary: 'the same without the vmalloc areas' },
+    { flag: 'V', summary: 'the vmalloc areas, those of modules among them, alone' },
     { flag: 'u', summary: 'the memory of the chosen task' },
     { flag: 'p', summary: 'physical memory, told by physical addresses' },
     { flag: 't', summary: 'the kernel stacks of all tasks' },
+    { flag: 'T', summary: 'the kernel stacks of the tasks that the CPUs were running' },
     { flag: 'c', summary: 'text instead of values' },
     { flag: 'w', summary: 'values of 32 bits' },
     { flag: 'h', summary: 'values of 16 bits' },
+    { flag: 'x', value: 'count', kind: 'number', summary: 'so many values before and behind each that was found' },
     { flag: 'm', value: 'mask', kind: 'number', summary: 'bits that do not matter, in hex' },
     { flag: 's', value: 'start', kind: 'address', summary: 'from this address on' },
     { flag: 'e', value: 'end', kind: 'address', summary: 'up to this address' },
@@ -65,6 +71,7 @@ export default defineCommand({
   ],
   run(context, args) {
     if (args.positionals.length === 0) throw new UsageError('usage: search [options] value ...');
+    const around = aroundOf(context, args);
     const find = args.has('c') ? textFinder(args.positionals) : valueFinder(context, args);
     const found = function* (): Generator<Found> {
       let n = 0;
@@ -76,26 +83,60 @@ export default defineCommand({
             return;
           }
           const at = add(chunk.at, offset);
-          yield chunk.heading === undefined || chunk.heading === last
-            ? { at, text }
-            : { at, text, heading: chunk.heading };
+          const heading = chunk.heading === last ? undefined : chunk.heading;
+          yield { at, text, ...(heading === undefined ? {} : { heading, first: last === undefined }) };
           last = chunk.heading;
         }
       }
     };
     return {
       shape: 'lines',
-      lines: lines(found()),
+      lines: lines(found(), around),
       data: () => [...found()].map(({ at, text }): Data => ({ address: address(at), found: text })),
     };
   },
 });
 
-function* lines(found: Iterable<Found>): Generator<TextLine> {
-  for (const { at, text, heading } of found) {
+function* lines(found: Iterable<Found>, around: Around | undefined): Generator<TextLine> {
+  for (const { at, text, heading, first } of found) {
+    if (heading !== undefined && around !== undefined && first === false) yield '';
     if (heading !== undefined) yield heading;
-    yield [{ text: hex16(at), style: 'address' }, `: ${text}`];
+    const place = { text: hex16(at), style: 'address' } as const;
+    if (around === undefined) {
+      yield [place, `: ${text}`];
+      continue;
+    }
+    yield* around(at, -1);
+    yield [place, `:  ${text}`];
+    yield* around(at, 1);
+    yield '';
   }
+}
+
+/** Rows of memory before (-1) or behind (1) a value. */
+type Around = (at: VirtAddr, side: -1 | 1) => Iterable<TextLine>;
+
+function aroundOf(context: CommandContext, args: CommandArguments): Around | undefined {
+  const text = args.value('x');
+  if (text === undefined) return undefined;
+  if (args.has('c')) throw new UsageError('-x is about values and cannot stand with -c');
+  const count = parseCount(text, '-x', 1, 1 << 16);
+  const size = args.has('h') ? 2 : args.has('w') ? 4 : 8;
+  const { memory } = context.program;
+  const task = args.has('u') ? currentTask(context) : undefined;
+  const user = task?.mm === undefined ? undefined : userMemory(context.program, task.mm);
+  const read = (at: VirtAddr, length: number): Uint8Array =>
+    args.has('p')
+      ? memory.physical.readBytes(phys(at), length)
+      : user === undefined
+        ? memory.readBytes(at, length)
+        : user.readBytes(at, length);
+  return function* (at, side) {
+    const start = add(at, side < 0 ? -count * size : size);
+    // What is not in the dump is left out: single values, so that the others are shown.
+    const rows = attempt(() => [...dumpRows(start, count, { ...WORDS, size }, read)]);
+    yield* rows ?? ['(not in the dump)'];
+  };
 }
 
 type Finder = (bytes: Uint8Array) => Iterable<{ readonly offset: number; readonly text: string }>;
@@ -151,13 +192,14 @@ function* chunksOf(context: CommandContext, args: CommandArguments): Generator<C
       ? (bound(context, args.value('e')) ?? virt((1n << 64n) - 1n))
       : add(start, parseCount(length, '-l', 1));
   const ranged = args.has('s') || args.has('e');
-  const source = args.has('t')
-    ? stacks(context)
-    : args.has('u')
-      ? userPages(context)
-      : args.has('p')
-        ? physicalPages(context, (frame) => virt(BigInt(frame) * BigInt(PAGE)))
-        : kernelPages(context);
+  const source =
+    args.has('t') || args.has('T')
+      ? stacks(context, args.has('T') && !args.has('t'))
+      : args.has('u')
+        ? userPages(context)
+        : args.has('p')
+          ? physicalPages(context, (frame) => virt(BigInt(frame) * BigInt(PAGE)))
+          : kernelPages(context, { direct: !args.has('V') || args.has('k'), areas: !args.has('K') || args.has('k') });
   for (const chunk of source) {
     context.budget.check();
     if (!ranged) {
@@ -196,12 +238,16 @@ function* physicalPages({ program }: CommandContext, addressOf: (frame: Pfn) => 
 }
 
 /** The direct map, then the vmalloc areas: what lies there is found twice, as crash does. */
-function* kernelPages(context: CommandContext): Generator<Chunk> {
+function* kernelPages(
+  context: CommandContext,
+  wanted: { readonly direct: boolean; readonly areas: boolean },
+): Generator<Chunk> {
   const { program } = context;
   // `page_offset_base` since 4.8; before, and without randomised memory, the direct map begins here.
   const symbol = program.symbols.kernel.lookup('page_offset_base');
   const base = symbol === undefined ? virt(0xffff888000000000n) : program.memory.readPointer(symbol.address);
-  yield* physicalPages(context, (frame) => add(base, BigInt(frame) * BigInt(PAGE)));
+  if (wanted.direct) yield* physicalPages(context, (frame) => add(base, BigInt(frame) * BigInt(PAGE)));
+  if (!wanted.areas) return;
   const areas = attempt(() => [...vmallocAreas(program)]);
   if (areas === undefined) context.problem('the vmalloc areas cannot be read');
   for (const { start, size, kind } of areas ?? []) {
@@ -220,8 +266,9 @@ function* userPages(context: CommandContext): Generator<Chunk> {
     yield* readable(start, Number(end - start), (at) => memory.readBytes(at, PAGE), context);
 }
 
-function* stacks(context: CommandContext): Generator<Chunk> {
+function* stacks(context: CommandContext, active: boolean): Generator<Chunk> {
   for (const task of orderedTasks(context)) {
+    if (active && !task.running) continue;
     const area = attempt(() => stackArea(context.program, task.address));
     if (area === undefined) continue;
     const heading = taskHeader(task);
