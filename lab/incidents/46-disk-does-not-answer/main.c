@@ -1,15 +1,19 @@
 /*
  * ext4 with a journal on a disk that stops to complete requests, of a driver that does not give up: nbd, whose server falls
  * silent, or scsi_debug with a delay of hours, whose commands the error handler ends and gives to it again. Some read pages,
- * some read past the page cache, some wait in fsync; one reads a directory with its lock held, which others want.
+ * some read past the page cache, some wait in fsync; one reads a directory with its lock held, which others want. Where it is
+ * MAPPED, the file system lies on a volume of device mapper over the disk.
  */
 #define _GNU_SOURCE
 #include "../30-suspended-device/mkext4.h"
+#include "dm.h"
 #include "nbd.h"
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 static char disk_name[16];
+/* struct gendisk */
+static uint64_t disk;
 
 static int scsi(void)
 {
@@ -142,6 +146,14 @@ static void fall_silent(void)
 	lab_die("delay of scsi_debug");
 }
 
+static uint64_t super_block(void)
+{
+	int fd = open("/srv", O_RDONLY | O_DIRECTORY);
+	uint64_t super = probe_read(probe_inode(getpid(), fd) + probe_offset("inode", "i_sb"));
+	close(fd);
+	return super;
+}
+
 static void set_up(void)
 {
 	char path[64], text[16];
@@ -157,13 +169,20 @@ static void set_up(void)
 	mkext4(path, 2048);
 	if (mkdir("/srv", 0755) != 0 || mount(path, "/srv", "ext4", MS_NOATIME, "commit=300") != 0)
 		lab_die("mount");
+	disk = probe_read(probe_read(super_block() + probe_offset("super_block", "s_bdev")) + probe_offset("block_device", "bd_disk"));
 	if (mkdir("/srv/spool", 0755) != 0)
 		lab_die("mkdir");
 	prepare("archive", lab_number("READERS"));
 	prepare("table", lab_number("DIRECTS"));
 	prepare("wal", lab_number("SYNCERS"));
 	sync();
-	if (umount("/srv") != 0 || mount(path, "/srv", "ext4", MS_NOATIME, "commit=300") != 0)
+	if (umount("/srv") != 0)
+		lab_die("umount");
+	if (lab_number("MAPPED")) {
+		dm_linear("vg0-srv", path, 2048 * 8);
+		strcpy(path, "/dev/dm-0");
+	}
+	if (mount(path, "/srv", "ext4", MS_NOATIME, "commit=300") != 0)
 		lab_die("mount again");
 	look("archive", lab_number("READERS"));
 	look("table", lab_number("DIRECTS"));
@@ -191,13 +210,9 @@ static void tell(long all)
 	truth_count("writes in flight", writes);
 	truth_count("wait for a tag", blocked(-1, "blk_mq_get_tag"));
 	truth_text("disk", disk_name);
-	int fd = open("/srv", O_RDONLY | O_DIRECTORY);
-	uint64_t super = probe_read(probe_inode(getpid(), fd) + probe_offset("inode", "i_sb"));
-	close(fd);
-	uint64_t disk = probe_read(probe_read(super + probe_offset("super_block", "s_bdev")) + probe_offset("block_device", "bd_disk"));
 	truth_address("resource", "struct gendisk", disk, "the disk that does not answer");
 	truth_address("queue", "struct request_queue", probe_read(disk + probe_offset("gendisk", "queue")), "its queue");
-	truth_address("super block", "struct super_block", super, "the file system of /srv");
+	truth_address("super block", "struct super_block", super_block(), "the file system of /srv");
 	truth_count("behind", all + blocked(1, NULL));
 }
 

@@ -26,6 +26,7 @@ interface Spec {
   readonly lockup?: boolean;
   readonly log?: readonly string[];
   readonly scsi?: ScsiDisk;
+  readonly directories?: readonly string[];
 }
 
 function queueOf(
@@ -60,7 +61,8 @@ function scene(spec: Spec): WaitScene {
   const built = new WaitScene();
   const [oldest = 0] = spec.ages;
   const found = stuckDisk(queueOf(built, spec));
-  const disk = found === undefined || spec.scsi === undefined ? found : { ...found, scsi: spec.scsi };
+  const { scsi, directories = [] } = spec;
+  const disk = found && { ...found, ...(scsi === undefined ? {} : { scsi }), directories };
   built.set(lockupFact, spec.lockup === true ? ({} as Lockup) : undefined);
   const records = (spec.log ?? []).map((text): Partial<LogRecord> => ({ text }) as LogRecord);
   built.set(logFact as never, { records } as never);
@@ -162,6 +164,13 @@ describe('silent-disk', () => {
     const sound = { ...scsi, state: 'SDEV_RUNNING', recovering: false };
     const quiet = storyOf(scene({ ages: [41], driver: 'scsi_mod', scsi: sound }).findings(silentDisk)[0], 'holder');
     expect(quiet).not.toMatch(/state|handler/);
+  });
+
+  it('names where it is mounted', () => {
+    const mounted = (directories: readonly string[]) =>
+      storyOf(scene({ ages: [41], directories }).findings(silentDisk)[0], 'holder');
+    expect(mounted(['/srv'])).toContain('/srv is mounted from it.');
+    expect(mounted(['/srv', '/var', '/home'])).toContain('/srv and 2 more directories are mounted from it.');
   });
 
   it('cites the log of this disk, and of no other', () => {

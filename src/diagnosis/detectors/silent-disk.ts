@@ -110,6 +110,7 @@ function findingOf(
       ...details,
       resource: { address: address(disk.address), ctype: ctype('struct gendisk') },
       device: name(disk.name),
+      directories: (found.directories ?? []).map((each): Data => name(each)),
       driver: queue.driver === undefined ? undefined : name(queue.driver),
       scsi: found.scsi === undefined ? undefined : scsiData(found.scsi),
       queue: address(disk.queue),
@@ -140,13 +141,17 @@ function holdsText({ inFlight, queued, oldest, queue }: StuckDisk): Prose {
   return prose`${has}${waiting}${missing}; the oldest: ${requestProse(oldest)}.`;
 }
 
-function holderText({ queue, scsi }: StuckDisk, { messages }: Beside): Prose {
+function holderText({ queue, scsi, directories = [] }: StuckDisk, { messages }: Beside): Prose {
   const { driver, quiesced, frozen } = queue;
   const own = scsi?.driver ?? driver;
   const whose =
     own === undefined
       ? []
       : prose` Its driver: ${name(own)}${scsi === undefined ? [] : prose`, SCSI ${scsi.address}`}.`;
+  const [first, ...others] = directories;
+  const more =
+    others.length === 0 ? [' is'] : prose` and ${plural(others.length, 'more directory', 'more directories')} are`;
+  const mounted = first === undefined ? [] : prose` ${name(first)}${more} mounted from it.`;
   const handler =
     scsi?.recovering === true ? prose` The error handler of host${String(scsi.host)} is at work: SHOST_RECOVERY.` : [];
   const device =
@@ -157,7 +162,7 @@ function holderText({ queue, scsi }: StuckDisk, { messages }: Beside): Prose {
       ? ' Its queue is frozen: somebody waits for all its requests to end.'
       : '';
   const said = messages === undefined ? [] : prose` The log: ${name(messages.last)}.`;
-  return prose`no task: the disk, or what lies between it and the driver.${whose}${device}${handler}${state}${said}`;
+  return prose`no task: the disk, or what lies between it and the driver.${whose}${mounted}${device}${handler}${state}${said}`;
 }
 
 function proofText({ oldest, queue }: StuckDisk, exact: number): Prose {

@@ -25,6 +25,8 @@ export interface StuckDisk {
   readonly allOld: boolean;
   /** The adapter, where it is a SCSI disk. */
   readonly scsi?: ScsiDisk;
+  /** Where file systems are mounted that lie on it directly. */
+  readonly directories?: readonly string[];
 }
 
 /** @returns undefined for one whose requests are young, or of unknown age */

@@ -167,9 +167,16 @@ function lowestStuck(program: Program, queue: BlockQueue, queues: readonly Block
     if (below === undefined) break;
     found = below;
   }
-  const disk = found?.queue;
-  const scsi = disk?.driver?.startsWith('scsi_') === true ? attempt(() => scsiDisk(program, disk.disk)) : undefined;
-  return found === undefined || scsi === undefined ? found : { ...found, scsi };
+  if (found === undefined) return undefined;
+  const { disk, driver } = found.queue;
+  const scsi = driver?.startsWith('scsi_') === true ? attempt(() => scsiDisk(program, disk)) : undefined;
+  const mounted = attempt(() => superBlocksOn(program, disk.address)) ?? [];
+  const directories = mounted.flatMap((superBlock) => directoriesOf(program, superBlock));
+  return { ...found, ...(scsi === undefined ? {} : { scsi }), directories };
+}
+
+function superBlocksOn(program: Program, disk: VirtAddr): readonly VirtAddr[] {
+  return [...superBlocks(program)].filter((superBlock) => attempt(() => diskOf(program, superBlock)) === disk);
 }
 
 type Found = { readonly address: VirtAddr; readonly ctype: string };
