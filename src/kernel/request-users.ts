@@ -8,9 +8,11 @@ import type { Program } from '../program/program.ts';
 import { pagesOfBio, usersOfBio } from './bio.ts';
 import type { BlockRequest } from './block-requests.ts';
 
+/** Of one request, and of all. */
 const MAX_BIOS = 1 << 12;
-/** Pages of all requests that are remembered: 4 GiB. */
-const MAX_PAGES = 1 << 20;
+const MAX_ALL_BIOS = 1 << 17;
+/** Pages of all requests that are remembered: 1 GiB. */
+const MAX_PAGES = 1 << 18;
 
 export interface RequestUsers {
   /** By a `struct bio *`, its `bi_private`, or `end_io_data`: the object that its end is told to. */
@@ -33,16 +35,18 @@ export function requestUsers(program: Program, requests: readonly BlockRequest[]
   const pages = new Map<VirtAddr, BlockRequest>();
   const size = BigInt(program.sizeOf('struct page'));
   const data = program.field('struct request', 'end_io_data');
+  let [bios, left] = [0, MAX_PAGES];
   for (const request of requests) {
     const told = attempt(() => data.pointer(request.address));
     if (told !== undefined && isKernel(told)) users.set(told, request);
     for (const bio of biosOf(program, request.address)) {
+      if (++bios > MAX_ALL_BIOS) break;
       for (const { address, waiter } of attempt(() => usersOfBio(program, bio)) ?? []) {
         users.set(address, request);
         if (waiter !== undefined) waiters.set(waiter, request);
       }
       for (const { page, count } of attempt(() => [...pagesOfBio(program, bio)]) ?? [])
-        for (let i = 0n; i < BigInt(count) && pages.size < MAX_PAGES; i++) pages.set(virt(page + i * size), request);
+        for (let i = 0n; i < BigInt(count) && left > 0; i++, left--) pages.set(virt(page + i * size), request);
     }
   }
   const sorted = [...users.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
