@@ -4,7 +4,8 @@
  * the pointer to the next free object, inside a free one, gives itself away when it leads out of its slab.
  *
  * Full slabs are listed only with slub_debug=U, so that without it only red zones in partial slabs are seen. Not looked at:
- * the part of a kmalloc object that nobody asked for, sheaves (since 6.18), SLAB and SLOB.
+ * the part of a kmalloc object that nobody asked for, sheaves (since 6.18), SLAB and SLOB, and more than 512 MiB of guarded
+ * slabs or 4 million free objects.
  */
 import { add, contains, distance, isKernel, NULL, type VirtAddr } from '../base/address.ts';
 import { attempt, ValidationError } from '../base/errors.ts';
@@ -52,7 +53,7 @@ export interface SlabDamages {
   readonly damages: readonly SlabDamage[];
   /** Slabs that were looked at. */
   readonly slabs: number;
-  /** Those of them that have red zones or poison. */
+  /** Those of them whose red zones or poison were looked at. */
   readonly guarded: number;
 }
 
@@ -61,6 +62,9 @@ const MAX_DAMAGES = 64;
 /** `objects` of a slab has 15 bits. */
 const MAX_OBJECTS = 1 << 15;
 const MAX_SLAB_BYTES = 1 << 26;
+/** Of slabs with guards, in all; and free objects that are followed. */
+const MAX_BYTES = 1 << 29;
+const MAX_FREE = 1 << 22;
 const MAX_SHOWN = 64;
 /** SLUB_RED_INACTIVE, SLUB_RED_ACTIVE, POISON_FREE and POISON_END of include/linux/poison.h. */
 const RED_FREE = 0xbb;
@@ -141,6 +145,8 @@ class Walk {
   readonly damages: SlabDamage[] = [];
   slabs = 0;
   guarded = 0;
+  #bytes = 0;
+  #free = 0;
   readonly #program: Program;
   readonly #type: 'struct slab' | 'struct page';
   readonly #nodes: readonly number[];
@@ -162,9 +168,7 @@ class Walk {
       if (slab === undefined) continue;
       this.slabs++;
       const free = this.#follow(cache, slab, slab.first, undefined);
-      if (!guarded) continue;
-      this.guarded++;
-      attempt(() => this.#guards(cache, slab, free));
+      if (guarded) attempt(() => this.#guards(cache, slab, free));
     }
     this.#cpuLists(cache);
   }
@@ -250,6 +254,7 @@ class Walk {
       }
       free.add(index);
       last = object;
+      if (++this.#free > MAX_FREE) break;
       const after = attempt(() => next(object));
       // Not in the dump: nothing is known of the rest.
       if (after === undefined) break;
@@ -278,6 +283,9 @@ class Walk {
   }
 
   #guards(cache: Cache, { base, objects }: Slab, free: ReadonlySet<number>): void {
+    this.#bytes += objects * cache.size;
+    if (this.#bytes > MAX_BYTES) return;
+    this.guarded++;
     const bytes = this.#program.memory.readBytes(base, objects * cache.size);
     for (let index = 0; index < objects && this.damages.length < MAX_DAMAGES; index++) {
       const start = index * cache.size + cache.redLeft;
