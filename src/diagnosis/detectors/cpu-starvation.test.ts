@@ -138,6 +138,8 @@ describe('cpu-starvation: damaged dumps', () => {
     expect(used(0x6b6b6b6b6b6b6b6bn)).toMatchObject([{ confidence: 'possible' }]);
     expect(used(401n * SECOND)).toMatchObject([{ confidence: 'possible' }]);
     expect(used(399n * SECOND)).toMatchObject([{ confidence: 'certain' }]);
+    // Two clocks: a guest's jackd that never slept since it started had used 30 ms more than it was old.
+    expect(used(400n * SECOND + SECOND / 2n)).toMatchObject([{ confidence: 'certain' }]);
     expect(used(3n * SECOND)).toMatchObject([{ confidence: 'possible' }]);
     // Queued since the beginning of time, as a page of zeroes but for one bit says.
     const since = told((image) => image.write('task22.sched_info.last_queued', 1));

@@ -59,7 +59,7 @@ describe('lock-pileup: a reader that faults on its own userfaultfd', () => {
     expect(keep).toMatch(/^Keep crond \(pid 90\) from starting another top/);
     expect(rest).toEqual([]);
     expect(storyOf(finding, 'remedy')).toBe(
-      `${kill} First make sure that its pid still is the same program. But: what it was doing is lost.\n${mend}`,
+      `${kill} First make sure that pid 96 is still ps. But: what it was doing is lost.\n${mend}`,
     );
   });
 

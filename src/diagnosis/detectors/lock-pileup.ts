@@ -18,7 +18,7 @@ import {
   task as taskValue,
   type Prose,
 } from '../../model/value.ts';
-import { explainedFact, KILLED } from '../facts/chain-ends.ts';
+import { explainedFact, killCautions } from '../facts/chain-ends.ts';
 import { deadOwnersFact } from '../facts/dead-owners.ts';
 import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import type { Holder } from '../facts/holders.ts';
@@ -246,7 +246,7 @@ function cycleRemedies({ cycle }: PileUp): Remedy[] {
         }
       : {
           action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and it lets go of the lock that the next one waits for.`,
-          ...KILLED,
+          ...killCautions(mortal),
         };
   const names = cycle.map((link, i) => prose`${i === 0 ? '' : ' and '}${lockOfLink(link)}`);
   const mend: Remedy =
@@ -286,6 +286,6 @@ function killText({ lock, whole, total }: PileUp, { task, stall, certainty, driv
         : prose`${waiters} should go on`;
   return {
     action: prose`Kill ${who}: its sleep (state ${task.state.letter}) ends on SIGKILL, and ${then}.`,
-    ...KILLED,
+    ...killCautions(task),
   };
 }

@@ -18,7 +18,7 @@ import {
   symbol,
   task as taskValue,
 } from '../../model/value.ts';
-import { graceAddressFact, KILLED, killRemedy } from '../facts/chain-ends.ts';
+import { graceAddressFact, killCautions, killRemedy } from '../facts/chain-ends.ts';
 import { graceStallFact, type GraceStall, type StallingReader } from '../facts/grace-stall.ts';
 import { lockupFinding } from '../facts/lockup-story.ts';
 import { lockupFact } from '../facts/lockups.ts';
@@ -162,7 +162,7 @@ function remediesOf({ task, at }: StallingReader): readonly Remedy[] {
     return [
       {
         action: prose`Kill ${taskValue(task)}, which helps only when its loop in the kernel looks for signals; else restart the machine.`,
-        ...KILLED,
+        ...killCautions(task),
       },
       ...moduleRemedy(at?.module),
     ];

@@ -72,7 +72,7 @@ describe('wait-cycle', () => {
     );
     expect(storyOf(finding, 'remedy')).toBe(
       'Kill cfgd (pid 100): its sleep (state S) ends on SIGKILL, and polkitd (pid 101), which waits for it, goes on.' +
-        ' First make sure that it still runs as the same program: pids are those of the dump. But: what it was doing is lost.',
+        ' First make sure that pid 100 is still cfgd. But: what it was doing is lost.',
     );
   });
 

@@ -6,7 +6,7 @@ import type { VirtAddr } from '../../base/address.ts';
 import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import type { Confidence, Remedy } from '../../model/finding.ts';
-import { type Prose, prose, task as taskValue } from '../../model/value.ts';
+import { name, type Prose, prose, task as taskValue } from '../../model/value.ts';
 import { graceStallFact } from './grace-stall.ts';
 import { functionAt } from './oopses.ts';
 import { type SilentServer, silentServersFact } from './silent-servers.ts';
@@ -92,11 +92,10 @@ export const graceAddressFact = defineFact<VirtAddr | undefined>({
   },
 });
 
-/** What goes with every advice to kill: the advice may be read long after the dump was made. */
-export const KILLED: Pick<Remedy, 'verify' | 'caution'> = {
-  verify: ['it still runs as the same program: pids are those of the dump.'],
-  caution: ['what it was doing is lost.'],
-};
+/** What goes with every advice to kill: it may be read long after the dump was made. */
+export function killCautions({ pid, comm }: Task): Pick<Remedy, 'verify' | 'caution'> {
+  return { verify: prose`pid ${String(pid)} is still ${name(comm)}.`, caution: ['what it was doing is lost.'] };
+}
 
 /** What killing the one at the end comes to. @param then - fits behind 'its sleep ends on SIGKILL, and' */
 export function killRemedy(task: Task, then: Prose): Remedy {
@@ -109,7 +108,7 @@ export function killRemedy(task: Task, then: Prose): Remedy {
   const how = task.state.sleeping ? prose`its sleep (state ${task.state.letter}) ends on SIGKILL, and ` : '';
   return {
     action: prose`Kill ${who}: ${how}${then}.`,
-    ...KILLED,
+    ...killCautions(task),
   };
 }
 

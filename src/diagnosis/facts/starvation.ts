@@ -82,7 +82,10 @@ function starvedBy(context: FactContext, by: Task): Starvation | undefined {
   };
 }
 
-/** Nobody has used more CPU time than it is old; two clocks may drift apart by a thousandth. */
+/** The scheduler's clock and that of `start_time` do not begin at the same moment of the boot. */
+const CLOCKS_APART = 500_000_000n;
+
+/** Nobody has used more CPU time than it is old; two clocks may drift apart by a thousandth, too. */
 function isPossible(used: bigint, alive: Nanoseconds | undefined): boolean {
-  return alive === undefined || used * 1000n <= alive * 1001n;
+  return alive === undefined || used <= alive + alive / 1000n + CLOCKS_APART;
 }
