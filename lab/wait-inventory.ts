@@ -7,6 +7,7 @@ import { cpuStates, taskStack } from '../src/kernel/stack.ts';
 import { taskWait, waitSearch } from '../src/kernel/task-wait.ts';
 import type { WaitKind } from '../src/kernel/wait-kinds.ts';
 import { openProgram } from '../src/program/open.ts';
+import { readManifest } from './make.ts';
 import { dumpsRoot } from './paths.ts';
 import type { Entry } from './scoreboard.ts';
 
@@ -26,11 +27,13 @@ export function metEdges(entries: readonly Entry[], before: MetEdges): MetEdges 
   const seen = new Set<string>();
   for (const { incident, kernel, variant, file, verdict } of entries) {
     const path = join(dumpsRoot, incident, kernel, String(variant), file);
-    const name = `${incident} ${kernel}`;
+    const name = `${incident} ${kernel} ${variant}`;
     if (verdict !== 'right' || seen.has(name) || !existsSync(path)) continue;
     // makedumpfile leaves out pages of 7.2 that are in use, but not at this level.
     if (kernel === 'sid' && !file.includes('level-1')) continue;
     seen.add(name);
+    // What a guest told of each task is compared, not counted.
+    if (readManifest(join(path, '..'))?.waits !== undefined) continue;
     for (const { edge, kind } of waitsOf(path)) {
       const [map, key] = edge === 'functions on the stack' ? [functions, kind] : [edges, edge];
       map.set(key, (map.get(key) ?? new Set()).add(kernelName(kernel)));

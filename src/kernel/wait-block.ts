@@ -8,6 +8,7 @@ import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { type BlockQueue, blockQueues, type BlockRequest } from './block-requests.ts';
 import { type RequestUsers, requestUsers } from './request-users.ts';
+import type { WaitEdge } from './wait-edges.ts';
 import type { BlockWait, FoundWait } from './wait-kinds.ts';
 import { pagesOfFolio } from './wait-pages.ts';
 import { nameOfFunction, objectsNamingTask, type QueuedEntry, type SleeperStack } from './wait-shapes.ts';
@@ -69,11 +70,13 @@ export function blockWait(
 }
 
 interface QueuePlace {
+  readonly edge: WaitEdge;
   readonly what: string;
   readonly isIn: (queue: BlockQueue, head: VirtAddr) => boolean;
 }
 
 const TAG_WAIT: QueuePlace = {
+  edge: 'disk tag',
   what: 'for a free tag, to make a request of the disk',
   isIn: ({ tags }, head) => tags.some((each) => each.isWaitedForIn(head)),
 };
@@ -81,6 +84,7 @@ const TAG_WAIT: QueuePlace = {
 function frozenWait(program: Program): QueuePlace {
   const member = program.field('struct request_queue', 'mq_freeze_wq');
   return {
+    edge: 'disk queue that is frozen',
     what: 'at the gate of the queue of requests of the disk',
     isIn: ({ disk }, head) => member.address(disk.queue) === head,
   };
@@ -91,7 +95,8 @@ function queueWait(entries: readonly QueuedEntry[], blocks: BlockSource, place: 
     if (head === undefined) continue;
     // Disks that share their tags share the wait for them: the one with the oldest request is in the way.
     const [queue] = (blocks()?.queues ?? []).filter((each) => place.isIn(each, head)).sort(byOldest);
-    if (queue !== undefined) return found(place.what, queue, { address: head, ctype: 'struct wait_queue_head' });
+    if (queue !== undefined)
+      return found(place.edge, place.what, queue, { address: head, ctype: 'struct wait_queue_head' });
   }
   return undefined;
 }
@@ -99,8 +104,14 @@ function queueWait(entries: readonly QueuedEntry[], blocks: BlockSource, place: 
 const byOldest = (a: BlockQueue, b: BlockQueue): number =>
   Number((b.requests[0]?.age ?? -1n) - (a.requests[0]?.age ?? -1n));
 
-function found(what: string, queue: BlockQueue, object: FoundWait['object'], request?: BlockRequest): FoundWait {
-  return { kind: 'io', what, name: queue.disk.name, object, proof: 'structure', block: { queue, request } };
+function found(
+  edge: WaitEdge,
+  what: string,
+  queue: BlockQueue,
+  object: FoundWait['object'],
+  request?: BlockRequest,
+): FoundWait {
+  return { kind: 'io', edge, what, name: queue.disk.name, object, proof: 'structure', block: { queue, request } };
 }
 
 /** Writers wait while too many writes are on their way: `struct rq_wait` inside of the `struct rq_wb` of a queue. */
@@ -110,7 +121,7 @@ function limitWait(stack: SleeperStack, blocks: BlockSource): FoundWait | undefi
     const limit = program.field('struct rq_qos_wait_data', 'rqw').pointer(data);
     const queue = blocks()?.queues.find(({ disk }) => attempt(() => limits(program, disk.queue, limit)) === true);
     if (queue !== undefined)
-      return found('until fewer writes are on their way to the disk', queue, {
+      return found('disk writeback limit', 'until fewer writes are on their way to the disk', queue, {
         address: limit,
         ctype: 'struct rq_wait',
       });
@@ -142,6 +153,7 @@ function ownWait(stack: SleeperStack, blocks: BlockSource): FoundWait | undefine
   const queue = request === undefined ? undefined : queueOf(search, request);
   if (request === undefined || queue === undefined) return undefined;
   return found(
+    'disk request',
     'for its own request of the disk',
     queue,
     { address: request.address, ctype: 'struct request' },
