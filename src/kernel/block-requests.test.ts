@@ -80,9 +80,9 @@ describe.each(BLOCK_ERAS)('requests of a disk, as of %s', (era) => {
       ageBy: 'start_time_ns',
       timeout: 30n * SECOND,
     });
-    expect(queue?.tags.map(({ count, taken }) => [count, taken])).toEqual([
-      [8, 2],
-      [16, 4],
+    expect(queue?.tags.map(({ count, depth, taken }) => [count, depth, taken])).toEqual([
+      [8, 8, 2],
+      [16, 16, 4],
     ]);
     expect(inFlight(programOfImage(image), image.address('sda queue'))).toEqual({ reads: 1, writes: 1 });
   });

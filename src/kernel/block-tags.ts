@@ -80,6 +80,8 @@ export interface Tags {
   /** `struct blk_mq_tags *`. */
   readonly address: VirtAddr;
   readonly count: number;
+  /** How many of these may be taken at once: fewer where nr_requests was made smaller. */
+  readonly depth: number;
   /** Tags that are taken. */
   readonly taken: number;
   /** `struct request *` by the tags that are taken, from a table of the tags: `rqs` or `static_rqs`. */
@@ -106,6 +108,7 @@ export function readTags(program: Program, address: VirtAddr): Tags {
   return {
     address,
     count,
+    depth: reserved + Math.min(program.field('struct sbitmap_queue', 'sb.depth').number(own), count - reserved),
     taken: taken.length,
     *requests(table) {
       const start = field(table).pointer(address);

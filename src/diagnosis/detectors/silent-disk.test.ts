@@ -22,6 +22,7 @@ interface Spec {
   readonly operation?: string;
   readonly certainty?: 'exact' | 'inferred';
   readonly quiesced?: boolean;
+  readonly tags?: BlockQueue['tags'];
   readonly problem?: string;
   readonly lockup?: boolean;
   readonly log?: readonly string[];
@@ -31,7 +32,7 @@ interface Spec {
 
 function queueOf(
   scene: WaitScene,
-  { ages, driver = 'nbd', state = 'in flight', operation = 'read', quiesced = false, problem }: Spec,
+  { ages, driver = 'nbd', state = 'in flight', operation = 'read', quiesced = false, tags = [], problem }: Spec,
 ): BlockQueue {
   const disk = {
     address: scene.address(),
@@ -53,7 +54,7 @@ function queueOf(
       timeout: seconds(30),
     }),
   );
-  return { disk, driver, requests, tags: [], frozen: false, quiesced, problem };
+  return { disk, driver, requests, tags, frozen: false, quiesced, problem };
 }
 
 /** Readers wait for old requests of the disk; one has a directory locked that others want. */
@@ -164,6 +165,17 @@ describe('silent-disk', () => {
     const sound = { ...scsi, state: 'SDEV_RUNNING', recovering: false };
     const quiet = storyOf(scene({ ages: [41], driver: 'scsi_mod', scsi: sound }).findings(silentDisk)[0], 'holder');
     expect(quiet).not.toMatch(/state|handler/);
+  });
+
+  it('says when all tags are taken', () => {
+    const told = (taken: number) => {
+      const none = { address: virt(0xffff888000778000n), isWaitedForIn: () => false, requests: () => [].values() };
+      const tags = [{ ...none, count: 128, depth: 4, taken }] as unknown as BlockQueue['tags'];
+      return scene({ ages: [41, 40], tags }).findings(silentDisk)[0];
+    };
+    expect(storyOf(told(4), 'why')).toContain('All 4 tags are taken');
+    expect(told(4)?.details).toMatchObject({ tagsAllTaken: 4 });
+    expect(storyOf(told(3), 'why')).not.toContain('tags');
   });
 
   it('names where it is mounted', () => {

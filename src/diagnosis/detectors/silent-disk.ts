@@ -120,6 +120,7 @@ function findingOf(
       queued: queue.problem === undefined ? queued : undefined,
       waitForDevice: direct,
       provedByRequest: beside.exact,
+      tagsAllTaken: found.full,
       frozen: queue.frozen,
       quiesced: queue.quiesced,
     },
@@ -131,14 +132,16 @@ function scsiData({ device, address: at, host, driver, state, recovering, failed
   return { device: address(device), address: at, host, driver: own, state, recovering, failed: count(failed) };
 }
 
-function holdsText({ inFlight, queued, oldest, queue }: StuckDisk): Prose {
+function holdsText({ inFlight, queued, oldest, queue, full }: StuckDisk): Prose {
+  const all =
+    full === undefined ? [] : prose` All ${count(full)} tags are taken, so that no other request can be made.`;
   const has = inFlight === 0 ? [] : prose`The driver has ${plural(inFlight, 'request')} of it`;
   const waiting =
     queued === 0
       ? []
       : prose`${inFlight === 0 ? '' : ', and '}${plural(queued, 'more is', 'more are')} not given to it yet`;
   const missing = queue.problem === undefined ? '' : ' at least';
-  return prose`${has}${waiting}${missing}; the oldest: ${requestProse(oldest)}.`;
+  return prose`${has}${waiting}${missing}; the oldest: ${requestProse(oldest)}.${all}`;
 }
 
 function holderText({ queue, scsi, directories = [] }: StuckDisk, { messages }: Beside): Prose {

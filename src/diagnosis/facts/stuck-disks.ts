@@ -23,6 +23,8 @@ export interface StuckDisk {
   readonly queued: number;
   /** Each request of the disk is too old: nothing has come back, or nothing new was asked. */
   readonly allOld: boolean;
+  /** So many tags are all taken, of the driver or its scheduler: no other request can be made; undefined where some are free. */
+  readonly full: number | undefined;
   /** The adapter, where it is a SCSI disk. */
   readonly scsi?: ScsiDisk;
   /** Where file systems are mounted that lie on it directly. */
@@ -45,6 +47,7 @@ export function stuckDisk(queue: BlockQueue): StuckDisk | undefined {
     inFlight: inFlight.length,
     queued: queued.length,
     allOld: queue.requests.every(isOld),
+    full: queue.tags.find(({ taken, depth }) => depth > 0 && taken >= depth)?.depth,
   };
 }
 
