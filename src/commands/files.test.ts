@@ -49,3 +49,25 @@ test('a descriptor that an open(2) has reserved is told', () => {
   expect(run('files crond-log')).toMatchObject({ problems: [] });
   expect(run('files crond-log').lines.at(-1)).toBe('  3 (an open(2) that has not returned)');
 });
+
+test('the pages of an inode', () => {
+  expect(run('files -p ffff888981b7f4a0')).toMatchObject({
+    lines: [
+      '     INODE        NRPAGES',
+      'ffff888981b7f4a0        1',
+      '',
+      '      PAGE       PHYSICAL      MAPPING       INDEX CNT FLAGS',
+      'fffffb3ec00d2fc0  34bf000 ffff888981b7f618        0  1 fffffc008003e referenced,uptodate,dirty,lru,active,swapbacked',
+    ],
+    problems: [],
+  });
+  expect(run('files -p ffff8889811d5f30').lines).toEqual([
+    '     INODE        NRPAGES',
+    'ffff8889811d5f30        0',
+    '',
+  ]);
+  expect(json('files -p ffff888981b7f4a0')).toMatchObject({
+    data: { pages: 1, cached: [{ index: 0, page: '0xfffffb3ec00d2fc0' }] },
+  });
+  expect(run('files -p 12').failures).toEqual(["files: -p '12': must be the address of an inode"]);
+});

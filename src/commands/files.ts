@@ -11,6 +11,7 @@ import type { Shape, TextLine } from '../model/shape.ts';
 import { address, type Data, name } from '../model/value.ts';
 import { hex16 } from '../shell/format.ts';
 import { fileType, pathText } from '../shell/file-type.ts';
+import { inodePages } from '../shell/inode-pages.ts';
 import { perTask, type TaskView } from '../shell/per-task.ts';
 
 const HEADER = ' FD       FILE            DENTRY           INODE       TYPE PATH';
@@ -23,6 +24,7 @@ export default defineCommand({
   options: [
     { flag: 'c', summary: 'with the number of pages that the page cache has of each' },
     { flag: 'R', value: 'reference', kind: 'text', summary: 'only this descriptor, address, path, or part of a path' },
+    { flag: 'p', value: 'inode', kind: 'address', summary: 'the pages that the page cache has of this inode' },
     { flag: 'd', value: 'dentry', kind: 'address', summary: 'what this dentry stands for' },
   ],
   arguments: [{ name: 'pid | task | command', kinds: ['task'], optional: true, repeated: true }],
@@ -30,10 +32,13 @@ export default defineCommand({
     { line: 'files 96', what: 'those of one task' },
     { line: 'foreach files -R deleted', what: 'all open files that were removed' },
     { line: 'files -c 96', what: 'with their cached pages' },
+    { line: 'files -p ffff888981b7f4a0', what: 'these pages' },
   ],
   run(context, args) {
     const dentry = args.value('d');
     if (dentry !== undefined) return oneDentry(context, dentry);
+    const inode = args.value('p');
+    if (inode !== undefined) return inodePages(context, inode);
     const reference = args.value('R');
     const cached = args.has('c');
     return perTask(context, args, (task) => view(context, task, reference, cached));

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { commandRunner } from '../../test/builders/commands.ts';
 import { defineCommand } from '../model/command.ts';
 import foreach from './foreach.ts';
+import vtop from './vtop.ts';
 
 /** Shows how it was called. */
 const many = defineCommand({
@@ -60,4 +61,18 @@ test.each([
   ['foreach 9999 96 bt', 'no task has the pid 9999'],
 ])('%s: %s', (line, message) => {
   expect(run(line).failures.join()).toContain(message);
+});
+
+test('vtop through the tables of each task, as crash 9.0.2; what one has not, others have', () => {
+  const shell = commandRunner([foreach, vtop]);
+  const kernel = shell.run('foreach 1 2 vtop -k ffffffff9b21aa40');
+  expect(kernel.lines.filter((line) => line.startsWith('PID: '))).toHaveLength(2);
+  expect(kernel.lines.filter((line) => line === '  PAGE: 16400000  (2MB)')).toHaveLength(2);
+  const user = shell.run('foreach 2 95 1 vtop -u 400000');
+  expect(user.failures).toEqual([expect.stringContaining('kthreadd (pid 2) has no memory in user space')]);
+  // The sample was made without the tables of programs.
+  expect(user.problems).toEqual([
+    expect.stringMatching(/^postgres \(pid 95\): cannot read .*excluded/),
+    expect.stringMatching(/^init \(pid 1\): cannot read/),
+  ]);
 });

@@ -1,5 +1,5 @@
 /** `foreach`: another command for many tasks: chosen by pid, name, pattern, state, or kind. */
-import { UsageError } from '../base/errors.ts';
+import { isDataError, UsageError } from '../base/errors.ts';
 import type { Task } from '../kernel/sched.ts';
 import { type Command, type CommandContext, defineCommand } from '../model/command.ts';
 import type { Shape } from '../model/shape.ts';
@@ -47,7 +47,7 @@ export default defineCommand({
         (command) =>
           command.name === name &&
           command.name !== 'foreach' &&
-          command.arguments.some(({ kinds }) => kinds.includes('task')),
+          (command.arguments.some(({ kinds }) => kinds.includes('task')) || taskOption(command) !== undefined),
       );
     const at = args.positionals.findIndex(
       (word, i) => args.raws[i] === word && accepts(word) !== undefined && isCommandHere(args.positionals, i, accepts),
@@ -61,6 +61,12 @@ export default defineCommand({
     return runFor(context, command, tasks, args.positionals.slice(at + 1));
   },
 });
+
+/** The option by which a command takes its task, where its arguments are something else: `vtop -c`. */
+function taskOption(command: Command): string | undefined {
+  if (command.name !== 'vtop') return undefined;
+  return command.options.find(({ kind }) => kind === 'task')?.flag;
+}
 
 /** `foreach ps bt`: ps is a task's name here, as another command follows. */
 function isCommandHere(words: readonly string[], at: number, accepts: (name: string) => Command | undefined): boolean {
@@ -107,11 +113,25 @@ function runFor(context: CommandContext, command: Command, tasks: readonly Task[
         spaced: false,
         items: [
           { shape: 'lines', lines: [taskHeader(task)], data: () => task.pid },
-          context.call(command.name, [...rest, hex16(task.address)]),
+          ...calledFor(context, command, task, rest),
         ],
       };
     }
     context.session.currentTask = chosen;
   };
   return { shape: 'list', items: items() };
+}
+
+/** What cannot be answered of one task is told, and the others are shown. */
+function calledFor(context: CommandContext, command: Command, task: Task, rest: readonly string[]): readonly Shape[] {
+  const option = taskOption(command);
+  const at = hex16(task.address);
+  try {
+    return [context.call(command.name, option === undefined ? [...rest, at] : [`-${option}`, at, ...rest])];
+  } catch (error) {
+    if (error instanceof UsageError) context.failure(error.message);
+    else if (isDataError(error)) context.problem(`${task.comm} (pid ${task.pid}): ${error.message}`);
+    else throw error;
+    return [];
+  }
 }
