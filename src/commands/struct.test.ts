@@ -121,3 +121,10 @@ test('JSON nests as the struct does', () => {
 test('-p of a null pointer', () => {
   expect(run('struct -p task_struct.mm init_task').lines).toEqual(['  struct mm_struct *mm = 0x0', '  -> NULL']);
 });
+
+test('-u reads the memory of the chosen task', () => {
+  // The sample has no page of a program: what is there is told.
+  expect(run('struct -u list_head 401000').failures[0]).toMatch(/cannot read virtual memory at 0x0000000000401000/);
+  // The same address is no kernel memory at all.
+  expect(run('struct list_head 401000').failures[0]).toContain('unmapped');
+});

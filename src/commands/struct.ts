@@ -5,6 +5,7 @@ import { cpus } from '../kernel/cpus.ts';
 import { type CommandArguments, type CommandContext, defineCommand } from '../model/command.ts';
 import type { Shape, TextLine } from '../model/shape.ts';
 import type { Data } from '../model/value.ts';
+import type { VirtualMemory } from '../program/virtual-memory.ts';
 import { parseCount, parseCpus } from '../shell/arguments.ts';
 import { addressArgument } from '../shell/expression.ts';
 import { dumpRows, WORDS } from '../shell/memory-dump.ts';
@@ -19,6 +20,8 @@ import {
   type StructSpec,
   structSpec,
 } from '../shell/struct-view.ts';
+import { currentTask } from '../shell/tasks.ts';
+import { userMemory } from '../shell/user-memory.ts';
 
 export default defineCommand({
   name: 'struct',
@@ -34,6 +37,7 @@ export default defineCommand({
     { flag: 'l', value: 'offset', kind: 'member', summary: 'the address is that of a member: bytes, or TYPE.MEMBER' },
     { flag: 'r', summary: 'raw memory instead of members' },
     { flag: 'p', summary: 'what a member points to as well' },
+    { flag: 'u', summary: 'in the user memory of the chosen task' },
     { flag: 'x', summary: 'numbers in hex' },
     { flag: 'd', summary: 'numbers in decimal' },
     {
@@ -79,11 +83,20 @@ function structShape(context: CommandContext, args: CommandArguments): Shape {
     })),
   );
   const radix = args.has('x') ? 16 : args.has('d') ? 10 : context.session.radix;
+  const memory = args.has('u') ? memoryOfTask(context) : undefined;
   return {
     shape: 'lines',
-    lines: shown(context, args, spec, objects, radix),
-    data: () => objects.map(({ at }) => structData(program, spec, at)),
+    lines: shown(context, args, spec, objects, { radix, memory }),
+    data: () => objects.map(({ at }) => structData(memory === undefined ? program : { memory }, spec, at)),
   };
+}
+
+/** The user memory of the task that `set` chose. */
+function memoryOfTask(context: CommandContext): VirtualMemory {
+  const { comm, pid, mm, kthread } = currentTask(context);
+  if (mm === undefined || kthread)
+    throw new UsageError(`${comm} (pid ${pid}) has no memory in user space; choose a task with set`);
+  return userMemory(context.program, mm);
 }
 
 interface Located {
@@ -96,21 +109,19 @@ function* shown(
   args: CommandArguments,
   spec: StructSpec,
   objects: readonly Located[],
-  radix: 10 | 16,
+  { radix, memory }: Pick<PrintOptions, 'radix' | 'memory'>,
 ): Generator<TextLine> {
-  const { program } = context;
+  const source = memory ?? context.program.memory;
   let first = true;
   for (const { label, at } of objects) {
     context.budget.check();
-    const options: PrintOptions = { radix, context, what: `${spec.name} at ${at.toString(16)}` };
+    const options: PrintOptions = { radix, memory, context, what: `${spec.name} at ${at.toString(16)}` };
     if (label !== undefined) yield [{ text: label, style: 'label' }];
     if (!first && label === undefined && spec.members.length === 0) yield '';
     first = false;
     if (args.has('o')) yield* definitionLines(spec, true, at);
     else if (args.has('r'))
-      yield* dumpRows(at, Math.ceil(spec.type.size / 8), WORDS, (from, length) =>
-        program.memory.readBytes(from, length),
-      );
+      yield* dumpRows(at, Math.ceil(spec.type.size / 8), WORDS, (from, length) => source.readBytes(from, length));
     else if (spec.members.length === 0) yield* structLines(spec, at, options);
     else if (args.has('p')) yield* pointedLines(spec, at, options);
     else yield* memberLines(spec, at, options);

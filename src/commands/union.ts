@@ -9,6 +9,7 @@ export default defineCommand({
     { flag: 'l', value: 'offset', kind: 'member', summary: 'the address is that of a member: bytes, or TYPE.MEMBER' },
     { flag: 'r', summary: 'raw memory instead of members' },
     { flag: 'p', summary: 'what a member points to as well' },
+    { flag: 'u', summary: 'in the user memory of the chosen task' },
     { flag: 'x', summary: 'numbers in hex' },
     { flag: 'd', summary: 'numbers in decimal' },
     { flag: 'c', value: 'count', kind: 'number', summary: 'so many, one behind the other' },
@@ -20,7 +21,7 @@ export default defineCommand({
   ],
   examples: [{ line: 'union sigval', what: 'its definition' }],
   run({ call }, args) {
-    const flags = ['o', 'r', 'p', 'x', 'd'].filter((flag) => args.has(flag)).map((flag) => `-${flag}`);
+    const flags = ['o', 'r', 'p', 'u', 'x', 'd'].filter((flag) => args.has(flag)).map((flag) => `-${flag}`);
     const values = ['l', 'c'].flatMap((flag) => {
       const value = args.value(flag);
       return value === undefined ? [] : [`-${flag}`, value];

@@ -35,7 +35,7 @@ export const MAX_DEPTH = 32;
 /** Elements of all arrays of one value together: a hostile type may nest arrays of arrays. */
 const MAX_PIECES = 1 << 20;
 
-export function memoryPlace(program: Program, address: VirtAddr, bits?: Place['bits']): Place {
+export function memoryPlace(program: Pick<Program, 'memory'>, address: VirtAddr, bits?: Place['bits']): Place {
   const bytes = (offset: number, length: number): Uint8Array => program.memory.readBytes(add(address, offset), length);
   return bits === undefined ? { bytes, address } : { bytes, bits, address };
 }

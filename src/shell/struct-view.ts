@@ -9,6 +9,7 @@ import type { StructType } from '../debuginfo/type.ts';
 import type { CommandContext } from '../model/command.ts';
 import type { Data } from '../model/value.ts';
 import type { Program } from '../program/program.ts';
+import type { VirtualMemory } from '../program/virtual-memory.ts';
 import { type MemberPlace, strip } from '../program/types.ts';
 import { cTypeName, declaration, definition } from './c-types.ts';
 import { memoryPlace, scalar, valueText } from './c-value.ts';
@@ -103,7 +104,13 @@ export interface PrintOptions {
   readonly context: CommandContext;
   /** What is printed, for the note: 'struct rw_semaphore at 0x...'. */
   readonly what: string;
+  /** Where it lies, when it is not the kernel's memory. */
+  readonly memory?: VirtualMemory | undefined;
 }
+
+/** What bytes are read from. */
+const sourceOf = ({ context, memory }: PrintOptions): Pick<Program, 'memory'> =>
+  memory === undefined ? context.program : { memory };
 
 function printer({ radix, context, what }: PrintOptions): Parameters<typeof valueText>[2] {
   return {
@@ -116,7 +123,7 @@ function printer({ radix, context, what }: PrintOptions): Parameters<typeof valu
 
 /** `struct x {` ... `}` with all values. */
 export function structLines(spec: StructSpec, address: VirtAddr, options: PrintOptions): string[] {
-  const { program } = options.context;
+  const program = sourceOf(options);
   // The first byte must be there: else there is no such object at all.
   program.memory.readU8(address);
   const text = valueText(spec.type, memoryPlace(program, address), printer(options));
@@ -125,7 +132,7 @@ export function structLines(spec: StructSpec, address: VirtAddr, options: PrintO
 
 /** `  pid = 96,` for each member, nested ones over several lines. */
 export function memberLines(spec: StructSpec, address: VirtAddr, options: PrintOptions): string[] {
-  const { program } = options.context;
+  const program = sourceOf(options);
   return spec.members.flatMap(({ path, place }) => {
     const at = add(address, place.offset);
     const text = valueText(place.type, memoryPlace(program, at, place.bits), printer(options), 2);
@@ -137,7 +144,7 @@ export function memberLines(spec: StructSpec, address: VirtAddr, options: PrintO
 
 /** Members with what they point to below them: `struct -p`. */
 export function pointedLines(spec: StructSpec, address: VirtAddr, options: PrintOptions): string[] {
-  const { program } = options.context;
+  const program = sourceOf(options);
   return spec.members.flatMap(({ path, place }) => {
     const at = add(address, place.offset);
     const bare = strip(place.type);
@@ -168,7 +175,7 @@ export function definitionLines(spec: StructSpec, offsets: boolean, base: VirtAd
 }
 
 /** The same as data. */
-export function structData(program: Program, spec: StructSpec, address: VirtAddr): Data {
+export function structData(program: Pick<Program, 'memory'>, spec: StructSpec, address: VirtAddr): Data {
   if (spec.members.length === 0)
     return { address: hex(address), value: valueData(spec.type, memoryPlace(program, address)) };
   const value = Object.fromEntries(
