@@ -55,7 +55,7 @@ async function main(): Promise<void> {
         ftruncateSync(note, 0);
         writeSync(note, `${damage}: ${line}`, 0);
       };
-      return { damage, tried: await tryLines(lines, { open, commands, limit: LIMIT, onLine }) };
+      return { damage, tried: await tryLines(lines, { open, commands, limit: LIMIT, onLine, inTurn: damage !== '' }) };
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       if (error instanceof KwhyError) return { damage, refused: error.message, internal: false };

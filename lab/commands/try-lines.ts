@@ -41,6 +41,8 @@ export interface Trial {
   readonly commands: readonly Command[];
   /** Milliseconds that one line may take while this process has a processor to itself. */
   readonly limit: number;
+  /** Each line as text or as JSON in turn, where there are many dumps; else as both. */
+  readonly inTurn?: boolean;
   /** Called before each line. */
   readonly onLine?: (line: string) => void;
 }
@@ -51,13 +53,14 @@ export async function tryLines(lines: readonly string[], trial: Trial): Promise<
   const counts = { 0: 0, 1: 0, 5: 0 };
   let slowest = { line: '', seconds: 0 };
   const begin = performance.now();
-  for (const line of lines) {
+  for (const [i, line] of lines.entries()) {
     trial.onLine?.(line);
     const start = performance.now();
-    for (const asJson of [false, true]) {
+    const ways = trial.inTurn === true ? [i % 2 === 1] : [false, true];
+    for (const asJson of ways) {
       const outcome = await tryLine(console, line, asJson, trial.limit);
       findings.push(...outcome.findings);
-      if (!asJson && outcome.status !== undefined) counts[outcome.status]++;
+      if (asJson === ways[0] && outcome.status !== undefined) counts[outcome.status]++;
       if (outcome.ended) console = new Console(trial.open(), makeSession(trial.commands, ['vmcore']));
     }
     const seconds = (performance.now() - start) / 1000;

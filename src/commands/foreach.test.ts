@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { commandRunner } from '../../test/builders/commands.ts';
 import { defineCommand } from '../model/command.ts';
 import foreach from './foreach.ts';
-import vtop from './vtop.ts';
 
 /** Shows how it was called. */
 const many = defineCommand({
@@ -63,16 +62,13 @@ test.each([
   expect(run(line).failures.join()).toContain(message);
 });
 
-test('vtop through the tables of each task, as crash 9.0.2; what one has not, others have', () => {
-  const shell = commandRunner([foreach, vtop]);
-  const kernel = shell.run('foreach 1 2 vtop -k ffffffff9b21aa40');
-  expect(kernel.lines.filter((line) => line.startsWith('PID: '))).toHaveLength(2);
-  expect(kernel.lines.filter((line) => line === '  PAGE: 16400000  (2MB)')).toHaveLength(2);
-  const user = shell.run('foreach 2 95 1 vtop -u 400000');
-  expect(user.failures).toEqual([expect.stringContaining('kthreadd (pid 2) has no memory in user space')]);
-  // The sample was made without the tables of programs.
-  expect(user.problems).toEqual([
-    expect.stringMatching(/^postgres \(pid 95\): cannot read .*excluded/),
-    expect.stringMatching(/^init \(pid 1\): cannot read/),
-  ]);
+test('a command that takes its task by an option', () => {
+  const vtop = defineCommand({
+    ...many,
+    name: 'vtop',
+    options: [{ flag: 'c', value: 'task', kind: 'task', summary: '' }],
+    arguments: [{ name: 'address', kinds: ['address'] }],
+    run: (_context, args) => ({ shape: 'text', lines: [[`${args.value('c')} ${args.text}`]] }),
+  });
+  expect(commandRunner([foreach, vtop]).run('foreach 96 vtop 400000').lines[1]).toBe('ffff88899fc4a0c0 400000');
 });

@@ -15,7 +15,8 @@ const answers = readFileSync(join(import.meta.dirname, 'shell-views.txt'), 'utf8
     return { line, theirs: rest };
   });
 const store = new CoreStore(join(import.meta.dirname, '../cores'));
-const shell = commandRunner(await loadCommands(), programOf(store.open('shell-views-6.1')));
+const commands = await loadCommands();
+const shell = commandRunner(commands, programOf(store.open('shell-views-6.1')));
 
 describe.each(answers)('$line', ({ line, theirs }) => {
   test('as crash says', () => {
@@ -61,4 +62,18 @@ test('the same facts as JSON', () => {
   expect(shell.json('sig -g 288')).toMatchObject({
     data: [{ threads: 3, group: [{}, { task: { pid: 289 }, own: { signals: ['SIGUSR1', 'SIGRTMIN+2'] } }, {}] }],
   });
+});
+
+test('vtop through the tables of each task, as crash 9.0.2; what one has not, others have', () => {
+  const sample = commandRunner(commands);
+  const kernel = sample.run('foreach 1 2 vtop -k ffffffff9b21aa40');
+  expect(kernel.lines.filter((line) => line.startsWith('PID: '))).toHaveLength(2);
+  expect(kernel.lines.filter((line) => line === '  PAGE: 16400000  (2MB)')).toHaveLength(2);
+  const user = sample.run('foreach 2 95 1 vtop -u 400000');
+  expect(user.failures).toEqual([expect.stringContaining('kthreadd (pid 2) has no memory in user space')]);
+  // The sample was made without the tables of programs.
+  expect(user.problems).toEqual([
+    expect.stringMatching(/^postgres \(pid 95\): cannot read .*excluded/),
+    expect.stringMatching(/^init \(pid 1\): cannot read/),
+  ]);
 });
