@@ -51,8 +51,10 @@ describe('slab-corruption', () => {
     expect(actionsOf(finding)[0]).toMatch(/module sessiondev/);
   });
 
-  it('is only told where somebody else stopped the machine', () => {
+  it('is only told where somebody or something else stopped the machine', () => {
     expect(told(...REPORT, 'sysrq: Trigger a crash')).toMatchObject([{ role: 'context', confidence: 'probable' }]);
+    const oom = 'Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled';
+    expect(told(...REPORT, oom)).toMatchObject([{ role: 'context', confidence: 'probable', explains: [] }]);
   });
 
   it.each([

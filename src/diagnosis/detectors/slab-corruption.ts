@@ -98,7 +98,7 @@ function reported(
   const { cache, problem, object, allocated, freed, noticed } = report;
   // What stopped the machine is the report itself.
   const stopped = trigger?.panic !== undefined && STOPS_AT_REPORTS.test(trigger.panic);
-  const crashed = trigger?.kind === 'oops' || trigger?.kind === 'panic';
+  const crashed = trigger?.kind === 'oops' || (trigger?.kind === 'panic' && !OTHER_REASON.test(trigger.panic ?? ''));
   const reading = readingOf(problem);
   const module = (report[reading.by] ?? allocated ?? freed)?.module;
   const tracks = tracksText(allocated, freed);
@@ -157,6 +157,10 @@ function reported(
 
 /** The parameter panic_on_taint since 5.8; panic_on_warn where the report is a warning, as in newer kernels. */
 const STOPS_AT_REPORTS = /^(panic_on_taint set|panic_on_warn set|kernel: panic_on_warn set)/;
+
+/** Panics whose reason is not that something in memory was wrong. */
+const OTHER_REASON =
+  /^(Out of memory|Fatal (local )?machine check|Fatal hardware error|System is deadlocked on memory)/;
 
 function becauseOf(stopped: boolean, crashed: boolean): Prose {
   if (stopped) return ['only the log says so; memory does not have the damage any more'];
