@@ -35,7 +35,7 @@ import {
 } from './wait-shapes.ts';
 import { pollWait } from './wait-poll.ts';
 import { unixRoomWait } from './wait-sockets.ts';
-import { coreDumpWait, execWait, frozenWait, namespaceExitWait, stoppedWait } from './wait-threads.ts';
+import { coreDumpWait, execWait, frozenWait, namespaceExitWait, stoppedWait, throttledWait } from './wait-threads.ts';
 import { timerOf, waitClocks } from './wait-timers.ts';
 import { childWait, fileLockWait } from './wait-users.ts';
 import { readWorkers } from './wait-work.ts';
@@ -184,7 +184,8 @@ function foundOn(search: WaitSearch, stack: SleeperStack): FoundWait | undefined
     attempt(() => pollWait(stack, search.ends)) ??
     attempt(() => ipcWait(stack, search)) ??
     attempt(() => execWait(stack, search)) ??
-    attempt(() => frozenWait(stack))
+    attempt(() => frozenWait(stack)) ??
+    attempt(() => throttledWait(stack))
   );
 }
 

@@ -11,7 +11,7 @@ import { isPipe, type OpenEnd } from './open-ends.ts';
 import { rbEntries } from './rbtree.ts';
 import type { FoundWait } from './wait-kinds.ts';
 import type { QueueOwner } from './wait-objects.ts';
-import { type EndsOfAll, type FoundEnd, others, perhaps } from './wait-others.ts';
+import { type EndsOfAll, type FoundEnd, others, perhaps, quotedName } from './wait-others.ts';
 import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
 import { socketEnd } from './wait-sockets.ts';
 
@@ -119,9 +119,7 @@ function watchedEnd(stack: SleeperStack, instance: VirtAddr, ends: EndsOfAll): F
     watched.push({ file, fd: program.field('struct epitem', 'ffd.fd').number(item) });
   }
   const [only] = watched;
-  const names = watched.map(
-    ({ file, fd }) => `${attempt(() => readFile(program, file).path?.text) ?? 'a file'} (descriptor ${fd})`,
-  );
+  const names = watched.map(({ file, fd }) => `${nameOfFile(program, file) ?? 'a file'} (descriptor ${fd})`);
   const more = count > watched.length ? ` and ${count - watched.length} more` : '';
   const detail = `it watches ${count === 1 ? names.join('') : `${count} files: ${names.join(', ')}${more}`}`;
   // Events that nobody has taken yet: it has been woken, or should have been.
@@ -131,6 +129,11 @@ function watchedEnd(stack: SleeperStack, instance: VirtAddr, ends: EndsOfAll): F
   if (only === undefined || count > 1) return { detail };
   const { awaited = [], anyOf = false, detail: further } = perhaps(endOfFile(stack, only.file, undefined, ends));
   return { detail: further === undefined ? detail : `${detail}, ${further}`, awaited, anyOf };
+}
+
+function nameOfFile(program: Program, file: VirtAddr): string | undefined {
+  const path = attempt(() => readFile(program, file).path?.text);
+  return path === undefined ? undefined : quotedName(path);
 }
 
 interface Watched {

@@ -22,7 +22,7 @@ export const SEEN_EDGES = {
   'core dump': ALL,
   'disk queue that is frozen': NEVER,
   'disk request': ['6.1', '6.12'],
-  'disk tag': ['6.12'],
+  'disk tag': ['6.1', '6.12'],
   'disk writeback limit': NEVER,
   epoll: ALL,
   eventfd: ALL,

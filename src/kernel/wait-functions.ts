@@ -13,18 +13,18 @@ interface Place {
 
 const PLACES: readonly Place[] = [
   // __refrigerator since 3.3 (commit a0acae0e886d), refrigerator before.
-  { functions: /^(__)?refrigerator$/, kind: 'frozen', what: 'frozen by the freezer' },
-  { functions: /^cgroup_enter_frozen$|^do_freezer_trap$/, kind: 'frozen', what: 'frozen by its cgroup' },
+  { functions: /^(__)?refrigerator$/, kind: 'frozen', what: 'for the freezer to let it go on' },
+  { functions: /^cgroup_enter_frozen$|^do_freezer_trap$/, kind: 'frozen', what: 'for somebody to thaw its cgroup' },
   {
     functions: /^mem_cgroup_handle_over_high$|^__mem_cgroup_handle_over_high$/,
     kind: 'throttled',
-    what: 'held up because its memory cgroup is above memory.high',
+    what: 'because its memory cgroup is above memory.high',
   },
-  { functions: /^balance_dirty_pages/, kind: 'throttled', what: 'held up until dirty pages are written' },
+  { functions: /^balance_dirty_pages/, kind: 'throttled', what: 'until dirty pages are written' },
   {
     functions: /^(wbt_wait|rq_qos_wait|blk_throtl_bio|blkcg_maybe_throttle_current)$/,
     kind: 'throttled',
-    what: 'held up by the limits of a block device',
+    what: 'because of the limits of a block device',
   },
   {
     functions: /^(mem_cgroup_oom_synchronize|mem_cgroup_handle_oom)$/,
@@ -39,7 +39,7 @@ const PLACES: readonly Place[] = [
   {
     functions: /^(throttle_direct_reclaim|reclaim_throttle|wait_iff_congested|congestion_wait|too_many_isolated)$/,
     kind: 'reclaim',
-    what: 'held up in reclaim, to get a page',
+    what: 'in reclaim, until pages become free',
   },
   {
     functions: /^(try_to_free_pages|do_try_to_free_pages|try_to_free_mem_cgroup_pages)$/,

@@ -7,7 +7,7 @@ import { attempt } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { AF_UNIX, endpointText, type InternetSocket, readInternet, TCP_LISTEN, unixName } from './socket-ends.ts';
 import type { FoundWait } from './wait-kinds.ts';
-import { type EndsOfAll, type FoundEnd, others } from './wait-others.ts';
+import { type EndsOfAll, type FoundEnd, others, quotedName } from './wait-others.ts';
 import type { QueuedEntry, SleeperStack } from './wait-shapes.ts';
 
 /**
@@ -29,14 +29,14 @@ function unixEnd(stack: SleeperStack, sock: VirtAddr, ends: EndsOfAll): FoundEnd
   const field = (path: string) => program.field('struct sock', path);
   const edge = 'AF_UNIX peer';
   const own = attempt(() => unixName(program, sock));
-  const bound = own === undefined ? {} : { detail: `bound to ${own}` };
+  const bound = own === undefined ? {} : { detail: `bound to ${quotedName(own)}` };
   if (field('__sk_common.skc_state').number(sock) === TCP_LISTEN)
-    return { edge, ...(own === undefined ? {} : { detail: `for a connection to ${own}` }) };
+    return { edge, ...(own === undefined ? {} : { detail: `for a connection to ${quotedName(own)}` }) };
   // `struct sock` is the first member.
   const peer = program.field('struct unix_sock', 'peer').pointer(sock);
   if (!isKernel(peer)) return { edge, ...bound };
   const named = attempt(() => unixName(program, peer));
-  const detail = named === undefined ? bound : { detail: `connected to ${named}` };
+  const detail = named === undefined ? bound : { detail: `connected to ${quotedName(named)}` };
   const other = field('sk_socket').pointer(peer);
   if (!isKernel(other)) return { edge, ...detail };
   const all = ends();

@@ -165,6 +165,43 @@ describe('a frozen task', () => {
   });
 });
 
+describe('a task above memory.high', () => {
+  const STACK = [...SLEEPS, 'schedule_timeout', 'mem_cgroup_handle_over_high', 'exit_to_user_mode_loop'];
+
+  function throttled(): Channels {
+    const world = new Channels({ cgroups: 'struct css_set *' });
+    const { image } = world;
+    image.enum('cgroup_subsys_id', { memory_cgrp_id: 0 });
+    image.struct('cgroup_subsys_state', { cgroup: 'struct cgroup *' });
+    image.struct('kernfs_node', { parent: 'struct kernfs_node *', name: 'const char *' });
+    image.struct('cgroup', { self: 'struct cgroup_subsys_state', kn: 'struct kernfs_node *' });
+    image.struct('css_set', { subsys: 'struct cgroup_subsys_state *[1]' });
+    image.bytes('name', Buffer.from('\0'));
+    image.place('node', 'struct kernfs_node', { name: ref('name') });
+    image.place('group', 'struct cgroup', { 'self.cgroup': ref('group'), kn: ref('node') });
+    image.place('set', 'struct css_set', { 'subsys[0]': ref('group.self') });
+    image.write('sleeper.cgroups', ref('set'));
+    return world;
+  }
+
+  it('says in which cgroup, by the functions on its stack', () => {
+    const world = throttled();
+    expect(world.wait(STACK)).toMatchObject({
+      kind: 'throttled',
+      proof: 'function',
+      name: '/',
+      object: { address: world.image.address('group'), ctype: 'struct cgroup' },
+    });
+    expect(throttled().wait([...SLEEPS, 'a_driver_waits']).kind).toBe('unknown');
+  });
+
+  it('has no name where the cgroup cannot be read', () => {
+    const damaged = throttled();
+    damaged.image.write('sleeper.cgroups', 0);
+    expect(damaged.wait(STACK)).toMatchObject({ kind: 'throttled', proof: 'function', name: undefined });
+  });
+});
+
 describe('the first process of a pid namespace', () => {
   const STACK = [...SLEEPS, 'kernel_wait4', 'zap_pid_ns_processes', 'do_exit'];
 

@@ -151,6 +151,21 @@ export function stoppedWait(
   };
 }
 
+/** One that memory.high keeps: which `struct cgroup` it is in. That, or one above it, is over its limit; the functions alone say so. @throws FaultError, LookupError, ValidationError */
+export function throttledWait(stack: SleeperStack): FoundWait | undefined {
+  const { program, task } = stack;
+  if (!runs(stack, /^(__)?mem_cgroup_handle_over_high$/)) return undefined;
+  const cgroup = taskCgroup(program, task, 'memory');
+  if (cgroup === undefined) return undefined;
+  return {
+    kind: 'throttled',
+    what: 'because more than memory.high is used in its cgroup, or in one above that,',
+    name: cgroupPath(program, cgroup),
+    object: { address: cgroup, ctype: 'struct cgroup' },
+    proof: 'function',
+  };
+}
+
 const MAX_DEPTH = 256;
 /** CGROUP_FREEZING_SELF, CGROUP_FREEZING_PARENT of kernel/cgroup/legacy_freezer.c. */
 const FREEZING = 0b110n;
