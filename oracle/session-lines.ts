@@ -190,7 +190,8 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
     'schedule+5',
     'init_task',
   ],
-  runq: ['', '-t', '-T', '-m', '-c 0', '-g', '-d', '-g -c 1'],
+  // Behind -c crash answers some of the others no more.
+  runq: ['', '-t', '-T', '-m', '-g', '-d', '-c 0'],
   set: ['1', '-p', '-c 1', '-v', 'radix', 'print_max', 'zero_excluded', '-a 1'],
   tree: [
     '-t rbtree vmap_area_root',
@@ -214,7 +215,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   ],
   mod: ['', '-t'],
   vm: ['1', '-p 1 | head -40', '-m 1', '-v 1 | head -60', '-x -m 1', '-f 875', '-f 8000075', '-f 0'],
-  files: ['1', '-c 1', '2', '-R tty 1'],
+  files: ['1', '-c 1', '2', '-R tty 1', '-c -R tty 1'],
   vtop: ['schedule', 'init_task', '-k jiffies', '-c 1 schedule'],
   mount: ['', '-n 1', 'proc'],
   dev: ['', '-i', '-p', '-d', '-D', '-V'],
