@@ -19,7 +19,7 @@ function split(era: '4.8' | '5.14'): KernelImage {
   const image = new KernelImage();
   const perCpu = era === '5.14' ? 'per_cpu_zonestats' : 'pageset';
   const type = era === '5.14' ? 'per_cpu_zonestat' : 'per_cpu_pageset';
-  const numa = era === '5.14' ? {} : { vm_numa_stat_diff: 'u16[2]' };
+  const numa: Readonly<Record<string, string>> = era === '5.14' ? {} : { vm_numa_stat_diff: 'u16[2]' };
   image.struct(type, { pcp: 'unsigned long[2]', vm_stat_diff: 's8[2]', ...numa });
   image.struct('per_cpu_nodestat', { stat_threshold: 's8', vm_node_stat_diff: 's8[3]' });
   image.struct('zone', { ...ZONE_MEMBERS, [perCpu]: `struct ${type} *`, vm_stat: 'atomic_long_t[2]' });
