@@ -7,8 +7,10 @@ import { HOSTILE, type Values } from './values.ts';
 
 /** Commands that change what the next ones are about: asked last. */
 const LAST = ['set', 'alias'];
-/** Commands that read all of memory: each option once is enough. */
+/** Commands that read all of memory: each option once is enough, on a part of it. */
 const HEAVY = ['search'];
+const partOf = (command: Command, { address: [at = '0'] }: Values): string =>
+  HEAVY.includes(command.name) ? `-s ${at} -l 100000` : '';
 const KINDS_OF_TASKS = 'kernel user gleader active RU IN UN ST ZO TR SW DE WA PA ID NE'.split(' ');
 
 /**
@@ -42,7 +44,9 @@ function ofCommand(command: Command, values: Values, thorough: boolean): readonl
   const alone = [line(), ...sets.slice(0, thorough ? sets.length : 3).map((set) => line(set))];
   const each = command.options.flatMap((option) =>
     optionWords(option, values, thorough ? 99 : HEAVY.includes(command.name) ? 1 : 2).flatMap((words) =>
-      [...(isOptional ? [''] : []), ...sets.slice(0, thorough ? 3 : 1)].map((set) => line(words, set)),
+      [...(isOptional ? [''] : []), ...sets.slice(0, thorough ? 3 : 1)].map((set) =>
+        line(words, partOf(command, values), set),
+      ),
     ),
   );
   const together = line(...plain.map(({ flag }) => `-${flag}`), wanted);
