@@ -14,12 +14,19 @@ const STACK = /^(bt|foreach .*bt)/;
 export const REASONS: readonly Reason[] = [
   { commands: /^sys$/, lines: /^ (KERNEL|DUMPFILE): |^ UPTIME: /, row: '`sys` UPTIME' },
   { commands: /^log -T/, lines: /^\[\w{3} \w{3} /, row: '`log -T`' },
+  { commands: /^dev -V/, lines: /^dev: no device dumps found in this dumpfile$/, row: 'messages' },
   { commands: /^log -a/, lines: /^log: kernel audit log is empty$/, row: 'messages' },
   { commands: /^(foreach .*)?ps -[lm]/, lines: /^(\[\d+ \d\d:\d\d:\d\d\.\d{3}\] |CPU )/, row: '`ps -m`' },
   { commands: /^ps -t/, lines: /^ RUN TIME: /, row: '`sys` UPTIME, `ps -t` RUN TIME' },
   { commands: /^ps -a/, lines: /^ps: cannot access user stack address: /, row: 'messages' },
   // The lines of the return address, and of what follows an inlined function's end.
   { commands: /^bt -l/, lines: /^ \S+\.[chS]: \d+$/, row: '`bt -l`' },
+  {
+    commands: /^bt -E/,
+    lines:
+      /^ (KERNEL-MODE EXCEPTION FRAME AT: [0-9a-f]{16}|\[exception RIP: .*|(RIP|RAX|RDX|RBP|R10|R13|ORIG_RAX): .*)$|^$/,
+    row: '`bt -E`',
+  },
   {
     commands: STACK,
     lines:
@@ -85,7 +92,7 @@ export const REASONS: readonly Reason[] = [
   { commands: /^set -v/, lines: /^ [\w-]+: /, row: '`set -v`' },
   { commands: /^whatis jiffies/, lines: /^volatile unsigned long jiffies;$/, row: '`whatis` of a static variable' },
   { commands: /^mod$/, lines: /\(not loaded\) \[CONFIG_KALLSYMS\]$/, row: '`mod` OBJECT FILE' },
-  { commands: /^vm -f/, lines: /^875: \(READ\|EXEC/, row: '`vm -f`' },
+  { commands: /^vm -f/, lines: /^[0-9a-f]+: \(READ\|EXEC/, row: '`vm -f`' },
   {
     commands: /^(vtop|waitq|tree)/,
     lines: /^(vtop: invalid input|must supply an address|tree: invalid start argument)/,

@@ -61,3 +61,7 @@ test('the direct map alone, and the vmalloc areas alone', () => {
   expect(found('-V')).toEqual([false, true]);
   expect(found('-k')).toEqual([true, true]);
 });
+
+test('a symbol stands behind the value that it is', () => {
+  expect(run('search -t kthread').lines[1]).toBe('ffffd1ec00023f20: ffffffff998bfb20 (kthread)');
+});

@@ -164,11 +164,13 @@ function valueFinder({ program }: CommandContext, args: CommandArguments): Finde
     if (BigInt.asUintN(8 * size, value) !== value) throw new UsageError(`'${text}' does not fit into ${8 * size} bits`);
     return value & keep;
   });
+  // As crash: what was not written as a number stands behind the value.
+  const labels = args.positionals.map((text) => (/^(0x)?[0-9a-f]+$/i.test(text) ? '' : ` (${text})`));
   // Compared in halves of 32 bits: numbers, as there are hundreds of millions.
   const low = (value: bigint): number => Number(value & 0xffffffffn);
   const high = (value: bigint): number => Number(value >> 32n);
   const [keepLow, keepHigh] = [low(keep), high(keep)];
-  const halves = wanted.map((value) => ({ low: low(value) | 0, high: high(value) | 0 }));
+  const halves = wanted.map((value, i) => ({ low: low(value) | 0, high: high(value) | 0, label: labels[i] ?? '' }));
   return function* (bytes) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = 0; at + size <= bytes.length; at += size) {
@@ -177,7 +179,7 @@ function valueFinder({ program }: CommandContext, args: CommandArguments): Finde
       for (const half of halves) {
         if ((first & keepLow) !== half.low || (second & keepHigh) !== half.high) continue;
         const value = (BigInt(second) << 32n) | BigInt(first);
-        yield { offset: at, text: value.toString(16).padStart(2 * size, '0') };
+        yield { offset: at, text: `${value.toString(16).padStart(2 * size, '0')}${half.label}` };
       }
     }
   };

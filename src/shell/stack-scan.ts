@@ -47,9 +47,9 @@ export function savedRegisters(program: Program, area: StackArea): readonly Save
   const words = new BigUint64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
   const found: SavedRegisters[] = [];
   for (let i = 0; i * 8 + PT_REGS_SIZE <= area.size; i++) {
-    const mode = modeOf(program, words, i + CS);
-    if (mode === undefined) continue;
     const at = add(area.start, i * 8);
+    const mode = modeOf(program, words.subarray(i), at);
+    if (mode === undefined) continue;
     const registers = registersAt(program, at);
     if (registers === undefined) continue;
     found.push({ at, mode, registers });
@@ -58,12 +58,14 @@ export function savedRegisters(program: Program, area: StackArea): readonly Save
   return found;
 }
 
-/** @param i - where CS is: RIP before it; RFLAGS, RSP and SS behind it */
-function modeOf(program: Program, words: BigUint64Array, i: number): SavedRegisters['mode'] | undefined {
-  const [rip = 0n, cs = 0n, flags = 0n, rsp = 0n, ss = 0n] = words.subarray(i - 1, i + 4);
+/** @param words - from `at` on */
+function modeOf(program: Program, words: BigUint64Array, at: VirtAddr): SavedRegisters['mode'] | undefined {
+  const [rip = 0n, cs = 0n, flags = 0n, rsp = 0n, ss = 0n] = words.subarray(CS - 1, CS + 4);
   if ((flags & ALWAYS) === 0n || (flags & NEVER) !== 0n) return undefined;
   const has = (list: readonly bigint[], value: bigint): boolean => list.includes(value);
-  if (has(SEGMENTS.kernel.cs, cs) && has(SEGMENTS.kernel.ss, ss))
+  // Of an old one the last word may be overwritten; the stack pointer tells, as the CPU pushes on the same stack.
+  const below = rsp - at - BigInt(PT_REGS_SIZE);
+  if (has(SEGMENTS.kernel.cs, cs) && (has(SEGMENTS.kernel.ss, ss) || (below >= 0n && below <= 8n)))
     return program.isText(virt(rip)) && isKernel(virt(rsp)) ? 'kernel' : undefined;
   if (has(SEGMENTS.user.cs, cs) && has(SEGMENTS.user.ss, ss))
     return isUser(rip) && isUser(rsp) && (rip !== 0n || rsp !== 0n) ? 'user' : undefined;
