@@ -24,7 +24,7 @@ const USAGE = `usage: npm run lab -- list
        npm run lab -- examples
        npm run lab -- next-victim
        npm run lab -- damage
-       npm run lab -- commands [incident...] [--print]
+       npm run lab -- commands [incident[/kernel]...] [--print]
        npm run lab -- matrix [--kernel NAME] [--guest NAME] [--keep] [--print]`;
 
 async function make(wanted: readonly string[], kernels: readonly string[], variants: readonly number[]): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * `npm run lab -- commands [INCIDENT...]`: every command with every option on the lab's dumps, one of each incident and kernel,
+ * `npm run lab -- commands [INCIDENT[/KERNEL]...]`: every command with every option on the lab's dumps, one of each incident and kernel,
  * and on fifty damaged ones; writes its part of docs/commands.md. Ends with 1 when something was found. What was found is kept in the
  * cache, so that a run on some incidents replaces only theirs; `--print` shows what is kept.
  */
@@ -27,8 +27,8 @@ const DAMAGED = [
 const DAMAGED_KERNELS = ['6.1', '6.12'];
 /** Percent of the pages that the commands touch and the opening of a dump does not. */
 const PERCENTS = [2, 5, 10, 20, 50];
-/** The dumps on which options are tried with every argument and in pairs: they have something in every table. */
-const THOROUGH = ['shell-views'];
+/** The dump on which options are tried with every argument and in pairs: it has something in every table. */
+const THOROUGH = 'shell-views/6.1';
 const SECONDS = 3600;
 const MB_OF_HEAP = 3000;
 
@@ -52,13 +52,14 @@ function chosen(wanted: readonly string[]): readonly Chosen[] {
   const found = new Map<string, Chosen>();
   for (const dump of labDumps(false)) {
     const [incident = '', kernel = ''] = dump.name.split('/');
-    if (wanted.length > 0 && !wanted.some((word) => incident === word || incident.startsWith(`${word}-`))) continue;
     const key = `${incident}/${kernel}`;
+    const isWanted = (word: string): boolean => word === incident || word === key || incident.startsWith(`${word}-`);
+    if (wanted.length > 0 && !wanted.some(isWanted)) continue;
     if (!found.has(key)) found.set(key, { ...dump, incident, kernel });
   }
   // Those that tell most first.
   const rank = ({ incident }: Chosen): number => {
-    const at = [...THOROUGH, ...DAMAGED].indexOf(incident);
+    const at = DAMAGED.indexOf(incident);
     return at < 0 ? 99 : at;
   };
   return [...found.values()].sort((a, b) => rank(a) - rank(b));
@@ -77,10 +78,8 @@ export function printCommands(): string {
 
 export function commands(wanted: readonly string[]): string {
   const results = new Map(kept().map((result) => [result.name, result]));
-  const seen = new Set<string>();
   for (const dump of chosen(wanted)) {
-    const thorough = THOROUGH.includes(dump.incident) && !seen.has(dump.kernel);
-    seen.add(dump.kernel);
+    const thorough = `${dump.incident}/${dump.kernel}` === THOROUGH;
     const isDamaged = DAMAGED.includes(dump.incident) && DAMAGED_KERNELS.includes(dump.kernel);
     const result = runChild(dump, thorough, isDamaged ? damagesOf(numberOf(dump)) : []);
     results.set(result.name, result);
