@@ -122,7 +122,7 @@ describe('the case of a lock of /proc in a 3.10 kernel', () => {
       { comm: 'ps', count: 4 },
     ]);
     expect(storyOf(answer, 'launcher')).toBe(
-      '744 tasks named top by 744 processes named timeout, all started by one crond (pid 1207).',
+      '744 tasks named top by 744 processes named timeout, all started by crond (pid 1207).',
     );
     // From the last arrival on a CPU, not from the start of the process: 50,433 s and not 104,671 s.
     expect(storyOf(answer, 'since')).toMatch(/^waiters: from 50433\.\d+ s to 50159\.\d+ s before the crash/);
