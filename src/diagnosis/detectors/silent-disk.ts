@@ -250,7 +250,7 @@ function remediesOf({ queue }: StuckDisk): readonly Remedy[] {
   const look = PLACES.find(([of]) => (driver !== undefined && of.test(driver)) || of.test(disk.name))?.[1];
   return [
     {
-      action: prose`Look at ${look ?? 'the disk and what it is connected by'}. When it answers again, all go on by themselves.`,
+      action: prose`Look at ${look ?? 'the disk and what it is connected by'}. When it answers again, all go on.`,
     },
     {
       action: prose`If it does not come back, restart the machine or take the disk away: its requests then end with errors.`,
