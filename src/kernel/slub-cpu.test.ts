@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { ValidationError } from '../base/errors.ts';
-import { cpuFreeObjects } from './slub-cpu.ts';
+import { cpuFreeObjects, readyObjects } from './slub-cpu.ts';
 
 const RANDOM = 0x123456789abcdef0n;
 const AREA = 0xffff888010000000n;
@@ -116,4 +116,40 @@ it('a kernel that keeps them otherwise says so', () => {
   built.struct('kmem_cache', { offset: 'unsigned int' });
   built.place('cache', 'struct kmem_cache', {});
   expect(cpuFreeObjects(programOfImage(built), built.address('cache'))).toBeUndefined();
+});
+
+it('who keeps each object ready: a list, a sheaf, the barn of a node', () => {
+  const built = new KernelImage();
+  built.cpus(2);
+  built.struct('slab_sheaf', { barn_list: 'struct list_head', size: 'unsigned int', objects: 'void *[4]' });
+  built.struct('slub_percpu_sheaves', {
+    main: 'struct slab_sheaf *',
+    spare: 'struct slab_sheaf *',
+    rcu_free: 'struct slab_sheaf *',
+  });
+  built.struct('node_barn', { sheaves_full: 'struct list_head' });
+  built.struct('kmem_cache_node', { barn: 'struct node_barn *' });
+  built.struct('kmem_cache', { cpu_sheaves: 'struct slub_percpu_sheaves *', node: 'struct kmem_cache_node *[1]' });
+  built.struct('pglist_data', { node_id: 'int' });
+  built.global('contig_page_data', 'struct pglist_data', {});
+  built.place('a', 'struct slab_sheaf', { size: 2, objects: [0xffff888000001000n, 0xffff888000001040n, 0, 0] });
+  built.place('b', 'struct slab_sheaf', { size: 1, objects: [0xffff888000002000n, 0xffff888000002040n, 0, 0] });
+  built.place('c', 'struct slab_sheaf', { size: 1, objects: [0xffff888000003000n, 0, 0, 0] });
+  built.place('broken', 'struct slab_sheaf', { size: 2 ** 31 });
+  built.place('barn', 'struct node_barn', {});
+  built.list('barn.sheaves_full', ['c.barn_list']);
+  built.place('node', 'struct kmem_cache_node', { barn: ref('barn') });
+  built.perCpuPointer('cpus', 'struct slub_percpu_sheaves', [
+    { main: ref('a') },
+    { rcu_free: ref('b'), main: ref('broken') },
+  ]);
+  built.place('cache', 'struct kmem_cache', { cpu_sheaves: ref('cpus'), 'node[0]': ref('node') });
+  const { objects, problems } = readyObjects(programOfImage(built), built.address('cache'));
+  expect([...objects]).toEqual([
+    [0xffff888000001000n, { cpu: 0, sheaf: true }],
+    [0xffff888000001040n, { cpu: 0, sheaf: true }],
+    [0xffff888000002000n, { cpu: 1, sheaf: true }],
+    [0xffff888000003000n, { node: 0 }],
+  ]);
+  expect(problems).toEqual(['a sheaf of CPU 1 breaks off']);
 });
