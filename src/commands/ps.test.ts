@@ -102,3 +102,13 @@ test('JSON has the exact values', () => {
     ],
   });
 });
+
+test('several policies; CPUs apart from each other', () => {
+  const of = (policies: string): number => run(`ps -y ${policies}`).lines.length - 1;
+  expect(of('FIFO')).toBeGreaterThan(0);
+  expect(of('normal,1')).toBe(of('0') + of('FIFO'));
+  expect(run('ps -y 0,zz').failures.join()).toMatch(/-y zz: the policies are NORMAL FIFO/);
+  const { lines } = run('ps -l -C 0,1');
+  expect(lines[0]).toBe('CPU: 0');
+  expect(lines[lines.indexOf('CPU: 1') - 1]).toBe('');
+});

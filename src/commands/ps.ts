@@ -36,8 +36,8 @@ export default defineCommand({
     { flag: 'A', summary: 'only tasks that a CPU was running' },
     {
       flag: 'y',
-      value: 'policy',
-      summary: 'tasks of a scheduling policy: NORMAL FIFO RR BATCH IDLE DEADLINE, or its number',
+      value: 'policy[,policy]',
+      summary: 'tasks of these scheduling policies: NORMAL FIFO RR BATCH IDLE DEADLINE, or their numbers',
     },
     { flag: 's', summary: 'the kernel stack pointer instead of the task address' },
     { flag: 'Y', summary: 'with policy and priority' },
@@ -94,10 +94,7 @@ const POLICIES: readonly string[] = ['NORMAL', 'FIFO', 'RR', 'BATCH', 'ISO', 'ID
 
 function select(context: CommandContext, args: CommandArguments, tasks: readonly Task[]): readonly Task[] {
   if (args.has('k') && args.has('u')) throw new UsageError('-k and -u exclude each other');
-  const wanted = args.value('y')?.toUpperCase();
-  const policy = wanted === undefined ? undefined : (POLICIES[Number(wanted)] ?? wanted);
-  if (policy !== undefined && !POLICIES.includes(policy))
-    throw new UsageError(`-y ${wanted}: the policies are ${POLICIES.join(' ')}`);
+  const policies = args.value('y')?.split(',').map(policyNamed);
   return tasks.filter(
     (task) =>
       (!args.has('k') || task.kthread || task.idle) &&
@@ -105,8 +102,16 @@ function select(context: CommandContext, args: CommandArguments, tasks: readonly
       (!args.has('G') || task.pid === task.tgid) &&
       (!args.has('I') || !task.idle) &&
       (!args.has('A') || task.running) &&
-      (policy === undefined || POLICIES[taskPolicy(context.program, task)?.policy ?? -1] === policy),
+      (policies === undefined || policies.includes(POLICIES[taskPolicy(context.program, task)?.policy ?? -1] ?? '')),
   );
+}
+
+/** @throws UsageError */
+function policyNamed(text: string): string {
+  const wanted = text.trim().toUpperCase();
+  const policy = (/^\d+$/.test(wanted) ? POLICIES[Number(wanted)] : undefined) ?? wanted;
+  if (!POLICIES.includes(policy)) throw new UsageError(`-y ${text}: the policies are ${POLICIES.join(' ')}`);
+  return policy;
 }
 
 function table(context: CommandContext, args: CommandArguments, tasks: readonly Task[]): Shape {
@@ -210,7 +215,11 @@ function lastRun(context: CommandContext, args: CommandArguments, tasks: readonl
   const lines =
     groups === undefined
       ? linesOf(sorted)
-      : groups.flatMap((cpu) => [`CPU: ${cpu}`, ...linesOf(sorted.filter((task) => task.cpu === cpu))]);
+      : groups.flatMap((cpu, i) => [
+          ...(i === 0 ? [] : ['']),
+          `CPU: ${cpu}`,
+          ...linesOf(sorted.filter((task) => task.cpu === cpu)),
+        ]);
   const of =
     groups === undefined ? sorted : sorted.filter((task) => task.cpu !== undefined && groups.includes(task.cpu));
   return { shape: 'lines', lines, data: () => of.map((task) => lastRunData(task, arrival(task), now)) };

@@ -32,9 +32,15 @@ test('taint, firmware, system calls', () => {
     '437  __x64_sys_openat2    ',
   ]);
   expect(run('sys -c nosuchcall').failures).toEqual(["sys: no system call matches 'nosuchcall'"]);
-  expect(run('sys config').failures[0]).toContain("'config' belongs to -c");
+  expect(run('sys openat').failures[0]).toContain("'openat' belongs to -c");
 });
 
 test('JSON', () => {
   expect(json('sys')).toMatchObject({ values: { tasks: 163, nodename: '(none)', memory: 130_933 * 4096 } });
+});
+
+test('the configuration, which this kernel does not carry', () => {
+  expect(run('sys config').failures).toEqual([
+    'sys: this kernel does not carry its configuration: it was made without CONFIG_IKCONFIG',
+  ]);
 });

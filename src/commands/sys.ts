@@ -6,6 +6,7 @@ import { attempt, UsageError } from '../base/errors.ts';
 import { logFact } from '../diagnosis/facts/log.ts';
 import { tasksFact } from '../diagnosis/facts/tasks.ts';
 import { cpus } from '../kernel/cpus.ts';
+import { kernelConfig } from '../kernel/ikconfig.ts';
 import { loadAverages } from '../kernel/loadavg.ts';
 import { crashTrigger } from '../kernel/panic.ts';
 import { taskCount } from '../kernel/sched.ts';
@@ -38,14 +39,16 @@ export default defineCommand({
     { flag: 't', summary: 'why the kernel is tainted' },
     { flag: 'i', summary: 'what the firmware says of the machine (DMI)' },
   ],
-  arguments: [{ name: 'name | number', kinds: ['text'], optional: true }],
+  arguments: [{ name: 'name | number', kinds: ['text'], words: ['config'], optional: true }],
   examples: [
     { line: 'sys', what: 'everything at a glance' },
     { line: 'sys -t', what: 'the letters of tainted, with their meaning' },
+    { line: 'sys config', what: 'the configuration of the kernel, where it carries it (CONFIG_IKCONFIG)' },
     { line: 'sys -c openat', what: 'the numbers of the system calls of that name' },
   ],
   run(context, args) {
     if (args.has('c')) return systemCalls(context.program, args.value('c') || args.positionals[0]);
+    if (args.positionals[0] === 'config') return configuration(context.program);
     if (args.positionals[0] !== undefined)
       throw new UsageError(`'${args.positionals[0]}' belongs to -c; usage: sys -c NAME`);
     if (args.has('t')) return taintShape(context.program);
@@ -53,6 +56,15 @@ export default defineCommand({
     return overview(context);
   },
 });
+
+/** @throws UsageError when the kernel carries none */
+function configuration(program: Program): Shape {
+  const text = kernelConfig(program);
+  if (text === undefined)
+    throw new UsageError('this kernel does not carry its configuration: it was made without CONFIG_IKCONFIG');
+  const lines = text.trimEnd().split('\n');
+  return { shape: 'lines', lines, data: () => lines };
+}
 
 function overview(context: CommandContext): Shape {
   const { program, session } = context;
