@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { KernelImage, ref, struct, type Value } from '../../test/builders/image.ts';
 import { programOfImage } from '../../test/builders/program.ts';
 import { type VirtAddr, virt } from '../base/address.ts';
-import { isKept, keptBios, mappedDevice } from './mapped-device.ts';
+import { disksBelow, isKept, keptBios, mappedDevice } from './mapped-device.ts';
 
 const PAGE = 64n;
 const PAGES = 0xffffea0000400000n;
@@ -133,5 +133,48 @@ describe('what a suspended device keeps', () => {
     bios(image, { bi_private: 0xffff888000700000n, bi_io_vec: ref('parts'), 'bi_iter.bi_size': 4096 });
     const kept = keptBios(programOfImage(image), { address: image.address('md') });
     expect(kept).toMatchObject({ count: 1, pages: [], whole: true });
+  });
+});
+
+describe('the disks that a device is made of', () => {
+  function stacked(): KernelImage {
+    const image = new KernelImage();
+    image.struct('block_device', { bd_disk: 'void *' });
+    image.struct('dm_dev', { bdev: 'void *' });
+    image.struct('dm_dev_internal', { list: 'struct list_head', dm_dev: 'void *' });
+    image.struct('dm_table', { md: 'void *', devices: 'struct list_head' });
+    image.struct('mapped_device', { map: 'void *', flags: 'unsigned long' });
+    image.place('table', 'struct dm_table', { md: ref('md') });
+    image.place('md', 'struct mapped_device', { map: ref('table') });
+    for (const name of ['sda', 'sdb']) {
+      image.place(`${name} bdev`, 'struct block_device', { bd_disk: ref(name) });
+      image.place(name, 'u64[8]');
+      image.place(`${name} dev`, 'struct dm_dev', { bdev: ref(`${name} bdev`) });
+      image.place(`${name} entry`, 'struct dm_dev_internal', { dm_dev: ref(`${name} dev`) });
+    }
+    image.list('table.devices', ['sda entry.list', 'sdb entry.list']);
+    return image;
+  }
+  const below = (image: KernelImage): readonly VirtAddr[] =>
+    disksBelow(programOfImage(image), { address: image.address('md') });
+
+  it('are those of its table', () => {
+    const image = stacked();
+    expect(below(image)).toEqual([image.address('sda'), image.address('sdb')]);
+  });
+
+  it('are none without a table, nor by the table of another', () => {
+    const image = stacked();
+    image.write('md.map', 0);
+    expect(below(image)).toEqual([]);
+    const other = stacked();
+    other.write('table.md', ref('sda'));
+    expect(() => below(other)).toThrow('belongs to another device');
+  });
+
+  it('are not known where the list leads to itself', () => {
+    const image = stacked();
+    image.write('sdb entry.list.next', ref('sda entry.list'));
+    expect(() => below(image)).toThrow('struct list_head');
   });
 });

@@ -4,9 +4,10 @@
  * Devices stacked on a suspended one are not followed.
  */
 import { isKernel, type VirtAddr } from '../base/address.ts';
-import { attempt } from '../base/errors.ts';
+import { attempt, ValidationError } from '../base/errors.ts';
 import type { Program } from '../program/program.ts';
 import { type BioPages, pagesOfBio } from './bio.ts';
+import { listEntries } from './list.ts';
 import { nameOfFunction } from './wait-shapes.ts';
 
 const TYPE = 'struct mapped_device';
@@ -63,6 +64,31 @@ function nameOf(program: Program, device: VirtAddr): string | undefined {
   const cell = program.field(TYPE, 'interface_ptr').pointer(device);
   if (!isKernel(cell) || program.field('struct hash_cell', 'md').pointer(cell) !== device) return undefined;
   return program.field('struct hash_cell', 'name').string(cell, 128);
+}
+
+/** Devices that the table of one may name. */
+const MAX_BELOW = 1 << 12;
+
+/**
+ * The disks that a device is made of: those of the devices in its live table.
+ * @returns `struct gendisk *` of each; none while it has no table
+ * @throws FaultError, LookupError, ValidationError when the list is damaged, or the table is another's
+ */
+export function disksBelow(program: Program, { address }: Pick<MappedDevice, 'address'>): readonly VirtAddr[] {
+  const table = program.field(TYPE, 'map').pointer(address);
+  if (!isKernel(table)) return [];
+  const owner = program.field('struct dm_table', 'md').pointer(table);
+  if (owner !== address) throw new ValidationError('struct dm_table', table, 'belongs to another device');
+  const head = program.field('struct dm_table', 'devices').address(table);
+  // Since 3.19 (commit 86f1152b117a) the entries of the list point to the devices.
+  const entries = listEntries(program, head, 'struct dm_dev_internal', 'list', MAX_BELOW);
+  const found: VirtAddr[] = [];
+  for (const entry of entries) {
+    const device = program.field('struct dm_dev_internal', 'dm_dev').pointer(entry);
+    const block = program.field('struct dm_dev', 'bdev').pointer(device);
+    found.push(program.field('struct block_device', 'bd_disk').pointer(block));
+  }
+  return found;
 }
 
 /** Block I/O that a suspended device keeps. */

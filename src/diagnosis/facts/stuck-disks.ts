@@ -27,7 +27,7 @@ export interface StuckDisk {
   readonly full: number | undefined;
   /** The adapter, where it is a SCSI disk. */
   readonly scsi?: ScsiDisk;
-  /** Where file systems are mounted that lie on it directly. */
+  /** Where file systems are mounted that lie on it, or on a device of device mapper that is made of it. */
   readonly directories?: readonly string[];
 }
 

@@ -223,9 +223,10 @@ describe('a disk that does not answer', () => {
       found(wait) {
         const scene = new WaitScene();
         scene.set(blocksFact, { queues, users: requestUsers(program, []) });
+        const now = programOfImage(image);
         const task = scene.task('tar');
         scene.waits(task, { kind: 'page', what: 'for a page', ...wait }, 'struct folio', [], image.address('folio'));
-        return scene.context(program, [obstaclesFact]).use(obstaclesFact).of(task);
+        return scene.context(now, [obstaclesFact]).use(obstaclesFact).of(task);
       },
     };
   }
@@ -277,6 +278,26 @@ describe('a disk that does not answer', () => {
     const own = upper.queue('loop0');
     const found = upper.found({ block: { queue: own, request: own.requests[0] } });
     expect(found?.obstacle).toMatchObject({ disk: { oldest: { disk: { name: 'loop0' } } } });
+  });
+
+  it('is the path below a multipath device that does not answer', () => {
+    const { image, queue, found } = disks({ sda: 41, loop0: 40 });
+    const upper = queue('loop0');
+    image.struct('dm_dev', { bdev: 'void *' });
+    image.struct('dm_dev_internal', { list: 'struct list_head', dm_dev: 'void *' });
+    image.struct('dm_table', { md: 'void *', devices: 'struct list_head' });
+    image.struct('mapped_device', { map: 'void *', flags: 'unsigned long', disk: 'void *' });
+    image.global('dm_rq_blk_dops', 'u64[4]');
+    image.write('loop0.fops', ref('dm_rq_blk_dops'));
+    image.write('loop0.private_data', ref('md'));
+    image.place('md', 'struct mapped_device', { map: ref('table'), disk: ref('loop0') });
+    image.place('table', 'struct dm_table', { md: ref('md') });
+    image.place('dm dev', 'struct dm_dev', { bdev: ref('sda whole') });
+    image.place('path', 'struct dm_dev_internal', { dm_dev: ref('dm dev') });
+    image.list('table.devices', ['path.list']);
+    const mapped = { ...upper, disk: { ...upper.disk, operations: image.address('dm_rq_blk_dops') } };
+    const blocked = found({ block: { queue: mapped, request: upper.requests[0] } });
+    expect(blocked?.obstacle).toMatchObject({ disk: { oldest: { disk: { name: 'sda' } } } });
   });
 
   it('is none while its requests are young', () => {

@@ -5,8 +5,16 @@
 import type { VirtAddr } from '../../base/address.ts';
 import { attempt } from '../../base/errors.ts';
 import { type FrozenFileSystem, frozenFileSystems } from '../../kernel/frozen-file-system.ts';
-import { isKept, type KeptBios, keptBios, type MappedDevice, mappedDevice } from '../../kernel/mapped-device.ts';
+import {
+  disksBelow,
+  isKept,
+  type KeptBios,
+  keptBios,
+  type MappedDevice,
+  mappedDevice,
+} from '../../kernel/mapped-device.ts';
 import type { BlockQueue } from '../../kernel/block-requests.ts';
+import type { Disk } from '../../kernel/devices.ts';
 import { diskBelowLoop, scsiDisk } from '../../kernel/disk-drivers.ts';
 import { mountsOfSuperBlock, readMount } from '../../kernel/mount.ts';
 import type { Task } from '../../kernel/sched.ts';
@@ -153,19 +161,17 @@ function directoriesOf(program: Program, superBlock: VirtAddr): readonly string[
   );
 }
 
-/** Loop devices that are stacked. */
-const MAX_LOOPS = 8;
+/** Loop devices and multipath devices that are stacked. */
+const MAX_LEVELS = 8;
 
-/** A disk that does not answer; of a loop device the disk below it, where that is the one that does not. */
+/** A disk that does not answer; of one that is made of others (loop, multipath) the one below it that does not. */
 function lowestStuck(program: Program, queue: BlockQueue, queues: readonly BlockQueue[]): StuckDisk | undefined {
   let found = stuckDisk(queue);
-  for (let n = 0; found !== undefined && n < MAX_LOOPS; n++) {
-    const { disk } = found.queue;
-    const address = attempt(() => diskBelowLoop(program, disk));
-    const lower = queues.find((each) => each.disk.address === address);
-    const below = lower === undefined ? undefined : stuckDisk(lower);
-    if (below === undefined) break;
-    found = below;
+  for (let n = 0; found !== undefined && n < MAX_LEVELS; n++) {
+    const lower = new Set(below(program, found.queue.disk));
+    const [next] = queues.flatMap((each) => (lower.has(each.disk.address) ? (stuckDisk(each) ?? []) : []));
+    if (next === undefined) break;
+    found = next;
   }
   if (found === undefined) return undefined;
   const { disk, driver } = found.queue;
@@ -175,8 +181,34 @@ function lowestStuck(program: Program, queue: BlockQueue, queues: readonly Block
   return { ...found, ...(scsi === undefined ? {} : { scsi }), directories };
 }
 
+/** `struct gendisk *` of each disk that a disk is made of. */
+function below(program: Program, disk: Disk): readonly VirtAddr[] {
+  const loop = attempt(() => diskBelowLoop(program, disk));
+  if (loop !== undefined) return [loop];
+  const device = attempt(() => mappedDevice(program, disk.address));
+  return (device && attempt(() => disksBelow(program, device))) ?? [];
+}
+
+/** File systems on a disk, or on a device of device mapper that is made of it. */
 function superBlocksOn(program: Program, disk: VirtAddr): readonly VirtAddr[] {
-  return [...superBlocks(program)].filter((superBlock) => attempt(() => diskOf(program, superBlock)) === disk);
+  return [...superBlocks(program)].filter((superBlock) => {
+    const own = attempt(() => diskOf(program, superBlock));
+    return own !== undefined && (own === disk || liesOn(program, own, disk));
+  });
+}
+
+/** Devices of device mapper that one may be made of, and these in turn. */
+const MAX_STACKED = 64;
+
+function liesOn(program: Program, upper: VirtAddr, disk: VirtAddr): boolean {
+  const all = new Set([upper]);
+  for (const each of all) {
+    const device = attempt(() => mappedDevice(program, each));
+    const lower = (device && attempt(() => disksBelow(program, device))) ?? [];
+    if (lower.includes(disk)) return true;
+    for (const next of lower) if (all.size < MAX_STACKED) all.add(next);
+  }
+  return false;
 }
 
 type Found = { readonly address: VirtAddr; readonly ctype: string };
