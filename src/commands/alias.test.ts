@@ -6,8 +6,10 @@ test('words are made, shown and removed', () => {
   const { run, session } = commandRunner([alias]);
   expect(run('alias un "ps | grep UN"')).toMatchObject({ text: '', failures: [] });
   expect(session.aliases.get('un')).toBe('ps | grep UN');
-  expect(run('alias un').lines).toEqual(['ALIAS  COMMAND', 'un     ps | grep UN']);
-  expect(run('alias').text).toContain('hex    set radix 16');
+  expect(run('alias un').lines).toEqual(['ORIGIN   ALIAS    COMMAND', 'session  un       ps | grep UN']);
+  expect(run('alias').lines).toEqual(
+    expect.arrayContaining(['builtin  hex      set radix 16', 'builtin  sf       set scroll off']),
+  );
   run('alias un ""');
   expect(run('alias un').failures).toEqual(["alias: no alias 'un'"]);
   run('alias two words of one line');

@@ -1,6 +1,7 @@
 /** `alias`: words of one's own for lines, for this session; .kwhyrc makes them last. */
 import { UsageError } from '../base/errors.ts';
 import { defineCommand } from '../model/command.ts';
+import { builtinAliases } from '../shell/session.ts';
 
 export default defineCommand({
   name: 'alias',
@@ -28,13 +29,16 @@ export default defineCommand({
     }
     const shown = [...session.aliases].filter(([each]) => word === undefined || each === word);
     if (word !== undefined && shown.length === 0) throw new UsageError(`no alias '${word}'`);
+    const builtin = builtinAliases(session.commands);
     return {
       shape: 'table',
       columns: [
-        { key: 'alias', label: 'ALIAS', align: 'left' },
+        { key: 'origin', label: 'ORIGIN', align: 'left', width: 7 },
+        { key: 'alias', label: 'ALIAS', align: 'left', width: 7 },
         { key: 'line', label: 'COMMAND', align: 'left' },
       ],
       rows: shown.map(([each, text]) => [
+        builtin.get(each) === text ? 'builtin' : 'session',
         { kind: 'command', value: each },
         { kind: 'command', value: text },
       ]),

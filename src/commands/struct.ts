@@ -25,7 +25,7 @@ import { userMemory } from '../shell/user-memory.ts';
 
 export default defineCommand({
   name: 'struct',
-  aliases: ['*'],
+  aliases: ['*', 'size'],
   summary: 'the definition of a struct, or what it holds at an address',
   description: [
     'TYPE is a struct, union or typedef; .MEMBER shows one member, or several with commas, also nested (se.exec_start) or of an ' +

@@ -5,16 +5,12 @@ import type { Command, Session } from '../model/command.ts';
 const ALIASES: readonly (readonly [string, string])[] = [
   ['hex', 'set radix 16'],
   ['dec', 'set radix 10'],
+  ['sf', 'set scroll off'],
+  ['sn', 'set scroll on'],
 ];
 
 export function makeSession(commands: readonly Command[], dumpPaths: readonly string[]): Session {
-  const aliases = new Map(ALIASES);
-  for (const command of commands) {
-    for (const alias of command.aliases ?? []) {
-      if (typeof alias === 'string') aliases.set(alias, command.name);
-      else aliases.set(alias[0], alias[1]);
-    }
-  }
+  const aliases = builtinAliases(commands);
   return {
     currentTask: undefined,
     radix: 10,
@@ -25,4 +21,16 @@ export function makeSession(commands: readonly Command[], dumpPaths: readonly st
     commands: [...commands].sort((a, b) => (a.name < b.name ? -1 : 1)),
     dumpPaths,
   };
+}
+
+/** Words and what they stand for, before anybody makes more. */
+export function builtinAliases(commands: readonly Command[]): Map<string, string> {
+  const aliases = new Map(ALIASES);
+  for (const command of commands) {
+    for (const alias of command.aliases ?? []) {
+      if (typeof alias === 'string') aliases.set(alias, command.name);
+      else aliases.set(alias[0], alias[1]);
+    }
+  }
+  return aliases;
 }
