@@ -20,6 +20,7 @@ export interface WaitEntry extends JudgedWait {
   readonly wait: string;
   readonly kernel: string;
   readonly release: string;
+  readonly variant: number;
 }
 
 export interface WaitRecord {
@@ -55,14 +56,17 @@ function ask(dump: string, pids: readonly number[]): readonly (SaidWait | undefi
   return pids.map((_, i) => items[i]?.data?.chain?.[0]);
 }
 
-function judgeManifest(folder: string, { kernel, release, files, waits = [] }: Manifest): readonly WaitEntry[] {
+function judgeManifest(
+  folder: string,
+  { kernel, release, variant, files, waits = [] }: Manifest,
+): readonly WaitEntry[] {
   // makedumpfile leaves out pages of 7.2 that are in use, but not at this level.
   const file = files.find((name) => name.includes('level-1')) ?? files[0] ?? '';
   const said = ask(
     join(folder, file),
     waits.map(({ pid }) => pid),
   );
-  return waits.map((told, i) => ({ wait: told.name, kernel, release, ...judgeWait(said[i], told) }));
+  return waits.map((told, i) => ({ wait: told.name, kernel, release, variant, ...judgeWait(said[i], told) }));
 }
 
 function readScoreboard(): readonly Entry[] {
@@ -83,14 +87,17 @@ export function waits(): string {
   });
   const made = new Set(fresh.map(({ kernel }) => kernel));
   const entries = [...readWaits().entries.filter(({ kernel }) => !made.has(kernel)), ...fresh].sort(
-    (a, b) => a.wait.localeCompare(b.wait, 'en') || a.kernel.localeCompare(b.kernel, 'en', { numeric: true }),
+    (a, b) =>
+      a.wait.localeCompare(b.wait, 'en') ||
+      a.kernel.localeCompare(b.kernel, 'en', { numeric: true }) ||
+      a.variant - b.variant,
   );
   const met = metEdges(readScoreboard(), readWaits().met);
   writeFileSync(jsonPath, `${JSON.stringify({ entries, met }, null, 2)}\n`);
   const bad = fresh.filter(({ verdict }) => verdict !== 'right');
   if (fresh.some(({ verdict }) => verdict === 'wrong')) process.exitCode = 1;
   return [
-    ...bad.map(({ wait, kernel, verdict, why }) => `${kernel} ${wait}: ${verdict}: ${why}`),
+    ...bad.map(({ wait, kernel, variant, verdict, why }) => `${kernel} variant ${variant} ${wait}: ${verdict}: ${why}`),
     `${fresh.length} waits: ${fresh.length - bad.length} right`,
   ].join('\n');
 }
