@@ -1,12 +1,12 @@
 /**
  * Makes test/cores from dumps of the lab:
  *
- *   node tools/pack-cores.ts [--fresh] [--programs] [--line 'runq -g'] ... INCIDENT/KERNEL/VARIANT ...
+ *   node tools/pack-cores.ts [--fresh] [--programs] INCIDENT/KERNEL/VARIANT ...
  *
  * Each dump is made slim, with the report run on it, and packed for test/builders/core-store.ts with a copy of its
  * manifest. The first core of a kernel gives the pages that the others of that kernel refer to; with `--fresh` it does so
  * again, and all others of that kernel must be packed anew. With `--programs` the page tables of programs are kept too, which
- * no report reads, and with `--line` what that line of the shell reads. Nothing of a dump is changed: what is left out is what slim
+ * no report reads. Nothing of a dump is changed: what is left out is what slim
  * leaves out (docs/slim.md).
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,13 +17,7 @@ import { unlimited } from '../src/base/budget.ts';
 import { diagnose, makeContext } from '../src/diagnosis/engine.ts';
 import { residentFact } from '../src/diagnosis/facts/resident.ts';
 import type { DumpFile } from '../src/dump/dump-file.ts';
-import { loadCommands } from '../src/cli/commands.ts';
 import { openDump } from '../src/dump/open.ts';
-import type { Command } from '../src/model/command.ts';
-import { encodeShape } from '../src/render/shape-json.ts';
-import { Console } from '../src/shell/execute.ts';
-import { parseLine } from '../src/shell/line.ts';
-import { makeSession } from '../src/shell/session.ts';
 import type { Manifest } from '../lab/manifest.ts';
 import { openProgram } from '../src/program/open.ts';
 import type { Program } from '../src/program/program.ts';
@@ -42,24 +36,13 @@ function finish<T>(steps: Iterator<unknown, T>): T {
   }
 }
 
-interface Kept {
-  readonly programs: boolean;
-  readonly lines: readonly string[];
-  readonly commands: readonly Command[];
-}
-
-function makeSlim(from: string, to: string, kept: Kept): void {
+function makeSlim(from: string, to: string, withPrograms: boolean): void {
   const program = openProgram(from);
   try {
     // It is compressed anew.
     const report = (probe: Program): void => {
       finish(diagnose(probe, unlimited));
-      if (kept.programs) makeContext(probe, unlimited, []).use(residentFact);
-      const shell = new Console(probe, makeSession(kept.commands, [from]));
-      for (const line of kept.lines) {
-        const { shape } = shell.run(parseLine(line)?.words ?? [], unlimited);
-        if (shape !== undefined) encodeShape(shape);
-      }
+      if (withPrograms) makeContext(probe, unlimited, []).use(residentFact);
     };
     finish(slim(program, to, { level: 1, input: from, report }));
   } finally {
@@ -76,7 +59,7 @@ function baseOf(dump: DumpFile, file: string, isFresh: boolean): Buffer {
 }
 
 /** @returns name of the core and bytes of its file */
-function packOne(incident: string, isFresh: boolean, kept: Kept): readonly [string, number] {
+function packOne(incident: string, isFresh: boolean, withPrograms: boolean): readonly [string, number] {
   const from = join(root, 'lab/dumps', incident);
   const manifest = readFileSync(join(from, 'manifest.json'), 'utf8');
   const { incident: title, kernel, variant, files } = JSON.parse(manifest) as Manifest;
@@ -86,7 +69,7 @@ function packOne(incident: string, isFresh: boolean, kept: Kept): readonly [stri
     const slimFile = join(folder, 'slim');
     // Of a kernel that makedumpfile does not know, the file that leaves nothing out.
     const whole = files.find((file) => file.includes('level-1'));
-    makeSlim(join(from, whole ?? files[0] ?? ''), slimFile, kept);
+    makeSlim(join(from, whole ?? files[0] ?? ''), slimFile, withPrograms);
     const dump = openDump(slimFile);
     const file = `pages.${kernel}.zst`;
     const core = packCore(dump, baseOf(dump, file, isFresh), file);
@@ -99,23 +82,18 @@ function packOne(incident: string, isFresh: boolean, kept: Kept): readonly [stri
   }
 }
 
-async function main(): Promise<void> {
+function main(): void {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: {
-      fresh: { type: 'boolean', default: false },
-      programs: { type: 'boolean', default: false },
-      line: { type: 'string', multiple: true },
-    },
+    options: { fresh: { type: 'boolean', default: false }, programs: { type: 'boolean', default: false } },
   });
-  const kept = { programs: values.programs, lines: values.line ?? [], commands: await loadCommands() };
   const kernels = new Set<string>();
   for (const incident of positionals) {
     const [, kernel = ''] = incident.split('/');
-    const [name, bytes] = packOne(incident, values.fresh && !kernels.has(kernel), kept);
+    const [name, bytes] = packOne(incident, values.fresh && !kernels.has(kernel), values.programs);
     kernels.add(kernel);
     console.log(`${name}: ${bytes} bytes`);
   }
 }
 
-await main();
+main();
