@@ -63,10 +63,13 @@ export class Pages {
 
 export class CoreStore {
   readonly #folder: string;
+  readonly #baseFolder: string;
   readonly #bases = new Map<string, Buffer>();
 
-  constructor(folder: string) {
+  /** @param baseFolder - where the common pages are, when not beside the cores */
+  constructor(folder: string, baseFolder = folder) {
     this.#folder = folder;
+    this.#baseFolder = baseFolder;
   }
 
   /** What `open` opens. */
@@ -78,7 +81,8 @@ export class CoreStore {
   /** The common pages of a kernel, decompressed: `pages.6.1.zst`. */
   base(file: string): Buffer {
     let base = this.#bases.get(file);
-    if (base === undefined) this.#bases.set(file, (base = zstdDecompressSync(readFileSync(join(this.#folder, file)))));
+    if (base === undefined)
+      this.#bases.set(file, (base = zstdDecompressSync(readFileSync(join(this.#baseFolder, file)))));
     return base;
   }
 

@@ -14,7 +14,7 @@ const answers = readFileSync(join(import.meta.dirname, 'shell-views.txt'), 'utf8
     const [line = '', ...rest] = part.trimEnd().split('\n');
     return { line, theirs: rest };
   });
-const store = new CoreStore(join(import.meta.dirname, '../cores'));
+const store = new CoreStore(import.meta.dirname, join(import.meta.dirname, '../cores'));
 const commands = await loadCommands();
 const shell = commandRunner(commands, programOf(store.open('shell-views-6.1')));
 
