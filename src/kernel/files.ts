@@ -10,6 +10,7 @@ import { type PathText, pathAt } from './path.ts';
 
 /** Far above sysctl fs.nr_open, 2^20 by default. */
 const MAX_FDS = 1 << 24;
+const PAGE_SHIFT = 12n;
 /** file_ref_t: values from here on mean that the file is gone. */
 const FILE_REF_RELEASED = 0xc000000000000000n;
 
@@ -51,9 +52,14 @@ function readTable(program: Program, files: VirtAddr): DescriptorTable {
   const descriptors: Descriptor[] = [];
   const reserved: number[] = [];
   const undecodable: number[] = [];
+  let lost: bigint | undefined;
   for (let fd = 0; fd < maxFds; fd++) {
     if (((open[fd >> 3] ?? 0) & (1 << (fd & 7))) === 0) continue;
-    const file = attempt(() => program.memory.readPointer(add(array, 8 * fd)));
+    const at = add(array, 8 * fd);
+    // A page that cannot be read is asked once: a damaged table may have millions of descriptors.
+    const page = at >> PAGE_SHIFT;
+    const file = page === lost ? undefined : attempt(() => program.memory.readPointer(at));
+    if (file === undefined) lost = page;
     if (file === 0n) reserved.push(fd);
     else if (file === undefined || !isKernel(file) || !isAligned(file, 8)) undecodable.push(fd);
     else descriptors.push({ fd, file });
