@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ref } from '../../test/builders/image.ts';
 import { OpenFilesBuilder } from '../../test/builders/open-files.ts';
 import { programOfImage } from '../../test/builders/program.ts';
@@ -42,6 +42,19 @@ describe.each(VFS_ERAS)('open files as in %s', (era) => {
 });
 
 describe('a table of descriptors', () => {
+  it('whose pages are lost asks each of them once, and counts all that lay there', () => {
+    const { image, files } = world();
+    const open = Object.fromEntries(Array.from({ length: 2048 }, (_, fd): [number, 0] => [fd, 0]));
+    files.table('ps', open, 2048);
+    image.place('lost', 'u64[2048]', [], { page: 'excluded', align: 4096 });
+    image.write('ps_fdt.fd', ref('lost'));
+    const program = programOfImage(image);
+    const reads = vi.spyOn(program.memory, 'readPointer');
+    expect(descriptorTable(program, image.address('ps'))?.undecodable.length).toBe(2048);
+    // 16 KiB of pointers.
+    expect(reads.mock.calls.filter(([at]) => at >= image.address('lost')).length).toBeLessThanOrEqual(8);
+  });
+
   it('tells those that are reserved and those that cannot be decoded', () => {
     const { image, files } = world();
     files.file('log', { entry: 'report', count: 1 });
