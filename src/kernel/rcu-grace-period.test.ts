@@ -66,6 +66,20 @@ describe('a grace period of RCU', () => {
     expect(held(tasks)).toEqual([['sleeper', 'exact']]);
   });
 
+  it('is as old as its stamp says, unless it would have begun before the machine did', () => {
+    const aged = (start: bigint, now: bigint): bigint | undefined => {
+      const { image } = rcu(2);
+      image.write('rcu_state.gp_start', start);
+      image.global('jiffies_64', 'unsigned long', now);
+      image.global('tick_nsec', 'unsigned long', 4_000_000);
+      return gracePeriod(programOfImage(image))?.age;
+    };
+    const boot = 2n ** 32n - 300n * 250n;
+    expect(aged(boot + 250n, boot + 100n * 250n)).toBe(99_000_000_000n);
+    expect(aged(boot - 600n * 250n, boot + 100n * 250n)).toBeUndefined();
+    expect(aged(boot + 250n, 2n ** 59n)).toBeUndefined();
+  });
+
   it('that does not run waits for nobody', () => {
     const tasks = rcu(2, 8);
     tasks.link();

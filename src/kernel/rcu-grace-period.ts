@@ -52,7 +52,7 @@ export function gracePeriod(program: Program): GracePeriod | undefined {
   const sequence = field('gp_seq').u64(state);
   if ((sequence & RUNNING) === 0n) return undefined;
   const kthread = attempt(() => field('gp_kthread').pointer(state));
-  const { jiffies, hz } = timekeeping(program);
+  const { jiffies, hz, uptime } = timekeeping(program);
   const start = attempt(() => field('gp_start').u64(state));
   const nodes = new Set<VirtAddr>();
   const held: HoldoutCpu[] = [];
@@ -75,7 +75,7 @@ export function gracePeriod(program: Program): GracePeriod | undefined {
   return {
     state,
     sequence,
-    age: since(start, jiffies.value, hz.value),
+    age: since(start, jiffies.value, hz.value, uptime.boottime.value),
     kthread: kthread !== undefined && isKernel(kthread) ? kthread : undefined,
     cpus: held,
     readers,
@@ -84,9 +84,19 @@ export function gracePeriod(program: Program): GracePeriod | undefined {
   };
 }
 
-function since(start: bigint | undefined, now: bigint | undefined, hz: number | undefined): Nanoseconds | undefined {
+/** jiffies lag behind the clock, never lead by more than a moment; a damaged stamp may lie anywhere. */
+const SLACK = 1_000_000_000n;
+
+/** In nanoseconds; undefined also for what would have begun before the machine did. */
+function since(
+  start: bigint | undefined,
+  now: bigint | undefined,
+  hz: number | undefined,
+  uptime: Nanoseconds | undefined,
+): Nanoseconds | undefined {
   if (start === undefined || now === undefined || hz === undefined || now < start) return undefined;
-  return nanoseconds(((now - start) * 1_000_000_000n) / BigInt(hz));
+  const age = ((now - start) * 1_000_000_000n) / BigInt(hz);
+  return uptime !== undefined && age > uptime + SLACK ? undefined : nanoseconds(age);
 }
 
 /** In seconds; a `module_param` of kernel/rcu/update.c since 3.9 or so. */

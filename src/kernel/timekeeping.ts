@@ -42,7 +42,12 @@ export interface Timekeeping {
 export function timekeeping(program: Program): Timekeeping {
   const keeper = known('timekeeper', () => new Keeper(program));
   const hz = hzOf(program, keeper.value);
-  const jiffies = known('jiffies_64', () => program.memory.readU64(program.symbol('jiffies_64').address));
+  const jiffies = known('jiffies_64', () => {
+    const value = program.memory.readU64(program.symbol('jiffies_64').address);
+    if (hz.value !== undefined && value - firstJiffies(hz.value) > MAX_UPTIME * BigInt(hz.value))
+      throw new LookupError('symbol', `sensible jiffies_64: ${value}`);
+    return value;
+  });
   const byJiffies = uptimeOfJiffies(jiffies, hz);
   const clock = (name: string, read: (at: Keeper) => bigint): Known<Nanoseconds> => {
     const at = keeper.value;
@@ -68,12 +73,19 @@ export function timekeeping(program: Program): Timekeeping {
   };
 }
 
-/** jiffies start at INITIAL_JIFFIES, (unsigned long)(unsigned int)(-300 * HZ). */
+/** A hundred years, in seconds: no machine runs for so long, and a damaged counter may say anything. */
+const MAX_UPTIME = 100n * 365n * 86_400n;
+
+/** INITIAL_JIFFIES, (unsigned long)(unsigned int)(-300 * HZ). */
+function firstJiffies(hz: number): bigint {
+  return (1n << 32n) - 300n * BigInt(hz);
+}
+
 function uptimeOfJiffies(jiffies: Known<bigint>, hz: Known<number>): Known<Nanoseconds> {
   const source = 'jiffies_64 and HZ';
   if (jiffies.value === undefined) return unknown(source, jiffies.problem ?? '');
   if (hz.value === undefined) return unknown(source, `HZ is not known: ${hz.problem}`);
-  const ticks = jiffies.value - ((1n << 32n) - 300n * BigInt(hz.value));
+  const ticks = jiffies.value - firstJiffies(hz.value);
   if (ticks < 0n) return unknown(source, `jiffies_64 is ${jiffies.value}, before boot`);
   return known(source, () => nanoseconds((ticks * SECOND) / BigInt(hz.value ?? 1)));
 }
