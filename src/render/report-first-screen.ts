@@ -4,8 +4,8 @@
  */
 import type { Coverage } from '../model/diagnosis.ts';
 import type { Finding, Role, Topic } from '../model/finding.ts';
-import type { Report } from '../model/report.ts';
-import type { Prose } from '../model/value.ts';
+import type { KeyValue, Report } from '../model/report.ts';
+import { command, type Prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
 import { wrap } from './layout.ts';
 import { ALSO, type Besides, besides, ROOT } from './report-beside.ts';
@@ -185,11 +185,27 @@ function stopRemediesOf({ stops }: Besides): Telling[] {
   );
 }
 
+/** Behind what to do, where the dump was made by a crash: tasks that remedies name are gone by now. */
+const STOPPED: Telling = {
+  topic: 'remedy',
+  text: [span('This machine has stopped: this is for the next time, or for one that still runs.')],
+  detail: false,
+};
+
+/** What commands of proofs are for: said once, at the end. */
+const BY_HAND: Pick<KeyValue, 'label' | 'value'> = {
+  label: 'Commands by hand',
+  value: ['are for ', command('kwhy shell VMCORE')],
+};
+
+const namesCommands = (lines: readonly Line[]): boolean =>
+  /\bby hand:/.test(lines.map((each) => lineText(each)).join(' '));
+
 /** The dump and the machine: as many facts on a line as fit. */
-function systemLines(report: Report, width: number): Line[] {
+function systemLines(system: readonly Pick<KeyValue, 'label' | 'value'>[], width: number): Line[] {
   const out: Line[] = [];
   let used = width;
-  for (const { label, value } of report.system) {
+  for (const { label, value } of system) {
     const fact = [span(label, 'label'), span(' '), ...proseSpans(value)];
     const columns = columnsOf(lineText(fact));
     const previous = out.at(-1);
@@ -220,10 +236,12 @@ export function firstScreen(report: Report, width: number): Screen {
   const stops = stopRemediesOf(beside);
   const advice = adviceOf(report);
   const head = [...headline(report, lead, width), ...partialLines(report, width)];
-  const system = systemLines(report, width);
-  const compose = (spared: ReadonlySet<Telling>, most: number): Line[] => {
-    const told = [...root, ...all.filter((telling) => !spared.has(telling)), ...stops, ...advice];
-    const story = toldLines(told, beside, width, most);
+  const compose = (spared: ReadonlySet<Telling>, most: number, saysStopped = true): Line[] => {
+    const own = all.filter((telling) => !spared.has(telling));
+    const acts = [...root, ...own, ...stops].some(({ topic }) => topic === 'remedy');
+    const stopped = acts && saysStopped && beside.trigger.length > 0 ? [STOPPED] : [];
+    const story = toldLines([...root, ...own, ...stops, ...stopped, ...advice], beside, width, most);
+    const system = systemLines([...report.system, ...(namesCommands(story) ? [BY_HAND] : [])], width);
     return [...head, ...(story.length > 0 ? [blank, ...story] : []), ...besideLines(beside, width, most), ...system];
   };
   const spared = new Set(all.filter(({ detail }) => detail));
@@ -235,6 +253,8 @@ export function firstScreen(report: Report, width: number): Screen {
     else spared.add(next);
     lines = compose(spared, most);
   }
+  // Where nearly all others gave way already.
+  if (most <= 1 && lines.length >= SCREEN_LINES) lines = compose(spared, most, false);
   return { lines, below: all.filter((telling) => spared.has(telling)) };
 }
 

@@ -257,6 +257,25 @@ test('what finds no place on the first screen stands below it, and the cause, it
   for (let i = 0; i < 7; i++) expect(section(text, 'Evidence')).toContain(`note ${i} [certain]`);
 });
 
+test('that the machine has stopped, and where commands are typed, is told once, where there is reason to', () => {
+  const story: StoryLine[] = [
+    { topic: 'proof', text: ['the lock names it; by hand: bt 96. ', 'It sleeps; by hand: ps -m 96.'] },
+    { topic: 'remedy', text: ['Kill it.'] },
+    { topic: 'remedy', text: ['Mend it.'] },
+  ];
+  const stopped = 'This machine has stopped';
+  const where = 'Commands by hand are for `kwhy shell VMCORE`';
+  const told = screen(plain(report({ findings: [stuckHolder({ story }), sysrq] }))).join('\n');
+  expect(told.split(stopped).length).toBe(2);
+  expect(told.indexOf(stopped)).toBeGreaterThan(told.indexOf('Mend it.'));
+  expect(told.split(where).length).toBe(2);
+  // A dump of a machine that runs on, and a report that advises nothing.
+  expect(screen(plain(report({ findings: [stuckHolder({ story })] }))).join('\n')).not.toContain(stopped);
+  expect(screen(plain(report({ findings: [sysrq] }))).join('\n')).not.toContain(stopped);
+  const bare = screen(plain(report({ findings: [stuckHolder({ story: story.slice(1) }), sysrq] }))).join('\n');
+  expect(bare).not.toContain(where);
+});
+
 test('a line of detail is told below the first screen, and there only', () => {
   const story = stuckHolder().story.map((line) => (line.topic === 'since' ? { ...line, detail: true } : line));
   const text = plain(report({ findings: [stuckHolder({ story })] }));

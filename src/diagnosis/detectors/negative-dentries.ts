@@ -36,7 +36,7 @@ function findingOf(dentries: Dentries, share: number, memory: MemoryState): Find
       address: undefined,
       ctype: undefined,
       confidence: 'certain',
-      show: 'p nr_dentry_negative',
+      show: 'p nr_dentry_negative:a',
     },
     {
       claim: prose`The slab cache dentry (objects of ${byteCount(cache.objectSize)}) holds ${byteCount(cache.bytes)}.`,

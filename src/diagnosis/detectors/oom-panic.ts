@@ -8,6 +8,7 @@ import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, command, name, prose, type Prose, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { proofLines } from '../facts/proof.ts';
+import { signalCommand } from '../facts/signal-view.ts';
 import { MOST_OF_MEMORY } from '../facts/thresholds.ts';
 import { oomPanicFact, type OomPanic, type OomProcess } from '../facts/oom-panic.ts';
 
@@ -17,16 +18,17 @@ export default defineDetector({
   summary: 'When nobody may be killed, the kernel stops: who holds the memory, and what protects it.',
   needs: { panic: oomPanicFact, memory: memoryFact },
   appliesTo: () => true,
-  run: ({ panic, memory }) => (panic === undefined ? [] : [findingOf(panic, memory)]),
+  run: ({ panic, memory }, program) =>
+    panic === undefined ? [] : [findingOf(panic, memory, ({ task }) => signalCommand(program, task, 'oom_score_adj'))],
 });
 
-function findingOf(panic: OomPanic, memory: MemoryState): Finding {
+function findingOf(panic: OomPanic, memory: MemoryState, show: (process: OomProcess) => string): Finding {
   const [first] = panic.largest;
   const mostly =
     panic.why === 'no-victim' ? first?.exempt === true && isLargest(panic, memory) : hasMost(panic, memory);
   const culprit = mostly ? first : undefined;
   const sure = culprit !== undefined && panic.why === 'no-victim';
-  const evidence = [panicEvidence(panic), ...panic.largest.map(evidenceOf)];
+  const evidence = [panicEvidence(panic), ...panic.largest.map((process) => evidenceOf(process, show(process)))];
   return {
     detector: 'oom-panic',
     cause: panic.why === 'no-victim' ? 'oom-no-victim' : 'oom-panic-on-oom',
@@ -114,14 +116,14 @@ function panicEvidence({ text }: OomPanic): Evidence {
   };
 }
 
-function evidenceOf(process: OomProcess): Evidence {
+function evidenceOf(process: OomProcess, show: string): Evidence {
   return {
     claim: processText(process),
     address: process.task.address,
     ctype: 'struct task_struct',
     confidence: process.scoreAdj === undefined ? 'probable' : 'certain',
     ...(process.scoreAdj === undefined ? { because: ['its signal_struct cannot be read'] } : {}),
-    show: `task -R signal ${process.task.pid}`,
+    show,
   };
 }
 

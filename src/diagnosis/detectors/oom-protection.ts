@@ -14,6 +14,7 @@ import { oomData, oomOutlook } from '../facts/oom-outlook.ts';
 import { oomPanicFact } from '../facts/oom-panic.ts';
 import { OOM_PROTECTED_CAUSE } from '../facts/thresholds.ts';
 import { proofLines } from '../facts/proof.ts';
+import { signalCommand } from '../facts/signal-view.ts';
 
 export default defineDetector({
   id: 'oom-protection',
@@ -21,12 +22,13 @@ export default defineDetector({
   summary: 'When the largest process is protected, the OOM killer ends small ones and the shortage stays.',
   needs: { candidates: oomCandidatesFact, memory: memoryFact, panic: oomPanicFact, log: oomLogFact },
   appliesTo: needsTypes,
-  run({ candidates, memory, panic, log }, { pageSize }) {
+  run({ candidates, memory, panic, log }, program) {
     const largest = largestOf(candidates);
     if (largest === undefined || panic !== undefined) return [];
     const spared = memory.verdict === 'short' ? [] : endedFor(largest, log);
     if (memory.verdict !== 'short' && spared.length === 0) return [];
-    return [findingOf(largest, candidates, memory, spared, pageSize)];
+    const given = { pageSize: program.pageSize, show: signalCommand(program, largest.task, 'oom_score_adj') };
+    return [findingOf(largest, candidates, memory, spared, given)];
   },
 });
 
@@ -65,7 +67,7 @@ function findingOf(
   candidates: OomCandidates,
   memory: MemoryState,
   spared: readonly { readonly comm: string }[],
-  pageSize: number,
+  { pageSize, show }: { readonly pageSize: number; readonly show: string },
 ): Finding {
   const held = (largest.standing.pages ?? 0) * pageSize;
   const total = (candidates.totalPages ?? 0) * pageSize;
@@ -78,7 +80,7 @@ function findingOf(
       address: largest.task.address,
       ctype: 'struct task_struct',
       confidence: 'certain',
-      show: `task -R signal ${largest.task.pid}`,
+      show,
     },
   ];
   return {

@@ -13,6 +13,7 @@ import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts
 import { type StackTable, stacksFact, waitsIn } from '../facts/stacks.ts';
 import { type TaskWaits, taskWaitsFact, waitProse } from '../facts/task-waits.ts';
 import { proofLines } from '../facts/proof.ts';
+import { signalCommand } from '../facts/signal-view.ts';
 
 interface Stuck {
   readonly process: OomProcess;
@@ -32,8 +33,11 @@ export default defineDetector({
   summary: 'While an earlier victim sleeps uninterruptibly its memory may not come back, and nobody else is chosen.',
   needs: { candidates: oomCandidatesFact, stacks: stacksFact, waits: taskWaitsFact, memory: memoryFact },
   appliesTo: needsTypes,
-  run: ({ candidates, stacks, waits, memory }, { pageSize }) =>
-    stuckOf(candidates, stacks, waits).map((stuck) => findingOf(stuck, memory, pageSize)),
+  run: ({ candidates, stacks, waits, memory }, program) =>
+    stuckOf(candidates, stacks, waits).map((stuck) => {
+      const show = signalCommand(program, stuck.process.task, 'oom_mm');
+      return findingOf(stuck, memory, { pageSize: program.pageSize, show });
+    }),
 });
 
 function stuckOf({ victims }: OomCandidates, stacks: StackTable, waits: TaskWaits): readonly Stuck[] {
@@ -48,7 +52,11 @@ function stuckOf({ victims }: OomCandidates, stacks: StackTable, waits: TaskWait
   });
 }
 
-function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding {
+function findingOf(
+  stuck: Stuck,
+  memory: MemoryState,
+  { pageSize, show }: { readonly pageSize: number; readonly show: string },
+): Finding {
   const { process, sleepers, func, waits } = stuck;
   const size = (process.standing.pages ?? 0) * pageSize;
   const taken = process.standing.exemption === 'skip';
@@ -60,7 +68,7 @@ function findingOf(stuck: Stuck, memory: MemoryState, pageSize: number): Finding
       address: process.task.address,
       ctype: 'struct task_struct',
       confidence: 'certain',
-      show: `task -R signal ${process.task.pid}`,
+      show,
     },
     ...sleepers.slice(0, 3).map((thread) => ({
       claim: prose`${taskValue(thread)} is in state ${thread.state.letter}${where}.`,

@@ -3,10 +3,12 @@
  * own for all of it; or one maps very much and touches it here and there. What many small processes have is no finding of
  * this kind: those are too many processes.
  */
+import { hex } from '../../base/address.ts';
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, ratio, task as taskValue } from '../../model/value.ts';
+import type { Task } from '../../kernel/sched.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type PageTableOwners, pageTableOwnersFact, type PageTables } from '../facts/page-table-owners.ts';
 import { PAGE_TABLE_BASE, PAGE_TABLE_SHARE } from '../facts/thresholds.ts';
@@ -24,21 +26,27 @@ export default defineDetector({
   needs: { tables: pageTableOwnersFact, memory: memoryFact },
   appliesTo: (program) =>
     program.tryField('struct mm_struct', 'pgd') !== undefined ? true : 'the type of address spaces is not known',
-  run({ tables, memory }, { pageSize }) {
+  run({ tables, memory }, program) {
     const { memTotal, pageTables } = memory.info;
     const [largest] = tables.owners;
     if (largest === undefined || memTotal.value === undefined || pageTables.value === undefined) return [];
     const excess = tables.owners.reduce((sum, owner) => sum + owner.excess, 0);
     if (excess < memTotal.value * PAGE_TABLE_SHARE) return [];
-    return [findingOf(largest, tables, { bytes: pageTables.value, total: memTotal.value, pageSize }, memory)];
+    const { pageSize } = program;
+    // In bytes since 4.15 (commit af5b0f6a09e4), before in pages.
+    const members = ['pgtables_bytes', 'nr_ptes'];
+    const member = members.find((each) => program.tryField('struct mm_struct', each) !== undefined);
+    const given = { pageSize, show: (task: Task) => tablesCommand(task, member) };
+    return [findingOf(largest, tables, { bytes: pageTables.value, total: memTotal.value }, memory, given)];
   },
 });
 
 function findingOf(
   owner: PageTableOwners,
   { owners, whole }: PageTables,
-  { bytes, total, pageSize }: { readonly bytes: number; readonly total: number; readonly pageSize: number },
+  { bytes, total }: { readonly bytes: number; readonly total: number },
   memory: MemoryState,
+  { pageSize, show }: { readonly pageSize: number; readonly show: (task: Task) => string },
 ): Finding {
   const held = prose`${byteCount(bytes)} (${ratio(bytes / total)} of memory)`;
   const who = prose`${plural(owner.processes, 'process', 'processes')} named ${name(owner.comm)}`;
@@ -56,7 +64,7 @@ function findingOf(
       address: each.largest.address,
       ctype: 'struct task_struct',
       confidence: 'certain' as const,
-      show: `vm ${each.largest.pid}`,
+      show: show(each.largest),
     })),
   ];
   return {
@@ -97,6 +105,10 @@ function findingOf(
       memory: memory.verdict,
     },
   };
+}
+
+function tablesCommand({ mm, pid }: Task, member: string | undefined): string {
+  return mm === undefined || member === undefined ? `vm ${pid}` : `struct mm_struct.${member} ${hex(mm)}`;
 }
 
 /** Huge pages help where what is mapped is there: a mapping that is touched here and there needs a whole one for each place. */
