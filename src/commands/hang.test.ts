@@ -56,7 +56,11 @@ describe('owners', () => {
 
   it('that hold nothing any more: the lock is free, and its first waiter sleeps', () => {
     const lines = shown(behindMutex(3, 30, undefined));
-    expect(lines[2]).toContain('nobody holds it, and yet its first waiter sleeps');
+    expect(lines[2]).toContain(
+      'nobody holds it, its first waiter sleeps, and nobody is about to wake it: a wake-up was lost',
+    );
+    const recent = shown(behindMutex(3, 1, undefined));
+    expect(recent[2]).toContain('nobody holds it, and yet its first waiter sleeps: it is just being given on, or');
   });
 
   it('that are no tasks any more have ended with the lock held', () => {

@@ -21,8 +21,3 @@ export const kernelStopped: Condition = condition('kernel stopped');
 export function blocked(task: VirtAddr): Condition {
   return condition(`task ${hex(task)} blocked`);
 }
-
-/** @param lock - `struct mutex *`, `struct rw_semaphore *`, `struct completion *`: it is free, or done, and those who wait sleep on. */
-export function wakeUpLost(lock: VirtAddr): Condition {
-  return condition(`wake-up lost at ${hex(lock)}`);
-}

@@ -180,6 +180,7 @@ describe('lock-pileup: a reader that faults on its own userfaultfd', () => {
     incident.held(incident.directory, ps, 'read', 0);
     incident.userfault(ps, { descriptors: [[ps, 3]] });
     tops(incident, 3, incident.directory);
+    incident.task('giver', { pid: 60, state: 'R', stack: ['up_read', 'a_driver_read'] });
     const finding = only(incident);
     expect(finding).toMatchObject({ cause: 'lock-queue', role: 'context' });
     expect(storyOf(finding, 'why')).toMatch(/^Nobody holds the lock/);
@@ -386,6 +387,8 @@ describe('lock-pileup: what becomes of the holder', () => {
   ] as const)('names nobody for %s', (_what, kind, text) => {
     const incident = new Incident();
     tops(incident, 3, incident.lock(kind, 'a_lock'), { offCpu: 200 });
+    // Else a wake-up was lost, which has a detector of its own.
+    incident.task('giver', { pid: 60, state: 'R', stack: ['__mutex_unlock_slowpath', 'a_driver_write'] });
     const finding = only(incident);
     expect(finding).toMatchObject({ cause: 'lock-stuck-holder-unknown', role: 'cause', confidence: 'probable' });
     expect(textOf(finding.title)).toMatch(/nobody is named/);

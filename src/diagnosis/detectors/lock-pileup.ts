@@ -4,7 +4,7 @@
  * otherwise, since short queues are how locks work.
  */
 import type { Task } from '../../kernel/sched.ts';
-import { blocked, type Condition, memoryShort, wakeUpLost } from '../../model/condition.ts';
+import { blocked, type Condition, memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Confidence, type Finding, type Remedy, remedyLines, type StoryLine } from '../../model/finding.ts';
 import {
@@ -22,7 +22,9 @@ import { explainedFact, killCautions } from '../facts/chain-ends.ts';
 import { deadOwnersFact } from '../facts/dead-owners.ts';
 import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import type { Holder } from '../facts/holders.ts';
+import { lostWakeUpsFact } from '../facts/lost-wakeups.ts';
 import { memoryFact, type MemoryState } from '../facts/memory.ts';
+import { modulesText } from '../facts/lock-names.ts';
 import { pileUpDetails, pileUpEvidence } from '../facts/pileup-evidence.ts';
 import { lockOfLink, pileUpStory, tasksText } from '../facts/pileup-story.ts';
 import { isWhole, type PileUp, pileUpsFact } from '../facts/pileups.ts';
@@ -45,14 +47,17 @@ export default defineDetector({
     dead: deadOwnersFact,
     verdicts: waitVerdictsFact,
     explained: explainedFact,
+    lost: lostWakeUpsFact,
   },
   appliesTo: needsTypes,
-  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead, verdicts, explained }) {
+  run({ pileUps, standstills, memory, rss, tasks: { tasks }, dead, verdicts, explained, lost }) {
     const findings: Finding[] = [];
     const blocked = tasks.filter(({ state }) => state.uninterruptible);
     for (const pileUp of pileUps) {
       // Told by dead-lock-owner, which knows of what the owner died.
       if (dead.of(pileUp.lock) !== undefined) continue;
+      // Told by lost-wake-up, which knows that nobody holds it and nobody is about to wake them.
+      if (lost.some(({ target }) => target.address === pileUp.lock.address)) continue;
       // The one at the end of the chain is to blame, and told by a detector of its own.
       if (isExplained(pileUp, explained)) continue;
       // Its holder waits, in the end, for what is no lock, and is told of there.
@@ -88,7 +93,11 @@ const CAUSES: { readonly [K in Standstill['kind']]: string } = {
 };
 
 /** What does away with the cause is told with what ends the hang. */
-const TOLD: { readonly [K in Standstill['kind']]?: number } = { reclaim: 3, 'lock-cycle': 2, 'own-userfault': 2 };
+const TOLD: { readonly [K in Standstill['kind']]?: number } = {
+  reclaim: 3,
+  'lock-cycle': 2,
+  'own-userfault': 2,
+};
 
 interface Around {
   /** Bytes that the victims hold, shared memory counted in each. */
@@ -116,7 +125,6 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
     explains: [...victimsOf(pileUp), ...(closes ? [memoryShort] : [])],
     restsOn: [
       ...(pileUp.holder === undefined || pileUp.cycle.length > 0 ? [] : [blocked(pileUp.holder.task.address)]),
-      ...(pileUp.holder === undefined ? [wakeUpLost(pileUp.lock.address)] : []),
       ...(standstill.kind === 'reclaim' ? [memoryShort] : []),
     ],
     story: [
@@ -214,7 +222,12 @@ function remediesOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState)
   const out: Remedy[] = standstill.kind === 'lock-cycle' ? cycleRemedies(pileUp) : [];
   if (holder !== undefined && standstill.kind !== 'owner-exited' && standstill.kind !== 'lock-cycle') {
     const kill = killText(pileUp, holder);
-    if (kill !== undefined) out.push(kill);
+    if (kill !== undefined)
+      out.push(kill.caution === undefined ? kill : { ...kill, caution: costText(holder, standstill) });
+    if (holder.driver !== undefined && (standstill.kind === 'still' || standstill.kind === 'old'))
+      out.push({
+        action: prose`Mend or update the module ${name(holder.driver.module)}: ${symbol(holder.driver.func)} must not wait without a timeout while it has the lock.`,
+      });
   }
   if (standstill.kind === 'own-userfault' && holder !== undefined) {
     out.push({
@@ -234,15 +247,27 @@ function remediesOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState)
   return reserve === undefined ? out : [...out, reserve];
 }
 
+/** What a kill costs, and that it mends nothing. */
+function costText({ driver }: Holder, { kind }: Standstill): Prose {
+  return driver !== undefined && (kind === 'still' || kind === 'old')
+    ? prose`what it was doing is lost, and it comes back until the module ${name(driver.module)} is mended.`
+    : ['what it was doing is lost.'];
+}
+
 /** A circle ends when one of its tasks can be killed; else only with the machine. */
 function cycleRemedies({ cycle }: PileUp): Remedy[] {
   const mortal = cycle.find(({ holder: { task } }) => task.state.killable && !task.kthread)?.holder.task;
+  const again =
+    cycle.length === 1
+      ? []
+      : prose`it comes back until the code that takes both is mended${modulesText(cycle.map((link) => link.name.module))}: all must take them in one order.`;
   const end: Remedy =
     mortal === undefined
       ? {
           action: [
             'Restart the machine: none of the tasks in the circle can be killed out of it, as their sleep does not end on a signal.',
           ],
+          ...(cycle.length === 1 ? {} : { caution: again }),
         }
       : {
           action: prose`Kill ${taskValue(mortal)}: its sleep (state ${mortal.state.letter}) ends on SIGKILL, and it lets go of the lock that the next one waits for.`,

@@ -22,6 +22,7 @@ describe('a lock that is free', () => {
     );
     expect(storyOf(finding, 'why')).toContain('top (pid 110), whose turn it is, has slept for 30');
     expect(actionsOf(finding)[0]).toContain('Do once more what takes this lock, as top does');
+    expect(storyOf(finding, 'remedy')).toContain('But: if it does not get the lock, one more task hangs.');
   });
 
   it('is silent where somebody holds it, or the first was woken', () => {

@@ -2,7 +2,7 @@
  * Tasks sleep for a lock that nobody holds, or a completion that is done: nobody woke them, and nobody is about to. Shown by
  * structure: the words of the lock, the sleep of the first in its queue, and that no CPU is where it would be woken.
  */
-import { blocked, wakeUpLost } from '../../model/condition.ts';
+import { blocked } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import {
@@ -46,7 +46,7 @@ function findingOf(lost: LostWakeUp, { lines, details, grown }: WaitStory): Find
       ? {}
       : { because: ['the stacks of some tasks that run could not be read: one of them may be about to wake them'] }),
     weight: total,
-    explains: [wakeUpLost(target.address), ...root.behind.map((task) => blocked(task.address))],
+    explains: root.behind.map((task) => blocked(task.address)),
     ...grown,
     story: [
       {
@@ -82,7 +82,7 @@ function findingOf(lost: LostWakeUp, { lines, details, grown }: WaitStory): Find
         show: `bt ${first.pid}`,
       },
       {
-        claim: ['No task that runs or could run is in a function that gives back a lock, wakes, or was woken.'],
+        claim: ['No task that runs or could run is in a function that wakes one or takes a lock.'],
         address: undefined,
         ctype: undefined,
         confidence: lost.sure ? 'certain' : 'probable',
@@ -110,7 +110,7 @@ function whyText({ first, wait, target }: LostWakeUp): Prose {
 
 function proofText({ free, target }: LostWakeUp): Prose {
   const at = prose`${command(`${target.ctype} ${target.address.toString(16)}`)}`;
-  return prose`${free.replace(/^its/, target.lock === undefined ? "The completion's" : "The lock's")}; by hand: ${at}. No task that runs or could run is in a function that gives back a lock, wakes, or was woken; by hand: ${command('foreach RU bt')}.`;
+  return prose`${free.replace(/^its/, target.lock === undefined ? "The completion's" : "The lock's")}; by hand: ${at}. No task that runs or could run is in a function that wakes one or takes a lock; by hand: ${command('foreach RU bt')}.`;
 }
 
 function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): readonly Remedy[] {
@@ -127,7 +127,13 @@ function remediesOf({ target: { lock, waiters }, module, first }: LostWakeUp): r
         action:
           lock === undefined
             ? ['Restart the machine, unless whoever completes it does so once more.']
-            : prose`Do once more what takes this lock, as ${name(first.comm)} does: the newcomer gets it, and when it gives it back, the kernel wakes the first of those who wait. Else restart the machine.`,
+            : prose`Do once more what takes this lock, as ${name(first.comm)} does (${command(`bt ${first.pid}`)} shows the call): it gets the lock, and to give it back wakes the first of them. Else restart the machine.`,
+        ...(lock === undefined
+          ? {}
+          : {
+              verify: prose`${taskValue(first)} still sleeps there: ${command(`cat /proc/${first.pid}/stack`)}.`,
+              caution: prose`if it does not get the lock, one more task hangs${module === undefined ? '' : prose`; and it comes back until the module ${name(module)} is mended`}.`,
+            }),
       };
   return [end, mend];
 }

@@ -8,6 +8,7 @@ import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import { type Evidence, type Finding, type Remedy, remedyLines } from '../../model/finding.ts';
 import { address, command, ctype, plural, type Prose, prose, task as taskValue } from '../../model/value.ts';
 import { killRemedy } from '../facts/chain-ends.ts';
+import { type LockNames, lockNamesFact, modulesText } from '../facts/lock-names.ts';
 import type { WaitTarget } from '../facts/wait-graph.ts';
 import { type WaitStory, waitStoriesFact } from '../facts/wait-story.ts';
 import { type CircleLink, type CircleVerdict, waitVerdictsFact } from '../facts/wait-verdicts.ts';
@@ -16,17 +17,17 @@ export default defineDetector({
   id: 'wait-cycle',
   title: 'Tasks that wait for each other',
   summary: 'A circle of waits through locks, work items and whatever else a task has to act on: none can go on.',
-  needs: { verdicts: waitVerdictsFact, stories: waitStoriesFact },
+  needs: { verdicts: waitVerdictsFact, stories: waitStoriesFact, names: lockNamesFact },
   appliesTo: needsTypes,
-  run: ({ verdicts, stories }) =>
+  run: ({ verdicts, stories, names }) =>
     verdicts.all.flatMap((verdict) =>
-      verdict.kind === 'circle' ? [findingOf(verdict, stories.of(verdict.root))] : [],
+      verdict.kind === 'circle' ? [findingOf(verdict, stories.of(verdict.root), names)] : [],
     ),
 });
 
-function findingOf(verdict: CircleVerdict, { lines, details, grown }: WaitStory): Finding {
+function findingOf(verdict: CircleVerdict, { lines, details, grown }: WaitStory, names: LockNames): Finding {
   const { links, confidence, root } = verdict;
-  const remedies = remediesOf(links);
+  const remedies = remediesOf(links, names);
   return {
     detector: 'wait-cycle',
     cause: 'wait-cycle',
@@ -108,16 +109,20 @@ function evidenceOf(links: readonly CircleLink[], { task, target }: CircleLink, 
   };
 }
 
-function remediesOf(links: readonly CircleLink[]): readonly Remedy[] {
+function remediesOf(links: readonly CircleLink[], names: LockNames): readonly Remedy[] {
   const at = links.findIndex(({ task }) => task.state.killable && !task.kthread);
   const mortal = links[at]?.task;
   const waiter = links.at(at - 1)?.task;
+  const locks = links.flatMap(({ target: { lock } }) => lock ?? []);
+  const modules = modulesText(locks.map(({ address: at, kind }) => names.of(at, kind).module));
+  const again = prose`it comes back until the order of the locking is mended${modules}.`;
   const end: Remedy =
     mortal === undefined || waiter === undefined
       ? {
           action: [
             'Restart the machine: none of the tasks in the circle can be killed out of it, as their sleep does not end on a signal.',
           ],
+          ...(locks.length === 0 ? {} : { caution: again }),
         }
       : killRemedy(mortal, prose`${taskValue(waiter)}, which waits for it, goes on`);
   const work = links.find(({ target }) => target.ctype === 'struct work_struct');

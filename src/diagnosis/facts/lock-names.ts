@@ -21,6 +21,8 @@ export interface LockName {
   readonly text: Prose;
   /** The member or variable that is the lock: 'i_rwsem', 'rtnl_mutex'. */
   readonly member: string | undefined;
+  /** Of a variable of a module: its name. */
+  readonly module: string | undefined;
   /** The object that holds the lock. */
   readonly container: { readonly address: VirtAddr; readonly ctype: string } | undefined;
   /** For an inode: from the root of the mount namespace. */
@@ -52,6 +54,7 @@ export const lockNamesFact = defineFact<LockNames>({
 });
 
 const NOTHING = {
+  module: undefined,
   container: undefined,
   path: undefined,
   pathInFileSystem: undefined,
@@ -93,6 +96,7 @@ function globalName(context: FactContext, lock: VirtAddr): LockName | undefined 
     what: 'symbol',
     text: prose`${bare === undefined ? prose`the global ${symbol(spelled)}` : staticText(context, lock, bare, spelled)}${where}`,
     member: spelled,
+    module: at.module,
     witnesses: [`symbol ${spelled} covers it`],
   };
 }
@@ -174,6 +178,7 @@ function inodeName({ program }: FactContext, lock: VirtAddr): LockName | undefin
     pathInFileSystem: afloat ? path.text : undefined,
     inodeKind: inode.kind,
     fsType: inode.fsType,
+    module: undefined,
     witnesses: inode.evidence,
   };
 }
@@ -235,4 +240,11 @@ function slabName({ program }: FactContext, lock: VirtAddr, kind: LockKind): Loc
     container: { address: object.start, ctype: `slab object of ${object.cacheName}` },
     witnesses: [`its page belongs to the slab cache ${object.cacheName}`],
   };
+}
+
+/** ' (module pairdev)', ' (modules a and b)'; empty where none is known. */
+export function modulesText(found: readonly (string | undefined)[]): Prose {
+  const modules = [...new Set(found)].filter((module) => module !== undefined);
+  const names = modules.flatMap((module, i): Prose => [...(i === 0 ? [] : [' and ']), name(module)]);
+  return names.length === 0 ? [] : prose` (${modules.length === 1 ? 'module' : 'modules'} ${names})`;
 }

@@ -75,7 +75,7 @@ export interface HeldMemory {
 }
 
 /** What makes it certain, in a line; of a holder that is named by the lock its line says so. */
-function proofLine({ cycle }: PileUp, standstill: Standstill): readonly StoryLine[] {
+function proofLine({ cycle, lock, holder }: PileUp, standstill: Standstill): readonly StoryLine[] {
   if (standstill.kind === 'own-userfault' && standstill.answerers.complete)
     return [
       {
@@ -83,6 +83,15 @@ function proofLine({ cycle }: PileUp, standstill: Standstill): readonly StoryLin
         text: prose`The userfaultfd has no further holder; by hand: ${command('foreach files -R userfaultfd')}.`,
       },
     ];
+  if ((standstill.kind === 'still' || standstill.kind === 'old') && holder?.certainty === 'exact') {
+    const look = prose`${command(`struct ${lock.kind} ${hex(lock.address)}`)}, ${command(`bt ${holder.task.pid}`)}`;
+    return [
+      {
+        topic: 'proof',
+        text: prose`The owner word of the lock names ${taskValue(holder.task)}, whose stack shows where it sleeps; by hand: ${look}.`,
+      },
+    ];
+  }
   if (standstill.kind !== 'lock-cycle' || cycle.length < 2) return [];
   if (cycle.some(({ holder }) => holder.certainty !== 'exact')) return [];
   const shows = cycle.map(

@@ -6,6 +6,7 @@ import type { Task } from '../../kernel/sched.ts';
 import { defineFact, type FactContext } from '../../model/diagnosis.ts';
 import { count, duration, name, plural, type Prose, prose, symbol, task as taskValue } from '../../model/value.ts';
 import { clockFact } from './clock.ts';
+import { lostWakeUpsFact } from './lost-wakeups.ts';
 import { stacksFact, waitsIn } from './stacks.ts';
 import { detailProse, taskWaitsFact, waitProse } from './task-waits.ts';
 import { stuckDiskLeaf } from './stuck-disks.ts';
@@ -76,6 +77,11 @@ function leafOf(context: FactContext, { task, cycle, target, behind }: WaitRoot)
     if (target.lock === undefined)
       return { kind: 'lost wake-up', text: ['it has come, and yet who waits for it sleeps: a wake-up was lost'] };
     const asleep = behind[0]?.state.sleeping === true;
+    if (context.use(lostWakeUpsFact).some((lost) => lost.target.address === target.address))
+      return {
+        kind: 'lost wake-up',
+        text: ['nobody holds it, its first waiter sleeps, and nobody is about to wake it: a wake-up was lost'],
+      };
     return asleep
       ? {
           kind: 'lost wake-up',
