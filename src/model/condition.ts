@@ -14,6 +14,9 @@ const condition = (text: string): Condition => text as Condition;
 /** Memory of the machine is short, or ran out. */
 export const memoryShort: Condition = condition('memory short');
 
+/** What is free of memory is no large piece, and cannot be made one. */
+export const memoryInPieces: Condition = condition('memory in pieces');
+
 /** The kernel stopped itself: an oops, a panic, a watchdog. Not said of a crash that somebody asked for. */
 export const kernelStopped: Condition = condition('kernel stopped');
 

@@ -199,7 +199,7 @@ const BY_HAND: Pick<KeyValue, 'label' | 'value'> = {
 };
 
 const namesCommands = (lines: readonly Line[]): boolean =>
-  /\bby hand:/.test(lines.map((each) => lineText(each)).join(' '));
+  /\bby hand:\s+`/i.test(lines.map((each) => lineText(each)).join(' '));
 
 /** The dump and the machine: as many facts on a line as fit. */
 function systemLines(system: readonly Pick<KeyValue, 'label' | 'value'>[], width: number): Line[] {
@@ -253,8 +253,7 @@ export function firstScreen(report: Report, width: number): Screen {
     else spared.add(next);
     lines = compose(spared, most);
   }
-  // Where nearly all others gave way already.
-  if (most <= 1 && lines.length >= SCREEN_LINES) lines = compose(spared, most, false);
+  if (lines.length > SCREEN_LINES) lines = compose(spared, most, false);
   return { lines, below: all.filter((telling) => spared.has(telling)) };
 }
 

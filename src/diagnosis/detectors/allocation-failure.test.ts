@@ -7,10 +7,13 @@ import { storyOf, textOf } from '../../../test/builders/text.ts';
 import type { AllocationFailure } from '../../kernel/allocation-failure.ts';
 import type { Finding } from '../../model/finding.ts';
 import { nanoseconds } from '../../base/units.ts';
+import { memoryInPieces } from '../../model/condition.ts';
 import { memoryFact } from '../facts/memory.ts';
+import type { Uncounted } from '../facts/uncounted.ts';
 import allocationFailure from './allocation-failure.ts';
 
 const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 
 const ATOMIC: AllocationFailure = {
   timeNs: nanoseconds(5_000_000_000n),
@@ -49,13 +52,14 @@ function told(
   failures: readonly AllocationFailure[],
   change: (image: KernelImage) => void = () => {},
   reserveKb = 16 * 1024,
+  uncounted: Uncounted | undefined = undefined,
 ): readonly Finding[] {
   const program = new Incident().program((image) => {
     image.global('min_free_kbytes', 'int', reserveKb);
     change(image);
   });
   const memory = contextOf(program).use(memoryFact);
-  return allocationFailure.detector.run({ log: { reports: [], failures }, memory }, program);
+  return allocationFailure.detector.run({ log: { reports: [], failures }, memory, uncounted }, program);
 }
 
 describe('allocations that could not wait', () => {
@@ -111,6 +115,31 @@ describe('large allocations', () => {
       confidence: 'certain',
       details: { order: 4, bytes: { value: 65_536 }, free: { value: 40 * MIB } },
     });
+  });
+
+  it('names pages that cannot be moved as what keeps free ones apart, and does not promise to move them', () => {
+    const pagesOf = (order: number): Uncounted => ({
+      gap: 4 * GIB,
+      pages: GIB / 1024,
+      bytes: 4 * GIB,
+      looked: 1,
+      modules: [],
+      unclassified: {
+        pages: GIB / 1024,
+        blocks: [{ order, blocks: GIB / 1024 / 2 ** order, pages: GIB / 1024 }],
+        flags: [],
+        references: [],
+        oddities: [],
+        neighbours: [],
+        contents: { read: 0, missing: 0, zero: 0, text: 0, targets: [] },
+      },
+    });
+    const [finding] = told([large(4, 40_960, 3)], undefined, undefined, pagesOf(0));
+    expect(storyOf(finding, 'holder')).toMatch(/^Probably 4294967296 \(0\.25 of memory\) in pages that no counter has/);
+    expect(JSON.stringify(finding?.remedies)).toContain('cannot');
+    expect(finding?.restsOn).toEqual([memoryInPieces]);
+    // Large blocks leave large ones free beside them.
+    expect(told([large(4, 40_960, 3)], undefined, undefined, pagesOf(4))[0]?.restsOn).toEqual([]);
   });
 
   it('is silent where a block was free, or too little, or the blocks are not known', () => {

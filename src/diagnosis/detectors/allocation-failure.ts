@@ -4,6 +4,7 @@
  * block of their size although enough pages were free, so that memory is in pieces. Where memory as a whole is short,
  * that is the reason, and nothing is said of either.
  */
+import { memoryInPieces } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
 import type { Finding } from '../../model/finding.ts';
 import { byteCount, command, duration, name, plural, prose, type Prose, ratio, symbol } from '../../model/value.ts';
@@ -12,16 +13,19 @@ import { freeReserve, setReserve } from '../facts/free-reserve.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomLog, oomLogFact } from '../facts/oom-log.ts';
 import { proofLines } from '../facts/proof.ts';
-import { COSTLY_ORDER, MIN_FREE } from '../facts/thresholds.ts';
+import { COSTLY_ORDER, MIN_FREE, PAGE_LEAK_SHARE } from '../facts/thresholds.ts';
+import { type Uncounted, uncountedFact } from '../facts/uncounted.ts';
 
 export default defineDetector({
   id: 'allocation-failure',
   title: 'Allocations that failed',
   summary: 'A reserve that is too small, or memory in pieces, fails allocations while memory is there.',
-  needs: { log: oomLogFact, memory: memoryFact },
+  needs: { log: oomLogFact, memory: memoryFact, uncounted: uncountedFact },
   appliesTo: needsTypes,
-  run: ({ log, memory }, { pageSize }) =>
-    memory.verdict === 'enough' ? [...atomicFindings(log, memory, pageSize), ...fragmented(log, memory, pageSize)] : [],
+  run: ({ log, memory, uncounted }, { pageSize }) =>
+    memory.verdict === 'enough'
+      ? [...atomicFindings(log, memory, pageSize), ...fragmented(log, memory, uncounted, pageSize)]
+      : [],
 });
 
 /** Small ones that could not wait. */
@@ -82,13 +86,19 @@ function atomicFindings({ failures }: OomLog, memory: MemoryState, pageSize: num
 }
 
 /** Large ones for which enough pages were free, but not in one piece. */
-function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number): readonly Finding[] {
+function fragmented(
+  { failures }: OomLog,
+  memory: MemoryState,
+  uncounted: Uncounted | undefined,
+  pageSize: number,
+): readonly Finding[] {
   const large = failures.filter((failure) => failure.order >= COSTLY_ORDER && inPieces(failure, pageSize));
   const [first] = large;
   const last = large.at(-1);
   if (first === undefined || last === undefined) return [];
   const size = 2 ** first.order * pageSize;
   const free = freeBytes(first);
+  const unmovable = unmovableBytes(uncounted, memory, first.order);
   const evidence = [evidenceOf(first, 'The first of them, with the free blocks of each zone below it in the log')];
   return [
     {
@@ -98,6 +108,7 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
       title: prose`${plural(large.length, 'allocation')} of ${byteCount(size)} in one piece failed${stackWords(first)}, while ${byteCount(free)} were free: memory is in pieces.`,
       confidence: 'certain',
       weight: large.length,
+      restsOn: unmovable === undefined ? [] : [memoryInPieces],
       story: [
         {
           topic: 'what',
@@ -107,6 +118,7 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
           topic: 'why',
           text: prose`No zone had a free block of ${byteCount(size)}; smaller ones added up to ${byteCount(free)}.`,
         },
+        ...(unmovable === undefined ? [] : [{ topic: 'holder' as const, text: unmovableText(unmovable, memory) }]),
         ...proofLines(evidence, 1),
         ...sinceOf(first, last),
         { topic: 'memory', text: memoryText(memory) },
@@ -117,7 +129,7 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
           action: prose`Let whoever asks for ${byteCount(size)} in one piece be content with single pages (kvmalloc, scatter lists), or allocate early.`,
         },
         {
-          action: prose`Until then ${command('sysctl vm.compact_memory=1')} makes larger pieces.`,
+          action: prose`Until then ${command('sysctl vm.compact_memory=1')} makes larger pieces of what lies between pages that can be moved${unmovable === undefined ? '' : prose`: those ${byteCount(unmovable)} cannot`}.`,
           caution: ['it stops processes for a moment, and lasts only a while.'],
         },
       ],
@@ -126,11 +138,29 @@ function fragmented({ failures }: OomLog, memory: MemoryState, pageSize: number)
         order: first.order,
         bytes: byteCount(size),
         free: byteCount(free),
+        unmovable: unmovable === undefined ? undefined : byteCount(unmovable),
         comm: name(first.comm),
         memory: memoryData(memory),
       },
     },
   ];
+}
+
+/**
+ * What lies between the free pages and compaction cannot move: pages that somebody took from the page allocator in blocks
+ * smaller than those that failed. Undefined where that is little.
+ */
+function unmovableBytes(uncounted: Uncounted | undefined, { info }: MemoryState, order: number): number | undefined {
+  const total = info.memTotal.value;
+  const usual = uncounted?.unclassified.blocks[0]?.order;
+  if (uncounted === undefined || total === undefined || usual === undefined || usual >= Math.min(order, COSTLY_ORDER))
+    return undefined;
+  return uncounted.bytes >= total * PAGE_LEAK_SHARE ? uncounted.bytes : undefined;
+}
+
+function unmovableText(bytes: number, { info }: MemoryState): Prose {
+  const share = ratio(bytes / (info.memTotal.value ?? bytes));
+  return prose`Probably ${byteCount(bytes)} (${share} of memory) in pages that no counter has: taken in small blocks that cannot be moved, they keep free ones apart.`;
 }
 
 /** True when the log shows zones with enough free memory for it above their reserves, and none of them a block so large. */

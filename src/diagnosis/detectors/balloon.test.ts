@@ -18,6 +18,7 @@ const INFLATED: BallooningState = {
   source: 'vm_event_states',
   pageSize: 4096,
   memory: 1000 * MIB_PAGES,
+  crashKernel: 0,
   looked: 1,
 };
 
@@ -27,6 +28,18 @@ function told(state: BallooningState | undefined, available: number | undefined)
 }
 
 describe('balloon', () => {
+  it('says what else MemTotal lacks, where it adds up', () => {
+    const why = (crashKernel: number): string =>
+      textOf(
+        told({ ...INFLATED, memory: 1600 * MIB_PAGES, crashKernel }, 20)[0]?.story.find(({ topic }) => topic === 'why')
+          ?.text ?? [],
+      );
+    expect(why(160 * MIB_PAGES)).toMatch(
+      /without 167772160 for the crash kernel, and without \d+ that the kernel took at boot\.$/,
+    );
+    expect(why(0)).toContain('mostly without them');
+  });
+
   it('says how much the host has taken while memory is short, from which structure', () => {
     const [finding, ...more] = told(INFLATED, 20);
     expect(more).toEqual([]);

@@ -90,7 +90,7 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
       },
       {
         topic: 'why',
-        text: whyText(memory),
+        text: whyText(state, pages, memory),
       },
       ...proofLines(evidence, 2),
       {
@@ -122,8 +122,14 @@ function findingOf(state: BallooningState, largest: Balloon, frames: number, mem
   };
 }
 
-function whyText({ info }: MemoryState): Prose {
+/** Where what MemTotal lacks adds up, it is told: a balloon that gives pages back by itself leaves them in MemTotal. */
+function whyText(state: BallooningState, pages: number, { info }: MemoryState): Prose {
+  const { memory: frames, crashKernel, pageSize } = state;
   const total = info.memTotal.value;
   const left = total === undefined ? '' : prose`, ${byteCount(total)},`;
+  const kept = total === undefined ? 0 : (frames - pages) * pageSize - total;
+  const crash = crashKernel * pageSize;
+  if (crash > 0 && kept >= crash)
+    return prose`Nobody in the guest can use pages in a balloon. MemTotal${left} is without them, without ${byteCount(crash)} for the crash kernel, and without ${byteCount(kept - crash)} that the kernel took at boot.`;
   return prose`Nobody in the guest can use pages in a balloon. MemTotal${left} is mostly without them, and without what the kernel keeps for itself.`;
 }

@@ -44,6 +44,16 @@ function told(
 const SYSLOG = task(364, 'rsyslogd');
 
 describe('deleted-files', () => {
+  it('accounts for every file, also where there are many', () => {
+    const many = (files: number) =>
+      told(Array.from({ length: files }, (_, i) => file(90 - i, [SYSLOG])))[0]?.evidence ?? [];
+    expect(many(6)).toHaveLength(6);
+    expect(many(9)).toHaveLength(6);
+    expect(textOf(many(9)[5]?.claim ?? [])).toBe(
+      `4 more deleted files hold ${(85 + 84 + 83 + 82) * MIB}, the largest of them /tmp/spool.`,
+    );
+  });
+
   it('names who keeps them open, and the file system', () => {
     const [finding] = told([file(150, [SYSLOG]), file(60, [task(9, 'cat')]), file(50, [SYSLOG])]);
     expect(finding).toMatchObject({

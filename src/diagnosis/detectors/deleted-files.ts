@@ -59,7 +59,7 @@ function mainHolder(files: readonly DeletedFile[]): { readonly task: Task; reado
 function findingOf(files: readonly DeletedFile[], held: number, share: number, memory: MemoryState): Finding {
   const holder = mainHolder(files);
   const [largest] = files;
-  const evidence = files.slice(0, MAX_LISTED).map(evidenceOf);
+  const evidence = evidenceOfAll(files);
   const who =
     holder === undefined
       ? 'nobody that was found keeps open'
@@ -129,6 +129,24 @@ function findingOf(files: readonly DeletedFile[], held: number, share: number, m
       })),
     },
   };
+}
+
+/** Each, or the largest and how much the others hold. */
+function evidenceOfAll(files: readonly DeletedFile[]): Evidence[] {
+  if (files.length <= MAX_LISTED + 1) return files.map(evidenceOf);
+  const rest = files.slice(MAX_LISTED);
+  const [next] = rest;
+  const bytes = rest.reduce((sum, file) => sum + file.bytes, 0);
+  const others: readonly Evidence[] =
+    next === undefined
+      ? []
+      : [
+          {
+            ...evidenceOf(next),
+            claim: prose`${count(rest.length)} more deleted files hold ${byteCount(bytes)}, the largest of them ${name(next.path)}.`,
+          },
+        ];
+  return [...files.slice(0, MAX_LISTED).map(evidenceOf), ...others];
 }
 
 function evidenceOf({ inode, path, bytes, holders }: DeletedFile): Evidence {

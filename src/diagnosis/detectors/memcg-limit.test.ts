@@ -89,7 +89,9 @@ describe('memcg-limit', () => {
       /^5 tasks wait because their cgroup \/box uses 103809024, more than the 83886080 of its memory.high,/,
     );
     // Those that are not named are counted.
-    expect(storyOf(told(5)[0], 'holder')).toMatch(/\n2 more processes of the group\.$/);
+    expect(storyOf(told(5)[0], 'holder')).toMatch(
+      /\n2 more processes of the group \(shared memory counted in each\)\.$/,
+    );
   });
 
   it('is silent where few wait, where the group is not full, or where they wait for something else', () => {

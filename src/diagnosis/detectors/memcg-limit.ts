@@ -32,6 +32,9 @@ import { proofLines } from '../facts/proof.ts';
 const CHARGING =
   /^(mem_cgroup_oom_synchronize|mem_cgroup_out_of_memory|mem_cgroup_handle_over_high|__mem_cgroup_handle_over_high|try_to_free_mem_cgroup_pages|reclaim_high|mem_cgroup_oom)(\.|$)/;
 
+/** Sums over processes are more than the group uses. */
+const SHARED = ' (shared memory counted in each)';
+
 interface Stuck {
   readonly group: Memcg;
   readonly limit: 'max' | 'high';
@@ -127,14 +130,14 @@ function findingOf(stuck: Stuck, { memcgs, candidates, memory, pageSize }: Given
       ...proofLines(evidence, 2),
       ...holders.slice(0, 3).map(({ task, pages }) => ({
         topic: 'holder' as const,
-        text: prose`${taskValue(task)}: ${byteCount(pages * pageSize)} resident, swapped and in page tables.`,
+        text: prose`${taskValue(task)}: ${byteCount(pages * pageSize)} resident, swapped and in page tables${holders.length > 3 ? '' : SHARED}.`,
       })),
       ...(holders.length <= 3
         ? []
         : [
             {
               topic: 'holder' as const,
-              text: prose`${plural(holders.length - 3, 'more process', 'more processes')} of the group.`,
+              text: prose`${plural(holders.length - 3, 'more process', 'more processes')} of the group${SHARED}.`,
             },
           ]),
       { topic: 'memory', text: memoryText(memory) },

@@ -107,7 +107,7 @@ describe('memory-shortage', () => {
     const program = programOfImage(machine({ total: 16 * GIB, free: 30 * MIB }));
     const memory = contextOf(program).use(memoryFact);
     const largest = { pid: 7, comm: 'java', address: virt(0xffff888000000000n) } as Task;
-    const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest, largestBytes: 5 * GIB }];
+    const groups = [{ comm: 'java', processes: 2, bytes: 9 * GIB, largest, swap: 0, largestBytes: 5 * GIB }];
     const [finding] = memoryShortage.detector.run(
       { memory, rss: { ...NONE, groups, total: 9 * GIB }, oom: NOBODY },
       program,

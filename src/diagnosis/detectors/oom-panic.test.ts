@@ -14,7 +14,7 @@ const MIB = 2 ** 20;
 
 function process(pid: number, comm: string, mib: number, scoreAdj: number | undefined): OomProcess {
   const task = { pid, comm, address: virt(0xffff888000100000n + BigInt(pid) * 0x1000n) } as Task;
-  const group = { comm, processes: 1, bytes: mib * MIB, largest: task, largestBytes: mib * MIB };
+  const group = { comm, processes: 1, bytes: mib * MIB, largest: task, swap: 0, largestBytes: mib * MIB };
   return { task, group, scoreAdj, exempt: scoreAdj === -1000 };
 }
 

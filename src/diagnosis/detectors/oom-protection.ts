@@ -5,7 +5,7 @@
  */
 import { memoryShort } from '../../model/condition.ts';
 import { defineDetector, needsTypes } from '../../model/diagnosis.ts';
-import type { Evidence, Finding } from '../../model/finding.ts';
+import type { Evidence, Finding, Remedy } from '../../model/finding.ts';
 import { byteCount, name, plural, prose, type Prose, ratio, task as taskValue } from '../../model/value.ts';
 import { memoryData, memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { type OomCandidates, oomCandidatesFact, type OomProcess } from '../facts/oom-candidates.ts';
@@ -60,6 +60,17 @@ function titleOf(largest: OomProcess, held: Prose, spared: readonly { readonly c
   const [first] = spared;
   const ended = spared.length === 1 ? name(first?.comm ?? '') : plural(spared.length, 'process', 'processes');
   return prose`Memory was short, and the OOM killer ended ${ended}: ${who}`;
+}
+
+/** What helps at once: nothing where it sleeps so that no signal ends it. */
+function endRemedy({ task }: OomProcess, bytes: number): readonly Remedy[] {
+  if (task.state.sleeping && !task.state.killable) return [];
+  return [
+    {
+      action: prose`End ${taskValue(task)} yourself: up to ${byteCount(bytes)} come back. Then limit its memory, or do not protect it.`,
+      verify: ['what it does can be lost.'],
+    },
+  ];
 }
 
 function findingOf(
@@ -117,6 +128,7 @@ function findingOf(
     ],
     evidence,
     remedies: [
+      ...endRemedy(largest, held),
       {
         action: prose`Limit the memory of ${name(largest.task.comm)}, or do not protect it (oom_score_adj ${never ? 'above -1000' : 'nearer to 0'}).`,
         verify: ['it does not need that much.'],

@@ -3,13 +3,13 @@
  * kernel or a module and put to no use that can be told. That it is a leak, and not use that is wanted, is inferred; the
  * size is counted. Large kmalloc, which has no mark until 6.14 but is counted as slab, is not among them.
  */
-import { memoryShort } from '../../model/condition.ts';
+import { memoryInPieces, memoryShort } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
 import type { Evidence, Finding } from '../../model/finding.ts';
 import { byteCount, command, count, name, plural, prose, type Prose, ratio } from '../../model/value.ts';
 import { memoryFact, type MemoryState, memoryText } from '../facts/memory.ts';
 import { proofLines } from '../facts/proof.ts';
-import { PAGE_LEAK_SHARE } from '../facts/thresholds.ts';
+import { COSTLY_ORDER, PAGE_LEAK_SHARE } from '../facts/thresholds.ts';
 import { weigh } from '../facts/tightness.ts';
 import { type Uncounted, uncountedFact } from '../facts/uncounted.ts';
 
@@ -59,7 +59,7 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
     ...weighed,
     title: prose`${most}${held} are in pages that no counter of the kernel has: the kernel or a module took them and did not give them back${whose}.`,
     weight: pages,
-    explains: [memoryShort],
+    explains: [memoryShort, ...(usual !== undefined && usual.order < COSTLY_ORDER ? [memoryInPieces] : [])],
     story: [
       {
         topic: 'what',
@@ -83,6 +83,7 @@ function findingOf(uncounted: Uncounted, share: number, memory: MemoryState): Fi
           owner === undefined
             ? prose`Look for a driver that takes pages; booting with ${command('page_owner=on')} (CONFIG_PAGE_OWNER) tells who does, in /sys/kernel/debug/page_owner.`
             : prose`Update or unload the module ${name(owner)}; booting with ${command('page_owner=on')} (CONFIG_PAGE_OWNER) tells where it takes them, in /sys/kernel/debug/page_owner.`,
+        ...(owner === undefined ? {} : { verify: ['nothing that you need uses it.'] }),
         caution: ['page_owner makes the machine slower; only a reboot gives back what was forgotten.'],
       },
     ],

@@ -47,7 +47,9 @@ describe('page-tables', () => {
   it('advises huge pages only where there is memory for them', () => {
     // 2 MiB of tables cover at most 496 huge pages.
     expect(actionsOf(told([POSTGRES], 50)[0])).toEqual([
-      expect.stringMatching(/^Let fewer processes of postgres .* no way out: they would take up to 1040187392\.$/),
+      expect.stringMatching(
+        /^Let fewer processes of postgres .* no way out: they would take up to 1040187392, which is what the page tables of postgres \(pid \d+\) span\.$/,
+      ),
     ]);
     const [dense] = told([{ ...POSTGRES, shared: mib(900) }], 50);
     expect(actionsOf(dense)).toEqual([expect.stringMatching(/^Map the shared memory of postgres with huge pages/)]);

@@ -121,7 +121,7 @@ function remedyOf(owner: PageTableOwners, { info }: MemoryState, pageSize: numbe
   const fewer = prose`fewer processes of ${name(comm)} map the shared memory (a pool of connections), or map less in each`;
   if (shared === undefined || wanted > shared + bytes + (info.memAvailable.value ?? 0))
     return {
-      action: prose`Let ${fewer}. Huge pages are no way out: they would take up to ${byteCount(wanted)}.`,
+      action: prose`Let ${fewer}. Huge pages are no way out: they would take up to ${byteCount(wanted)}, which is what the page tables of ${taskValue(owner.largest)} span.`,
       verify: ['the work can be done with fewer.'],
     };
   return {

@@ -76,8 +76,9 @@ function findingOf(cache: SlabUsage, share: number, memory: MemoryState, foreign
     evidence,
     remedies: [
       {
-        action: prose`Look for a driver or module that ${isKmalloc(cache) ? prose`allocates objects of up to ${byteCount(cache.objectSize)}` : prose`allocates from ${name(cache.name)}`}; booting with ${command(`slub_debug=U,${cache.name}`)} tells who does, in ${name(`/sys/kernel/debug/slab/${cache.name}/alloc_traces`)}.`,
-        caution: ['it makes the machine slower.'],
+        action: prose`${suspectsText(foreign)} a driver or module that ${isKmalloc(cache) ? prose`allocates objects of up to ${byteCount(cache.objectSize)}` : prose`allocates from ${name(cache.name)}`}; booting with ${command(`slub_debug=U,${cache.name}`)} tells who does, in ${name(`/sys/kernel/debug/slab/${cache.name}/alloc_traces`)}.`,
+        ...(foreign.length === 0 ? {} : { verify: ['nothing that you need uses what you unload.'] }),
+        caution: ['slub_debug makes the machine slower; only a reboot gives back what was forgotten.'],
       },
     ],
     details: cacheData(cache, share, memory.verdict),
@@ -86,12 +87,21 @@ function findingOf(cache: SlabUsage, share: number, memory: MemoryState, foreign
 
 const isKmalloc = ({ name: cache }: SlabUsage): boolean => cache.startsWith('kmalloc-');
 
+/** What is looked at first. */
+function suspectsText(foreign: readonly string[]): Prose {
+  return foreign.length === 0 ? ['Look for'] : prose`Update or unload ${modulesOf(foreign)} first, else look for`;
+}
+
+function modulesOf(foreign: readonly string[]): Prose {
+  const most = foreign.slice(0, MOST_NAMED).flatMap((module, i): Prose => [i === 0 ? '' : ', ', name(module)]);
+  const more = foreign.length > MOST_NAMED ? ` and ${foreign.length - MOST_NAMED} more` : '';
+  return prose`module ${most}${more}`;
+}
+
 /** No page says who allocated the objects in it. */
 function holderText(foreign: readonly string[]): Prose {
-  const most = foreign.slice(0, MOST_NAMED).flatMap((module, i): Prose => [i === 0 ? '' : ', ', name(module)]);
   if (foreign.length === 0) return ['Who allocated it is not recorded.'];
-  const more = foreign.length > MOST_NAMED ? ` and ${foreign.length - MOST_NAMED} more` : '';
-  return prose`Who allocated it is not recorded. Look first at what is no part of this kernel: module ${most}${more}.`;
+  return prose`Who allocated it is not recorded. Look first at what is no part of this kernel: ${modulesOf(foreign)}.`;
 }
 
 function cacheData(cache: SlabUsage, share: number, memory: string): Finding['details'] {

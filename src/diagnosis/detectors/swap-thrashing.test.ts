@@ -117,11 +117,18 @@ describe('swap-thrashing', () => {
   it('speaks where tasks wait for I/O in place of memory, as with a slow device', () => {
     const slow = { stall: 'io', io: 0.3, pressure: 0.02 } as const;
     const [finding] = told(slow);
+    // Pressure for I/O counts other disks, too.
     expect(finding).toMatchObject({
-      confidence: 'certain',
+      confidence: 'probable',
+      because: [expect.stringContaining('all other I/O')],
       details: { pressure: { value: 0.3 }, waitedFor: 'I/O' },
     });
     expect(textOf(finding?.title ?? [])).toContain('tasks waited for I/O');
+    // Pressure for memory itself proves more than a larger one for I/O.
+    expect(told({ ...slow, pressure: 0.11 })[0]).toMatchObject({
+      confidence: 'certain',
+      details: { pressure: { value: 0.11 }, waitedFor: 'memory' },
+    });
     // One or two may wait for another disk beside them.
     expect(told({ ...slow, workers: 2 })).toEqual([]);
     expect(told({ ...slow, stall: 'nothing' })).toEqual([]);

@@ -81,7 +81,7 @@ function waitedFor(state: PressureState | undefined, proven: readonly Reader[]):
   const memory = recentPressure(state, 'memory');
   const io = recentPressure(state, 'io') ?? 0;
   if (memory === undefined) return undefined;
-  const bySwap = proven.length >= PILE_UP && io > memory;
+  const bySwap = memory < MEMORY_PRESSURE && proven.length >= PILE_UP && io > memory;
   return bySwap ? { what: 'I/O', share: io } : { what: 'memory', share: memory };
 }
 
@@ -92,6 +92,8 @@ function isThrashing({ pressure, swapping }: Seen, memory: MemoryState): boolean
 
 function doubtOf({ pressure, swapping, proven }: Seen): string | undefined {
   if (pressure === undefined) return 'the kernel keeps no account of pressure';
+  if (pressure.what === 'I/O')
+    return 'tasks that read from swap waited for I/O at that moment; of the last ten seconds the share has all other I/O in it';
   if (swapping.length === 0) return 'no task was reading from swap at that moment';
   return proven.length === 0 ? 'that tasks read from swap is told by the functions on their stacks alone' : undefined;
 }
@@ -105,7 +107,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
       ? undefined
       : prose`the ${plural(first.processes, 'process', 'processes')} named ${name(first.comm)}`;
   const doubt = doubtOf(seen);
-  const inSwap = proven.reduce((sum, reader) => sum + reader.inSwap, 0);
+  const inSwap = rss.groups.reduce((sum, group) => sum + group.swap, 0);
   const evidence: readonly Evidence[] = [
     ...(pressure === undefined
       ? []
@@ -115,7 +117,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
             address: undefined,
             ctype: 'struct psi_group',
             confidence: 'certain' as const,
-            show: 'p psi_system',
+            show: 'pressure',
           },
         ]),
     {
@@ -139,7 +141,7 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
     story: [
       {
         topic: 'what',
-        text: prose`${byteCount(free)} of ${byteCount(total)} of swap are free; ${plural(swapping.length, 'task')} ${swapping.length === 1 ? 'is' : 'are'} getting pages back from it${proven.length === 0 ? '' : prose`, and ${proven.length === swapping.length ? '' : prose`${String(proven.length)} of them `}${swapping.length === 1 ? 'has' : 'have'} ${byteCount(inSwap)} in it`}.`,
+        text: prose`${byteCount(free)} of ${byteCount(total)} of swap are free; ${plural(swapping.length, 'task')} ${swapping.length === 1 ? 'is' : 'are'} getting pages back from it. Processes have ${byteCount(inSwap)} in it.`,
       },
       {
         topic: 'why',
@@ -147,9 +149,9 @@ function findingOf(seen: Seen, memory: MemoryState, rss: RssTable): Finding {
           'What is needed at the same time is more than memory and swap hold: each page that comes back throws out another.',
         ],
       },
-      ...rss.groups.slice(0, 3).map(({ comm, processes, bytes }) => ({
+      ...rss.groups.slice(0, 3).map(({ comm, processes, bytes, swap }) => ({
         topic: 'holder' as const,
-        text: prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each).`,
+        text: prose`${plural(processes, 'process', 'processes')} named ${name(comm)}: ${byteCount(bytes)} resident (shared memory counted in each), ${byteCount(swap)} in swap.`,
       })),
       ...proofLines(evidence, 2),
       {

@@ -70,6 +70,7 @@ function findingOf(caller: VmallocCaller, { whole }: VmallocCallers, share: numb
           module === undefined
             ? prose`Look for what makes ${symbol(caller.function)} take memory; /proc/vmallocinfo shows whether it grows again.`
             : prose`Update or unload the module ${name(module)}; /proc/vmallocinfo shows whether it grows again.`,
+        ...(module === undefined ? {} : { verify: ['nothing that you need uses it.'] }),
         caution: ['only a reboot gives back what was forgotten.'],
       },
     ],

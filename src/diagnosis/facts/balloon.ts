@@ -22,6 +22,8 @@ export interface BallooningState {
   readonly pageSize: number;
   /** Frames that are memory, the balloon's among them; MemTotal and the balloon where the map of addresses cannot be read. */
   readonly memory: number;
+  /** Pages set aside for the crash kernel, by `crashk_res`. */
+  readonly crashKernel: number;
   /** Share of all frames that were looked at and whose page structures could be read. */
   readonly looked: number;
 }
@@ -44,6 +46,7 @@ export const balloonFact = defineFact<BallooningState | undefined>({
       source,
       pageSize,
       memory: memory ?? Math.round(total / pageSize) + counted,
+      crashKernel: ledger.pages('crashkernel'),
       looked: (ledger.seen - ledger.pages('unread', 'unseen')) / ledger.frames,
     };
   },

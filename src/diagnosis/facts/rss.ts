@@ -13,6 +13,8 @@ export interface RssGroup {
   /** Address spaces. */
   readonly processes: number;
   readonly bytes: number;
+  /** Bytes in swap, not resident. */
+  readonly swap: number;
   readonly largest: Task;
   /** Of the largest alone. */
   readonly largestBytes: number;
@@ -70,11 +72,13 @@ export const rssFact = defineFact<RssTable>({
         comm: leader.comm,
         processes: 0,
         bytes: 0,
+        swap: 0,
         largest: leader,
         largestBytes: -1,
       };
       group.processes++;
       group.bytes += bytes;
+      group.swap += rss.swap * program.pageSize;
       if (bytes > group.largestBytes) Object.assign(group, { largestBytes: bytes, largest: leader });
       groups.set(leader.comm, group);
     }
