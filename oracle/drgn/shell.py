@@ -71,7 +71,8 @@ def say(line, rows):
 
 idle = [idle_task(prog, cpu) for cpu in online]
 tasks = [*idle, *for_each_task(prog)]
-users = [task for task in tasks if task.mm]
+# One that ends has no address space and no files any more, and is a user's task still.
+users = [task for task in tasks if not task.flags & 0x200000]
 
 
 def state(task):
@@ -115,6 +116,19 @@ def limit(task, index):
         if value != INFINITY:
             row[key] = value
     return row
+
+
+def arguments(task):
+    return {"arguments": [text(a) for a in cmdline(task)], "environment": [text(a) for a in environ(task)]}
+
+
+def mm_of(task):
+    return {"mm": hexa(task.mm), "pgd": hexa(task.mm.pgd), "resident": task_rss(prog, task).total * PAGE,
+            "virtual": task.mm.total_vm.value_() * PAGE, "mappings": mappings(task)}
+
+
+def directories(task):
+    return {"root": text(d_path(task.fs.root)), "cwd": text(d_path(task.fs.pwd)), "files": files_of(task)}
 
 
 def files_of(task):
@@ -161,7 +175,7 @@ def set_of(mask):
     out = []
     for n in range(64):
         if bits >> n & 1:
-            out.append(names[n] if n < len(names) else "SIGRTMIN" if n == 31 else f"SIGRTMIN+{n - 31}" if n <= 46 else
+            out.append(names[n] if n < len(names) else "SIGRTMIN" if n == 31 else f"SIGRTMIN+{n - 31}" if n <= 47 else
                        f"SIGRTMAX-{63 - n}" if n < 63 else "SIGRTMAX")
     return out
 
@@ -184,14 +198,10 @@ say("ps -l", lambda: [{"task": name_of(t), "cpu": task_cpu(t), "state": state(t)
 say("ps -y 0", lambda: [{"task": hexa(t), "pid": t.pid.value_()} for t in tasks if t.policy == 0])
 say("foreach ps -t", lambda: [{"task": name_of(t), "startTime": ns(t.start_time), "user": ns(t.utime), "system": ns(t.stime)}
                               for t in tasks])
-say("foreach user ps -a", lambda: [{"task": name_of(t), "arguments": [text(a) for a in cmdline(t)],
-                                    "environment": [text(a) for a in environ(t)]} for t in users])
+say("foreach user ps -a", lambda: [{"task": name_of(t), **(arguments(t) if t.mm else {})} for t in users])
 say("foreach ps -r", lambda: [{"task": name_of(t), "limits": [limit(t, i) for i in range(16)]} for t in tasks])
-say("foreach files", lambda: [{"task": name_of(t), "root": text(d_path(t.fs.root)), "cwd": text(d_path(t.fs.pwd)),
-                               "files": files_of(t)} for t in tasks if t.files])
-say("foreach user vm", lambda: [{"task": name_of(t), "mm": hexa(t.mm), "pgd": hexa(t.mm.pgd),
-                                 "resident": task_rss(prog, t).total * PAGE, "virtual": t.mm.total_vm.value_() * PAGE,
-                                 "mappings": mappings(t)} for t in users])
+say("foreach files", lambda: [{"task": name_of(t), **(directories(t) if t.fs else {})} for t in tasks])
+say("foreach user vm", lambda: [{"task": name_of(t), **(mm_of(t) if t.mm else {})} for t in users])
 say("vm -p 1", lambda: [{"task": name_of(t), "mappings": mappings(t, True)} for t in users if t.pid == 1])
 say("foreach sig", lambda: [signals_of(t) for t in tasks if t.sighand])
 def ancestors(task):
@@ -454,7 +464,7 @@ say("irq -b", lambda: [{"vector": i, "action": hexa(v.action), "function": funct
 say("timer", timers)
 say("timer -r", high_resolution_timers)
 say("net", lambda: [{"device": hexa(d), "name": text(d.name)} for d in for_each_netdev(prog["init_net"].address_of_())])
-say("foreach net -s", lambda: [{"task": name_of(t), "sockets": sockets(t)} for t in tasks if t.files])
+say("foreach net -s", lambda: [{"task": name_of(t), "sockets": sockets(t)} for t in tasks])
 def queue(name):
     head = prog[name]
     rows = []
