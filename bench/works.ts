@@ -21,7 +21,7 @@ export interface Bar {
 
 /** What only starts and ends. */
 export const STARTS = {
-  /** What stands above the first prompt: it reads the tasks, as crash does before it prompts. */
+  /** What stands above the first prompt. The tasks are not read for it: what a command needs of them comes on top. */
   kwhy: (dump: string): readonly string[] => ['run', '--no-rc', dump, '-c', 'sys'],
   crash: 'crash-quit.txt',
 } as const;
