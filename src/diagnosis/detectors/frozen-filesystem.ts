@@ -58,7 +58,7 @@ function findingOf(
     ...(confidence === 'certain'
       ? {}
       : {
-          because: prose`that they wait for it to be thawed is proved; that nobody is about to do so is argued from the ${duration(oldest ?? 0n)} of the oldest wait`,
+          because: prose`that they wait for it to be thawed is proved; that nobody will is argued from the ${duration(oldest ?? 0n)} of the oldest wait`,
         }),
     weight: root.behind.length,
     explains: root.behind.map((task) => blocked(task.address)),
@@ -113,7 +113,9 @@ function clearsText({ tasks, stuck }: Thawing): Prose {
   if (stuck) return ['No: who wants to thaw it waits for one who waits for that.'];
   return tasks.length > 0
     ? ['Perhaps: somebody is thawing it.']
-    : ['Only if somebody thaws it: none of those who wait can, killing them does not, and no task is about to.'];
+    : [
+        'Only if somebody thaws it: none of those who wait can, killing them does not, and no task of this dump is in the call that thaws it.',
+      ];
 }
 
 function evidenceOf({ superBlock, gates }: FrozenMount, direct: number, { tasks }: Thawing): readonly Evidence[] {
@@ -159,8 +161,8 @@ function remediesOf({ directories }: FrozenMount, { stuck }: Thawing): readonly 
     ];
   return [
     {
-      action: prose`Thaw it: ${command(`fsfreeze --unfreeze ${where}`)}, or ${command('echo j > /proc/sysrq-trigger')} for all file systems.`,
-      verify: ['no backup or snapshot of it is still being made.'],
+      action: prose`Thaw it: ${command(`fsfreeze --unfreeze ${where}`)}, or ${command('echo j > /proc/sysrq-trigger')}, which thaws all file systems.`,
+      verify: ['no backup or snapshot of it is still being made, with the latter of any.'],
     },
     agent,
   ];

@@ -142,8 +142,16 @@ function clearsText({ server: { still, asksItself }, hopeless }: ServerVerdict):
 function remediesOf({ servers, fileSystem, reads, behind }: SilentServer): Remedy[] {
   const [first] = servers;
   const then = prose`when its /dev/fuse closes, all requests end with an error and ${plural(behind.length, 'waiter goes', 'waiters go')} on`;
-  const out: Remedy[] = first === undefined ? [] : [killRemedy(first, then)];
   const where = fileSystem?.path;
+  const out: Remedy[] = [];
+  if (first !== undefined) {
+    const kill = killRemedy(first, then);
+    const again =
+      where === undefined
+        ? prose`the mount is dead until it is unmounted and mounted again.`
+        : prose`${name(where)} stays dead until it is unmounted and mounted anew.`;
+    out.push(kill.caution === undefined ? kill : { ...kill, caution: prose`what it was doing is lost, and ${again}` });
+  }
   out.push({
     action:
       where === undefined

@@ -58,7 +58,7 @@ describe('machine-check', () => {
     });
     expect(textOf(finding?.title)).toMatch(/bank 4 of CPU 7, and the kernel stopped\.$/);
     expect(storyOf(finding, 'why')).toBe(
-      'Status 0xbe00000000800400: not corrected, at physical address 0x0000000ee30a0040; what the processor was doing is lost.',
+      'Status 0xbe00000000800400: not corrected (UC), at physical address 0x0000000ee30a0040; what the processor was doing is lost (PCC); error code 0x0400.',
     );
   });
 

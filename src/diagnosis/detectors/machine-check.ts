@@ -72,7 +72,7 @@ function findingOf(found: MachineChecks, panic: string | undefined): Finding {
         action: [
           'Look up the bank and the status (rasdaemon, mcelog --ascii, the event log of the BMC), and replace the part that they name: memory first.',
         ],
-        caution: ['an overclocked or overheated processor reports the same'],
+        caution: ['an overclocked or overheated processor reports the same.'],
       },
     ],
     details: {
@@ -135,6 +135,11 @@ function becauseOf(fatal: boolean): Prose {
 
 function statusText({ status, uncorrected, contextCorrupt, address: physical }: MachineCheck): Prose {
   const at = physical === undefined ? '' : `, at physical address ${hexOf(physical)}`;
-  const lost = contextCorrupt ? '; what the processor was doing is lost' : '';
-  return [`Status ${hexOf(status)}: ${uncorrected ? 'not corrected' : 'corrected'}${at}${lost}.`];
+  const lost = contextCorrupt ? '; what the processor was doing is lost (PCC)' : '';
+  // MCi_STATUS: bit 62 OVER, bits 0 to 15 the error code, whose meaning is the maker's.
+  const over = ((status >> 62n) & 1n) === 1n ? '; there were more, which are not recorded (OVER)' : '';
+  const code = (status & 0xffffn).toString(16).padStart(4, '0');
+  return [
+    `Status ${hexOf(status)}: ${uncorrected ? 'not corrected (UC)' : 'corrected'}${at}${lost}${over}; error code 0x${code}.`,
+  ];
 }

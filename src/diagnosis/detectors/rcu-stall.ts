@@ -163,6 +163,11 @@ function remediesOf({ task, at }: StallingReader): readonly Remedy[] {
       {
         action: prose`Kill ${taskValue(task)}, which helps only when its loop in the kernel looks for signals; else restart the machine.`,
         ...killCautions(task),
+        ...(at?.module === undefined
+          ? {}
+          : {
+              caution: prose`what it was doing is lost, and it comes back until the module ${name(at.module)} is mended or updated.`,
+            }),
       },
       ...moduleRemedy(at?.module),
     ];

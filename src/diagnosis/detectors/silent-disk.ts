@@ -164,12 +164,12 @@ function holderText({ queue, scsi, directories = [] }: StuckDisk, { messages }: 
     : frozen
       ? ' Its queue is frozen: somebody waits for all its requests to end.'
       : '';
-  const said = messages === undefined ? [] : prose` The log: ${name(messages.last)}.`;
+  const said = messages === undefined ? [] : prose` The log, of one of its requests: ${name(messages.last)}.`;
   return prose`no task: the disk, or what lies between it and the driver.${whose}${mounted}${device}${handler}${state}${said}`;
 }
 
-function proofText({ oldest, queue }: StuckDisk, exact: number): Prose {
-  return prose`${symbol('state')} of ${ctype('struct request')} ${address(oldest.address)} is ${oldest.state === 'in flight' ? 'MQ_RQ_IN_FLIGHT' : 'MQ_RQ_IDLE'}; ${plural(exact, 'task waits', 'tasks wait')} for pages, blocks or I/O of old requests in ${ctype('struct request_queue')} ${address(queue.disk.queue)} (by hand: ${command('dev -d')}, ${command(`struct request ${hex(oldest.address)}`)}).`;
+function proofText({ oldest }: StuckDisk, exact: number): Prose {
+  return prose`${symbol('state')} of ${ctype('struct request')} ${address(oldest.address)} is ${oldest.state === 'in flight' ? 'MQ_RQ_IN_FLIGHT' : 'MQ_RQ_IDLE'}; ${plural(exact, 'task waits', 'tasks wait')} for old requests of its queue; by hand: ${command('dev -d')}, ${command(`struct request ${hex(oldest.address)}`)}.`;
 }
 
 function clearsText({ overdue, age }: StuckDisk): Prose {
@@ -245,12 +245,21 @@ const PLACES: readonly (readonly [driver: RegExp, look: string])[] = [
   [/^mmc/, 'the card, its slot and its host controller'],
 ];
 
+/** How to get rid of a disk that does not come back. */
+function giveUpText({ disk, driver }: StuckDisk['queue']): Prose {
+  const path = /^[\w-]+$/.test(disk.name) ? `/dev/${disk.name}` : undefined;
+  if (path !== undefined && (driver?.startsWith('nbd') === true || disk.name.startsWith('nbd')))
+    return prose`${command(`nbd-client -d ${path}`)} ends its requests with errors`;
+  return ['take it away or restart the machine: its requests then end with errors'];
+}
+
 function remediesOf({ queue }: StuckDisk): readonly Remedy[] {
   const { disk, driver } = queue;
   const look = PLACES.find(([of]) => (driver !== undefined && of.test(driver)) || of.test(disk.name))?.[1];
   return [
     {
-      action: prose`Look at ${look ?? 'the disk and what it is connected by'}. When it answers again, all go on.`,
+      action: prose`Look at ${look ?? 'the disk and what it is connected by'}. When it answers, all go on; if it never does, ${giveUpText(queue)}.`,
+      caution: ['what was not written is then lost.'],
     },
     {
       action: prose`If it does not come back, restart the machine or take the disk away: its requests then end with errors.`,

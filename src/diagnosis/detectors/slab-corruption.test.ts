@@ -78,7 +78,7 @@ describe('slab-corruption', () => {
       image.bytes('slab', page, { at: virt(0xff1252ca9061b000n) });
       const [finding] = toldIn(image, ...REPORT, NOTICED, STOP);
       expect(finding).toMatchObject({ role: 'cause', confidence: 'certain', details: { inMemory: 'bytes' } });
-      expect(storyOf(finding, 'proof')).toBe('By the log; memory has it still.');
+      expect(storyOf(finding, 'proof')).toBe('By the log; memory has it still. By hand: log, rd ff1252ca9061b580.');
       expect(storyOf(finding, 'why')).toBe(
         'SLUB reported Right Redzone overwritten: from 0xff1252ca9061b580 on stands 0x41 in place of 0xcc, as text AAAA.',
       );

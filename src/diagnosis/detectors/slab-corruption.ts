@@ -51,6 +51,8 @@ function fallen({ fatal, slab }: Fallen, { reports }: SlubReports): Finding {
   const { damage } = slab;
   const confidence: Confidence = fatal.onStack ? 'certain' : 'probable';
   const who = whoText(fatal);
+  // The nearest of a module that works with the object: who wrote it need not be.
+  const user = fatal.oops.at?.module ?? fatal.oops.trace.find(({ module }) => module !== undefined)?.module;
   return {
     detector: 'slab-corruption',
     cause: 'slab-corruption',
@@ -62,11 +64,11 @@ function fallen({ fatal, slab }: Fallen, { reports }: SlubReports): Finding {
     explains: [kernelStopped],
     story: [
       { topic: 'why', text: damageText(damage) },
-      { topic: 'proof', text: linkText(slab) },
+      { topic: 'proof', text: prose`${linkText(slab)} By hand: ${command(damageEvidence(damage).show)}.` },
       ...aroundLines(fatal).filter(({ topic }) => topic !== 'proof'),
     ],
     evidence: [...oopsEvidence(fatal), damageEvidence(damage)],
-    remedies: [whoWrote(damage.cacheName, reports.length > 0 || damage.kind !== 'free-list')],
+    remedies: fallenRemedies(user, damage.cacheName, reports.length > 0),
     details: {
       ...oopsDetails(fatal),
       culprit: undefined,
@@ -113,7 +115,7 @@ function reported(
     detector: 'slab-corruption',
     cause: 'slab-corruption',
     role: crashed ? 'cause' : 'context',
-    title: prose`An object of the slab cache ${name(cache)} ${reading.what}${module === undefined ? '' : prose`, by the look of it in the module ${name(module)}`}.`,
+    title: prose`An object of the slab cache ${name(cache)} ${reading.what}${module === undefined ? '' : prose`, and had been ${reading.by} in the module ${name(module)}`}.`,
     confidence,
     ...(confidence === 'certain' ? {} : { because: becauseOf(stopped, crashed) }),
     weight: reports.length,
@@ -121,7 +123,9 @@ function reported(
     story: [
       { topic: 'why', text: whyText(report, reports.length) },
       ...(tracks.length === 0 ? [] : [{ topic: 'holder' as const, text: prose`The object was ${tracks}.` }]),
-      ...(stopped || standing !== undefined ? [{ topic: 'proof' as const, text: standingText(standing) }] : []),
+      ...(stopped || standing !== undefined
+        ? [{ topic: 'proof' as const, text: prose`${standingText(standing)}${byHand(report)}` }]
+        : []),
       ...noticedLines(noticed, stopped),
       ...(report.timeNs === undefined
         ? []
@@ -169,6 +173,12 @@ function becauseOf(stopped: boolean, crashed: boolean): Prose {
     : ['only the log says so; the machine went on'];
 }
 
+/** What shows it by hand: the bytes where they stand, else the log. */
+function byHand({ bytes }: SlubReport): Prose {
+  const show = bytes === undefined ? 'log' : `rd ${bytes.from.toString(16)}`;
+  return prose` By hand: ${command('log')}${show === 'log' ? '' : prose`, ${command(show)}`}.`;
+}
+
 function whyText({ problem, bytes }: SlubReport, reports: number): Prose {
   const more = reports === 1 ? '' : prose`; ${plural(reports - 1, 'more report')} followed`;
   const where =
@@ -198,7 +208,7 @@ function unnoticed(damage: SlabDamage, all: number): Finding {
     explains: [],
     story: [{ topic: 'why', text: prose`${damageText(damage)}${more}` }],
     evidence: [damageEvidence(damage)],
-    remedies: [whoWrote(damage.cacheName, damage.kind !== 'free-list')],
+    remedies: [whoWrote(damage.cacheName, false)],
     details: {
       cache: name(damage.cacheName),
       damage: damageData(damage),
@@ -208,7 +218,22 @@ function unnoticed(damage: SlabDamage, all: number): Finding {
   };
 }
 
-/** @param guarded - the cache has red zones and poison already */
+/** Both on one line of the first screen: what keeps the machine up, and what finds the writer. */
+function fallenRemedies(module: string | undefined, cache: string, guarded: boolean): Finding['remedies'] {
+  const learn = whoWrote(cache, guarded);
+  if (module === undefined) return [learn];
+  if (guarded) return [...moduleRemedy(module), learn];
+  return [
+    {
+      action: prose`Unload or update the module ${name(module)}; or, to learn who allocated and freed such an object, boot with ${command(`slub_debug=FZPU,${cache} panic_on_taint=0x20`)}.`,
+      verify: prose`nothing that you need uses the module (${command('lsmod')}), and that the kernel has CONFIG_SLUB_DEBUG.`,
+      caution: ['allocations from that cache get slower, and such damage then stops the machine.'],
+    },
+    whoWrote(cache, true),
+  ];
+}
+
+/** @param guarded - SLUB checked the cache already, and said what it found */
 function whoWrote(cache: string, guarded: boolean): Finding['remedies'][number] {
   return guarded
     ? {
@@ -217,7 +242,8 @@ function whoWrote(cache: string, guarded: boolean): Finding['remedies'][number] 
       }
     : {
         action: prose`Boot with ${command(`slub_debug=FZPU,${cache} panic_on_taint=0x20`)}: the kernel then stops when it finds such an object, and says who allocated and freed it.`,
-        caution: ['it makes allocations from that cache slower.'],
+        verify: prose`this kernel can do so (CONFIG_SLUB_DEBUG): ${command('grep SLUB_DEBUG= /boot/config-$(uname -r)')}.`,
+        caution: ['it makes allocations from that cache slower, and such damage stops the machine.'],
       };
 }
 

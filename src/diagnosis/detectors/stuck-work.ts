@@ -71,7 +71,7 @@ function findingOf(
         ? ['argued from the age of the oldest wait, not proved by structure']
         : stalled === undefined
           ? prose`argued from the ${duration(offCpu ?? 0n)} that the worker has not run, which all who wait came after`
-          : prose`argued from the ${duration(stalled)} in which that CPU began no other work, in which all who wait came`,
+          : prose`argued from the ${duration(stalled)} in which the CPU of its worker began no other work: all who wait came in that time`,
     weight: root.behind.length,
     explains: root.behind.map((each) => blocked(each.address)),
     restsOn: [blocked(task.address)],
@@ -155,7 +155,7 @@ function flushText(held: readonly WaitTarget[]): Prose {
 /** Of a worker that keeps its CPU from beginning other work. */
 function queuedText(held: readonly WaitTarget[]): Prose {
   const number = held.reduce((sum, { waiters, lock }) => sum + (lock === undefined ? waiters.length : 0), 0);
-  return prose`${plural(number, 'waits', 'wait')} for it, or for work that is queued behind it on that CPU.`;
+  return prose`${plural(number, 'task waits', 'tasks wait')} for it, or for work that is queued behind it on that CPU.`;
 }
 
 function runsEvidence({ task, worker }: WorkVerdict, { module }: WorkPlace): Evidence {
@@ -187,7 +187,7 @@ function remediesOf({ worker, stalled }: WorkVerdict, { module }: WorkPlace): re
   if (stalled !== undefined)
     return [
       {
-        action: prose`Killing helps nobody: a kernel worker cannot be killed. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} loops for (reset its device), or restart the machine.`,
+        action: prose`Killing helps nobody: a kernel worker cannot be killed. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} needs to come to its end (reset its device), or restart the machine. It comes back until ${symbol(worker.func ?? 'the work item')} is mended${module === undefined ? '' : prose`, or the module ${name(module)} updated`}.`,
       },
       {
         action: prose`Mend ${symbol(worker.func ?? 'the work item')}${whose}: it must come to an end, and work that runs for long belongs on a workqueue with WQ_UNBOUND or WQ_CPU_INTENSIVE.`,
@@ -195,7 +195,7 @@ function remediesOf({ worker, stalled }: WorkVerdict, { module }: WorkPlace): re
     ];
   return [
     {
-      action: prose`Killing helps nobody: a kernel worker cannot be killed, nor can those who sleep uninterruptibly behind it. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} waits for (reset its device), or restart the machine.`,
+      action: prose`Killing helps nobody: a kernel worker cannot be killed, nor can those who sleep uninterruptibly behind it. Bring about what ${symbol(worker.func ?? 'the work item')}${whose} waits for (reset its device), or restart the machine. It comes back until that has a timeout${module === undefined ? '' : prose`: mend or update the module ${name(module)}`}.`,
     },
     { action: prose`Mend ${symbol(worker.func ?? 'the work item')}${whose}: it must not wait without a timeout.` },
   ];

@@ -1,6 +1,6 @@
 /** What is told alike of every crash of the kernel itself: where, for whom, when, and the evidence of it. */
 import type { Evidence, Finding, StoryLine } from '../../model/finding.ts';
-import { virt } from '../../base/address.ts';
+import { hex, virt } from '../../base/address.ts';
 import {
   address,
   command,
@@ -72,7 +72,12 @@ function proofText({ task, onStack, instruction }: FatalOops): Prose | undefined
   if (onStack && task !== undefined)
     parts.push(prose`the stack of ${taskValue(task)} was interrupted there by the exception`);
   if (parts.length === 0) return undefined;
-  return prose`By the log; ${parts.flatMap((part, i): Prose => (i === 0 ? part : [', and ', ...part]))}.`;
+  const shows = [
+    'log',
+    ...(onStack && task !== undefined ? [`bt ${task.pid}`] : []),
+    ...(instruction?.sameAsLog === true ? [`dis ${hex(instruction.address)} 1`] : []),
+  ].flatMap((show, i): Prose => [i === 0 ? '' : ', ', command(show)]);
+  return prose`By the log; ${parts.flatMap((part, i): Prose => (i === 0 ? part : [', and ', ...part]))}; by hand: ${shows}.`;
 }
 
 /** Callers that are told, and CPUs beside the one that crashed. */
@@ -91,7 +96,7 @@ function ranText(fatal: FatalOops): Prose | undefined {
   const through =
     callers.length === 0
       ? ''
-      : prose`; ${oops.at === undefined ? 'its callers' : prose`callers of ${symbol(oops.at.func)}`}, the nearest first: ${callers.flatMap((func, i): Prose => (i === 0 ? [symbol(func)] : [', ', symbol(func)]))}`;
+      : prose`; ${oops.at === undefined ? 'its callers' : prose`callers of ${symbol(oops.at.func.replace(/\.cold$/, ''))}`}, the nearest first: ${callers.flatMap((func, i): Prose => (i === 0 ? [symbol(func)] : [', ', symbol(func)]))}`;
   const beside = (others ?? []).slice(0, MAX_CPUS).map(({ cpu: other, task, func }): Prose => {
     if (task === undefined) return prose` CPU ${String(other)} was idle.`;
     return prose` CPU ${String(other)} ran ${taskValue(task)}${func === undefined ? '' : prose` in ${symbol(func)}`}.`;
