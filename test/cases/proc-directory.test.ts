@@ -142,7 +142,7 @@ describe('the case of a lock of /proc in a 3.10 kernel', () => {
     // Half of the memory.
     expect(resident.value / (known.pages.total * PAGE)).toBeCloseTo(0.49, 2);
     expect(storyOf(answer, 'clears')).toMatch(
-      /^Only if memory comes free, and that is a closed loop: the 748 hold \d+ .*: enough to end the shortage, and they give none of it back while they wait\.$/,
+      /^Only if memory comes free, in a closed loop: the 748 hold \d+ in anonymous pages until they go on, enough to end the shortage\.$/,
     );
   });
 

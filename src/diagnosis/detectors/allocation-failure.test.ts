@@ -52,7 +52,7 @@ function told(
   failures: readonly AllocationFailure[],
   change: (image: KernelImage) => void = () => {},
   reserveKb = 16 * 1024,
-  uncounted: Uncounted | undefined = undefined,
+  uncounted?: Uncounted,
 ): readonly Finding[] {
   const program = new Incident().program((image) => {
     image.global('min_free_kbytes', 'int', reserveKb);

@@ -197,6 +197,7 @@ describe('the one who holds it', () => {
       const holder: Holder = { ...owner, ...place, wait };
       const story = pileUpStory({ ...pileUp, holder }, standstill, context.use(memoryFact), {
         resident: 0,
+        anon: 0,
         closes: false,
       });
       return story.map(({ text }) => textOf(text)).join('\n');

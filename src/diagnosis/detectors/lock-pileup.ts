@@ -66,9 +66,10 @@ export default defineDetector({
       if (standstill.kind === 'open' && pileUp.victims.length < PILE_UP) continue;
       const own = new Set(pileUp.victims.map(({ task }) => task));
       const resident = rss.of([...own]);
-      const closes = standstill.kind === 'reclaim' && wouldEnd(memory, rss.anonOf([...own]));
+      const anon = rss.anonOf([...own]);
+      const closes = standstill.kind === 'reclaim' && wouldEnd(memory, anon);
       const others = blocked.filter((task) => !own.has(task) && task !== pileUp.holder?.task).length;
-      findings.push(findingOf(pileUp, standstill, memory, { resident, closes, others }));
+      findings.push(findingOf(pileUp, standstill, memory, { resident, anon, closes, others }));
     }
     return findings;
   },
@@ -102,6 +103,8 @@ const TOLD: { readonly [K in Standstill['kind']]?: number } = {
 interface Around {
   /** Bytes that the victims hold, shared memory counted in each. */
   readonly resident: number;
+  /** Of these, bytes of anonymous memory. */
+  readonly anon: number;
   /** What the victims alone hold would end the shortage that they wait for: a closed loop. */
   readonly closes: boolean;
   /** Tasks in uninterruptible sleep that are no part of it. */
@@ -109,7 +112,7 @@ interface Around {
 }
 
 function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, around: Around): Finding {
-  const { resident, closes, others } = around;
+  const { resident, anon, closes, others } = around;
   const confidence: Confidence = standstill.kind === 'open' ? 'possible' : standstill.confidence;
   const because = becauseOf(pileUp, standstill);
   const remedies = remediesOf(pileUp, standstill, memory);
@@ -128,7 +131,7 @@ function findingOf(pileUp: PileUp, standstill: Standstill, memory: MemoryState, 
       ...(standstill.kind === 'reclaim' ? [memoryShort] : []),
     ],
     story: [
-      ...pileUpStory(pileUp, standstill, memory, { resident, closes }),
+      ...pileUpStory(pileUp, standstill, memory, { resident, anon, closes }),
       ...(others > 0 && standstill.kind !== 'open' ? [othersLine(others)] : []),
       ...remedyLines(remedies, TOLD[standstill.kind] ?? 1),
     ],

@@ -60,7 +60,7 @@ export function pileUpStory(
       text: sinceText(pileUp),
       detail: !isLong(pileUp.arrivals) && (pileUp.holderOffCpu !== undefined || pileUp.longest !== undefined),
     },
-    { topic: 'clears', text: clearsText(pileUp, standstill, memory, held) },
+    { topic: 'clears', text: clearsText(pileUp, standstill, held) },
     { topic: 'memory', text: memoryText(memory) },
     ...(standstill.kind === 'reclaim' ? [residentLine(pileUp, memory, held)] : []),
   ];
@@ -70,6 +70,8 @@ export function pileUpStory(
 export interface HeldMemory {
   /** Bytes, shared memory counted in each. */
   readonly resident: number;
+  /** Bytes of anonymous memory: what comes back when they end, but for pages that a fork shares. */
+  readonly anon: number;
   /** What they alone hold would end the shortage that they wait for. */
   readonly closes: boolean;
 }
@@ -83,12 +85,12 @@ function proofLine({ cycle, lock, holder }: PileUp, standstill: Standstill): rea
         text: prose`The userfaultfd has no further holder; by hand: ${command('foreach files -R userfaultfd')}.`,
       },
     ];
-  if ((standstill.kind === 'still' || standstill.kind === 'old') && holder?.certainty === 'exact') {
+  if (['still', 'old', 'reclaim'].includes(standstill.kind) && holder?.certainty === 'exact') {
     const look = prose`${command(`struct ${lock.kind} ${hex(lock.address)}`)}, ${command(`bt ${holder.task.pid}`)}`;
     return [
       {
         topic: 'proof',
-        text: prose`The owner word of the lock names ${taskValue(holder.task)}, whose stack shows where it sleeps; by hand: ${look}.`,
+        text: prose`The owner word of the lock names ${taskValue(holder.task)}, whose stack shows where it ${holder.stall.kind === 'sleeping' ? 'sleeps' : 'is'}; by hand: ${look}.`,
       },
     ];
   }
@@ -381,7 +383,7 @@ function sinceText({ holderOffCpu, arrivals }: PileUp): Prose {
   return prose`${stopped}waiters: ${arrivalsText(arrivals, holderOffCpu === undefined)}`;
 }
 
-function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState, held: HeldMemory): Prose {
+function clearsText(pileUp: PileUp, standstill: Standstill, held: HeldMemory): Prose {
   switch (standstill.kind) {
     case 'lock-cycle':
       return ['No: none of them can go on before another does.'];
@@ -395,7 +397,7 @@ function clearsText(pileUp: PileUp, standstill: Standstill, memory: MemoryState,
       return ['No: a task that has exited does not let go any more.'];
     case 'reclaim':
       if (held.closes)
-        return prose`Only if memory comes free, and that is a closed loop: the ${heldText(pileUp, memory, held)}: enough to end the shortage, and they give none of it back while they wait.`;
+        return prose`Only if memory comes free, in a closed loop: the ${count(pileUp.victims.length)} hold ${byteCount(held.anon)} in anonymous pages until they go on, enough to end the shortage.`;
       return ['Only if memory comes free: those who wait hold theirs, and nobody who sleeps like this gives it back.'];
     case 'still':
       return prose`Not in the ${duration(standstill.offCpu)} since its holder last ran; it may yet, if what the holder waits for comes.`;
