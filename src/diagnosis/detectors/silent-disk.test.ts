@@ -90,7 +90,9 @@ describe('silent-disk', () => {
     expect(textOf(finding?.title)).toBe(
       '7 tasks wait, directly or not, for the disk nbd0, which has not answered a request for 41.8 s.',
     );
-    expect(storyOf(finding, 'why')).toMatch(/^2 tasks wait .* the other 5 .* read of 4096 at sector 2048 of nbd0/);
+    expect(storyOf(finding, 'why')).toMatch(
+      /^2 tasks wait .* reads and writes, 5 more for these\. .* read of 4096 at sector 2048 of nbd0/,
+    );
     expect(storyOf(finding, 'waiters')).toMatch(/5 wait for i_rwsem: postfix \(pid 101\) has it/);
     expect(textOf(finding?.because)).toContain('passed its timeout of 30 s');
     expect(actionsOf(finding)[0]).toContain('the server of the network block device');

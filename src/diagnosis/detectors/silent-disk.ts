@@ -96,7 +96,7 @@ function findingOf(
     story: [
       {
         topic: 'why',
-        text: prose`${plural(direct, 'task waits', 'tasks wait')} for what the disk should read or write${rest === 0 ? '' : prose`; the other ${count(rest)} wait for these tasks`}. ${holdsText(found)}`,
+        text: prose`${plural(direct, 'task waits', 'tasks wait')} for its reads and writes${rest === 0 ? '' : prose`, ${count(rest)} more for these`}. ${holdsText(found)}`,
       },
       { topic: 'holder', text: holderText(found, beside) },
       { topic: 'proof', text: proofText(found, beside.exact) },
@@ -135,7 +135,7 @@ function scsiData({ device, address: at, host, driver, state, recovering, failed
 function holdsText({ inFlight, queued, oldest, queue, full }: StuckDisk): Prose {
   const all =
     full === undefined ? [] : prose` All ${count(full)} tags are taken, so that no other request can be made.`;
-  const has = inFlight === 0 ? [] : prose`The driver has ${plural(inFlight, 'request')} of it`;
+  const has = inFlight === 0 ? [] : prose`The driver has ${plural(inFlight, 'request')}`;
   const waiting =
     queued === 0
       ? []
@@ -176,9 +176,7 @@ function clearsText({ overdue, age }: StuckDisk): Prose {
   if (!overdue) return prose`Perhaps: it may only be slow, but disks answer within a second.`;
   return age >= STUCK_BY_AGE
     ? ['No: no disk is that slow. Killing those who wait does not help.']
-    : [
-        'Only if the disk answers, or its driver gives up and ends the requests with errors; killing those who wait does not help.',
-      ];
+    : ['Only if it answers or its driver gives it up; killing those who wait does not help.'];
 }
 
 function becauseOf({ overdue, age, oldest }: StuckDisk, byAge: boolean, { cpuStuck }: Beside): Prose {
@@ -249,8 +247,8 @@ const PLACES: readonly (readonly [driver: RegExp, look: string])[] = [
 function giveUpText({ disk, driver }: StuckDisk['queue']): Prose {
   const path = /^[\w-]+$/.test(disk.name) ? `/dev/${disk.name}` : undefined;
   if (path !== undefined && (driver?.startsWith('nbd') === true || disk.name.startsWith('nbd')))
-    return prose`${command(`nbd-client -d ${path}`)} ends its requests with errors`;
-  return ['take it away or restart the machine: its requests then end with errors'];
+    return prose`${command(`nbd-client -d ${path}`)} ends its requests with errors, and unwritten data is lost`;
+  return ['take it away or restart the machine: its requests end with errors, and unwritten data is lost'];
 }
 
 function remediesOf({ queue }: StuckDisk): readonly Remedy[] {
@@ -259,7 +257,6 @@ function remediesOf({ queue }: StuckDisk): readonly Remedy[] {
   return [
     {
       action: prose`Look at ${look ?? 'the disk and what it is connected by'}. When it answers, all go on; if it never does, ${giveUpText(queue)}.`,
-      caution: ['what was not written is then lost.'],
     },
     {
       action: prose`If it does not come back, restart the machine or take the disk away: its requests then end with errors.`,

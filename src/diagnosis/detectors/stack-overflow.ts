@@ -4,8 +4,9 @@
  */
 import { kernelStopped } from '../../model/condition.ts';
 import { defineDetector } from '../../model/diagnosis.ts';
-import type { Finding } from '../../model/finding.ts';
-import { address, prose, type Prose, symbol, name, plural } from '../../model/value.ts';
+import { virt } from '../../base/address.ts';
+import type { Finding, StoryLine } from '../../model/finding.ts';
+import { address, command, prose, type Prose, symbol, name, plural } from '../../model/value.ts';
 import { type CrashCause, crashCauseFact } from '../facts/crash-cause.ts';
 import { aroundLines, moduleRemedy, oopsDetails, oopsEvidence, placeText, whoText } from '../facts/oops-story.ts';
 
@@ -20,7 +21,7 @@ export default defineDetector({
 
 type Overflow = Extract<CrashCause, { kind: 'stack-overflow' }>;
 
-function findingOf({ fatal, recursion }: Overflow): Finding {
+function findingOf({ fatal, recursion, stack }: Overflow): Finding {
   const who = whoText(fatal);
   const deep = recursion?.place;
   const what: Prose =
@@ -47,6 +48,7 @@ function findingOf({ fatal, recursion }: Overflow): Finding {
               text: prose`${symbol(recursion.place.func)} stands ${plural(recursion.times, 'time')} in the call trace of the log.`,
             },
           ]),
+      ...guardLines(fatal, stack),
       ...aroundLines(fatal),
     ],
     evidence: oopsEvidence(fatal),
@@ -60,6 +62,23 @@ function findingOf({ fatal, recursion }: Overflow): Finding {
       resource: start === undefined ? undefined : address(start),
     },
   };
+}
+
+/** Beyond its end the kernel leaves a page unmapped. */
+const GUARD = 4096n;
+
+/** That the address it fell at lies just below the stack. */
+function guardLines({ instruction, task }: Overflow['fatal'], stack: Overflow['stack']): readonly StoryLine[] {
+  const at = instruction?.operand?.address;
+  if (at === undefined || stack === undefined || task === undefined) return [];
+  const below = stack - at;
+  if (below <= 0n || below > GUARD) return [];
+  return [
+    {
+      topic: 'proof',
+      text: prose`The address ${address(virt(at))} lies ${plural(Number(below), 'byte')} below the end of that stack, ${address(stack)}; by hand: ${command(`task -R stack ${task.pid}`)}.`,
+    },
+  ];
 }
 
 function functionText({ func, module }: { readonly func: string; readonly module: string | undefined }): Prose {

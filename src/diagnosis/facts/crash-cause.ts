@@ -55,6 +55,8 @@ export type CrashCause = { readonly fatal: FatalOops } & (
       readonly kind: 'stack-overflow';
       /** The function that is on the stack most often, and how often; undefined when none is there again and again. */
       readonly recursion: Recursion | undefined;
+      /** `task_struct.stack`: where the stack of the task that fell ends, its lowest address. */
+      readonly stack: VirtAddr | undefined;
     }
   | {
       /** A slab object that was written beyond its bounds, or to after it was freed. */
@@ -71,7 +73,14 @@ export const crashCauseFact = defineFact<CrashCause | undefined>({
     const fatal = use(fatalOopsFact);
     if (fatal === undefined) return undefined;
     const { oops } = fatal;
-    if (oops.kind === 'stack-overflow') return { fatal, kind: 'stack-overflow', recursion: recursionOf(program, oops) };
+    if (oops.kind === 'stack-overflow') {
+      const { task } = fatal;
+      const stack =
+        task === undefined
+          ? undefined
+          : attempt(() => program.field('struct task_struct', 'stack').pointer(task.address));
+      return { fatal, kind: 'stack-overflow', recursion: recursionOf(program, oops), stack };
+    }
     const list = oops.kind === 'bug' ? listOf(use(logFact).records, oops) : undefined;
     if (list !== undefined)
       return { fatal, kind: 'list', list, caller: oops.trace.find(isNoListFunction), stands: standsIn(program, list) };
