@@ -166,7 +166,7 @@ function remediesOf({ task, at }: StallingReader): readonly Remedy[] {
         ...(at?.module === undefined
           ? {}
           : {
-              caution: prose`what it was doing is lost, and it comes back until the module ${name(at.module)} is mended or updated.`,
+              caution: prose`what it was doing is lost; it comes back until the module ${name(at.module)} is mended.`,
             }),
       },
       ...moduleRemedy(at?.module),
