@@ -236,12 +236,12 @@ export function firstScreen(report: Report, width: number): Screen {
   const stops = stopRemediesOf(beside);
   const advice = adviceOf(report);
   const head = [...headline(report, lead, width), ...partialLines(report, width)];
-  const compose = (spared: ReadonlySet<Telling>, most: number, saysStopped = true): Line[] => {
+  const compose = (spared: ReadonlySet<Telling>, most: number, saysStopped = true, saysWhere = true): Line[] => {
     const own = all.filter((telling) => !spared.has(telling));
     const acts = [...root, ...own, ...stops].some(({ topic }) => topic === 'remedy');
     const stopped = acts && saysStopped && beside.trigger.length > 0 ? [STOPPED] : [];
     const story = toldLines([...root, ...own, ...stops, ...stopped, ...advice], beside, width, most);
-    const system = systemLines([...report.system, ...(namesCommands(story) ? [BY_HAND] : [])], width);
+    const system = systemLines([...report.system, ...(saysWhere && namesCommands(story) ? [BY_HAND] : [])], width);
     return [...head, ...(story.length > 0 ? [blank, ...story] : []), ...besideLines(beside, width, most), ...system];
   };
   const spared = new Set(all.filter(({ detail }) => detail));
@@ -254,6 +254,7 @@ export function firstScreen(report: Report, width: number): Screen {
     lines = compose(spared, most);
   }
   if (lines.length > SCREEN_LINES) lines = compose(spared, most, false);
+  if (lines.length > SCREEN_LINES) lines = compose(spared, most, false, false);
   return { lines, below: all.filter((telling) => spared.has(telling)) };
 }
 
