@@ -39,7 +39,7 @@ export const SHELL: readonly Explanation[] = [
         'pipefs, sockfs and anon_inodefs make names such as pipe:[1146] when asked (d_dname), as /proc/PID/fd has them; drgn shows the file system.',
       explains: ({ key, ours, theirs }) =>
         /\.(path|file)$/.test(key) &&
-        ((text(theirs) === '[anon_inodefs]' && /^anon_inode:/.test(text(ours))) ||
+        ((text(theirs) === '[anon_inodefs]' && text(ours).startsWith('anon_inode:')) ||
           (text(theirs) === '[pipefs]' && /^pipe:\[\d+\]$/.test(text(ours))) ||
           (text(theirs) === '[sockfs]' && /^socket:\[\d+\]$/.test(text(ours)))),
     }),
