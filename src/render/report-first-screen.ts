@@ -47,6 +47,7 @@ const SPARED: readonly ({ readonly topic: Topic; readonly from: number } | 'othe
   { topic: 'memory', from: 0 },
   { topic: 'clears', from: 0 },
   'other findings',
+  'other findings',
 ];
 
 /** The finding whose story the first screen tells: the first, also where it only informs, unless it is the trigger. */
@@ -124,13 +125,15 @@ const titleLines = (label: string, finding: Finding, width: number): Line[] =>
 
 /** What set the crash off, and what has nothing to do with the lead. */
 function besideLines({ trigger, apart }: Besides, width: number, most: number): Line[] {
-  const shown = apart.slice(0, apart.length > most + 1 ? most : undefined);
+  // One is shown rather than counted, as long as there is room for it.
+  const shown = most < 0 ? [] : apart.slice(0, apart.length > most + 1 ? most : undefined);
   const hidden = apart.length - shown.length;
+  const more = hidden === 1 ? '1 more finding, see below' : `${hidden} more findings, see below`;
   return [
     ...trigger.flatMap((finding) => titleLines(roles.trigger, finding, width)),
-    ...(shown.length + hidden === 0 ? [] : [blank, line('Apart from that', 'heading')]),
+    ...(shown.length === 0 ? [] : [blank, line('Apart from that', 'heading')]),
     ...shown.flatMap((finding) => titleLines(roles[finding.role], finding, width)),
-    ...(hidden === 0 ? [] : wrap([span(`${hidden} more findings, see below`, 'dim')], width)),
+    ...(hidden === 0 ? [] : wrap([span(more, 'dim')], width)),
   ];
 }
 
@@ -138,7 +141,7 @@ function besideLines({ trigger, apart }: Besides, width: number, most: number): 
 function toldLines(tellings: readonly Telling[], { tied }: Besides, width: number, most: number): Line[] {
   const isRemedy = ({ topic }: Telling): boolean => topic === 'remedy';
   const also = tied.filter(({ tie }) => tie === ALSO);
-  const shown = also.slice(0, also.length > most + 1 ? most : undefined);
+  const shown = also.slice(0, also.length > Math.max(0, most) + 1 ? Math.max(0, most) : undefined);
   const hidden = also.length - shown.length;
   return [
     ...tellingLines(

@@ -258,6 +258,26 @@ test('what finds no place on the first screen stands below it, and the cause, it
   for (let i = 0; i < 7; i++) expect(section(text, 'Evidence')).toContain(`note ${i} [certain]`);
 });
 
+test('a single other finding is counted where nothing else can give way', () => {
+  const long = ['word '.repeat(60)];
+  const story: StoryLine[] = (['why', 'holder', 'remedy'] as const).map((topic) => ({ topic, text: long }));
+  const lead = stuckHolder({ story, title: ['word '.repeat(60)] });
+  const note = stuckHolder({ role: 'context', title: ['the only note'] });
+  const findings = [lead, note, sysrq];
+  const text = plain(report({ findings, stories: findings.map((_, k) => ({ findings: [k], links: [], loop: [] })) }));
+  const shown = screen(text).join('\n');
+  expect(shown).toContain('1 more finding, see below');
+  expect(shown).not.toContain('Apart from that');
+  expect(section(text, 'Evidence')).toContain('the only note [certain]');
+  const roomy = plain(
+    report({
+      findings: [stuckHolder({}), note, sysrq],
+      stories: findings.map((_, k) => ({ findings: [k], links: [], loop: [] })),
+    }),
+  );
+  expect(screen(roomy).join('\n')).toMatch(/Apart from that\n.*the only note/);
+});
+
 test('that the machine has stopped, and where commands are typed, is told once, where there is reason to', () => {
   const story: StoryLine[] = [
     {
