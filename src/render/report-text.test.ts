@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hostileReport, partialReport, report, stuckHolder, sysrq } from '../../test/builders/report.ts';
 import { kernelStopped, memoryShort } from '../model/condition.ts';
-import type { StoryLine, Topic } from '../model/finding.ts';
+import type { Finding, StoryLine, Topic } from '../model/finding.ts';
 import type { Report, StoryLink } from '../model/report.ts';
 import { command, prose } from '../model/value.ts';
 import { columnsOf } from './columns.ts';
@@ -258,17 +258,24 @@ test('what finds no place on the first screen stands below it, and the cause, it
   for (let i = 0; i < 7; i++) expect(section(text, 'Evidence')).toContain(`note ${i} [certain]`);
 });
 
-test('a single other finding is counted where nothing else can give way', () => {
+test('other findings are counted, also a single one, where nothing else can give way', () => {
   const long = ['word '.repeat(60)];
   const story: StoryLine[] = (['why', 'holder', 'remedy'] as const).map((topic) => ({ topic, text: long }));
   const lead = stuckHolder({ story, title: ['word '.repeat(60)] });
   const note = stuckHolder({ role: 'context', title: ['the only note'] });
-  const findings = [lead, note, sysrq];
-  const text = plain(report({ findings, stories: findings.map((_, k) => ({ findings: [k], links: [], loop: [] })) }));
+  const crowdedBy = (...notes: readonly Finding[]): string => {
+    const all = [{ ...lead, title: ['word '.repeat(60 * notes.length ** 3)] }, ...notes, sysrq];
+    return plain(report({ findings: all, stories: all.map((_, k) => ({ findings: [k], links: [], loop: [] })) }));
+  };
+  const text = crowdedBy(note);
   const shown = screen(text).join('\n');
   expect(shown).toContain('1 more finding, see below');
   expect(shown).not.toContain('Apart from that');
   expect(section(text, 'Evidence')).toContain('the only note [certain]');
+  const two = screen(crowdedBy(note, stuckHolder({ role: 'context', title: ['another note'] }))).join('\n');
+  expect(two).toContain('2 more findings, see below');
+  expect(two).not.toContain('the only note');
+  const findings = [lead, note, sysrq];
   const roomy = plain(
     report({
       findings: [stuckHolder({}), note, sysrq],
